@@ -1,0 +1,1 @@
+"""What the notebooks import: the stack, the movies, live views, load, checks."""

@@ -1,0 +1,1 @@
+"""A RedisGears-1.2-compatible server in front of any Redis."""
