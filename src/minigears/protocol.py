@@ -1,0 +1,235 @@
+"""RESP without a socket: split what clients send into commands, encode commands and replies.
+
+Parsing is hiredis's; what this module adds is what a relay needs on top of it: inline commands,
+where in the raw bytes a command ends, and the limits that Redis itself sets.
+Source: https://redis.io/docs/latest/develop/reference/protocol-spec/
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import hiredis
+
+MAX_WORDS = 1024 * 1024
+"""Words in one command; Redis refuses more."""
+
+MAX_BULK = 512 * 1024 * 1024
+"""Bytes in one word; Redis's default `proto-max-bulk-len`."""
+
+MAX_INLINE = 64 * 1024
+"""Bytes in an inline command."""
+
+_MORE = object()
+_LARGE_COUNT = re.compile(rb"\*\d{7}")
+_INLINE_WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\\')*)\'|(\S+)')
+
+Command = list[bytes]
+
+
+class ProtocolError(Exception):
+    """What the client sent is not RESP; the message is what Redis says."""
+
+
+class RequestParser:
+    """Splits the byte stream of one client into commands.
+
+    `raw` holds, after each `feed`, the bytes of exactly the commands that it returned, so that they
+    can be relayed as they came.
+    """
+
+    def __init__(self, max_bulk: int = MAX_BULK):
+        self.raw: bytes = b""
+        self._max_bulk = max_bulk
+        self._reader = hiredis.Reader(notEnoughData=_MORE)
+        self._held: list[bytes] = []
+        self._held_length = 0
+        self._walker: _HeaderWalker | None = None
+        self._error: ProtocolError | None = None
+
+    @property
+    def partial(self) -> bool:
+        """Whether part of a command has arrived and the rest has not."""
+        return bool(self._held)
+
+    def feed(self, data: bytes) -> list[Command]:
+        """Commands that are complete once `data` has arrived.
+
+        Their words are bytes if the client keeps to the protocol; if it does not, whoever looks at
+        them decides, and Redis refuses the raw bytes.
+
+        Raises:
+            ProtocolError: the stream makes no sense from here on; commands before that place were
+                returned by this call or an earlier one.
+        """
+        if self._error:
+            raise self._error
+        if self._inline(data):
+            return self._feed_inline(data)
+        self._guard(data)
+        commands = self._parse(data)
+        self._advance(commands, data)
+        return commands if all(commands) else [command for command in commands if command]
+
+    def _inline(self, data: bytes) -> bool:
+        first = self._held[0] if self._held else data
+        return not first.startswith(b"*")
+
+    def _parse(self, data: bytes) -> list[Command]:
+        commands: list[Command] = []
+        gets = self._reader.gets
+        try:
+            self._reader.feed(data)
+            while (command := gets()) is not _MORE:
+                commands.append(command)
+        except (hiredis.ProtocolError, MemoryError) as error:
+            self._fail(f"Protocol error: {error}", commands)
+        return commands
+
+    def _fail(self, message: str, done: list[Command]) -> None:
+        self._error = ProtocolError(message)
+        if not done:
+            raise self._error
+
+    def _advance(self, commands: list[Command], data: bytes) -> None:
+        """Work out `raw`, and keep what belongs to a command that is not complete."""
+        if not commands:
+            self.raw = b""
+            self._held.append(data)
+            self._held_length += len(data)
+            if self._held_length > self._max_bulk + MAX_INLINE:
+                raise ProtocolError("Protocol error: invalid bulk length")
+            return
+        consumed = sum(map(wire_length, commands))
+        rest = self._held_length + len(data) - consumed
+        if not self._held and not rest:
+            self.raw = data
+            return
+        self._held.append(data)
+        whole = b"".join(self._held)
+        self.raw = whole[:consumed]
+        self._held = [whole[consumed:]] if rest > 0 else []
+        self._held_length = max(rest, 0)
+
+    def _guard(self, data: bytes) -> None:
+        """Refuse counts that would make hiredis allocate gigabytes, before it sees them."""
+        if self._walker is None:
+            edge = self._held[-1][-16:] if self._held else b""
+            if not _LARGE_COUNT.search(edge + data if edge else data):
+                return
+            self._walker = _HeaderWalker(self._max_bulk)
+            for chunk in self._held:
+                self._walker.feed(chunk)
+        if self._walker.feed(data):
+            self._walker = None
+
+    def _feed_inline(self, data: bytes) -> list[Command]:
+        self._held.append(data)
+        text = b"".join(self._held)
+        line, newline, rest = text.partition(b"\n")
+        if not newline:
+            if len(text) > MAX_INLINE:
+                raise ProtocolError("Protocol error: too big inline request")
+            self.raw = b""
+            self._held = [text]
+            return []
+        self._held = []
+        self._held_length = 0
+        words = split_inline(line)
+        more = self.feed(rest) if rest else []
+        self.raw = (encode_command(words) if words else b"") + (self.raw if rest else b"")
+        return ([words] if words else []) + more
+
+
+class _HeaderWalker:
+    """Walks headers only, skipping words, and refuses what Redis refuses."""
+
+    def __init__(self, max_bulk: int):
+        self._max_bulk = max_bulk
+        self._words = 0
+        self._skip = 0
+        self._line = b""
+
+    def feed(self, data: bytes) -> bool:
+        """Walk over `data`; true when it ends between two commands."""
+        at = 0
+        while at < len(data):
+            if self._skip:
+                step = min(self._skip, len(data) - at)
+                self._skip -= step
+                at += step
+                continue
+            end = data.find(b"\n", at)
+            if end < 0:
+                self._line += data[at:]
+                if len(self._line) > MAX_INLINE:
+                    raise ProtocolError("Protocol error: too big count string")
+                break
+            self._header(self._line + data[at:end])
+            self._line = b""
+            at = end + 1
+        return not (self._words or self._skip or self._line)
+
+    def _header(self, line: bytes) -> None:
+        try:
+            count = int(line[1:])
+        except ValueError:
+            return  # hiredis says what is wrong with it
+        if self._words:
+            if not 0 <= count <= self._max_bulk:
+                raise ProtocolError("Protocol error: invalid bulk length")
+            self._words -= 1
+            self._skip = count + 2
+        elif line.startswith(b"*"):
+            if count > MAX_WORDS:
+                raise ProtocolError("Protocol error: invalid multibulk length")
+            self._words = max(count, 0)
+
+
+def wire_length(command: Sequence[bytes] | None) -> int:
+    """Bytes that a command takes in RESP."""
+    if command is None:
+        return len(b"*-1\r\n")
+    length = 4 if len(command) < 10 else len(str(len(command))) + 3
+    for word in command:
+        size = len(word)
+        length += size + (6 if size < 10 else 7 if size < 100 else len(str(size)) + 5)
+    return length
+
+
+def split_inline(line: bytes) -> Command:
+    """Words of an inline command, with Redis's quoting rules.
+
+    Raises:
+        ProtocolError: a quote is not closed.
+    """
+    if b'"' not in line and b"'" not in line:
+        return line.split()
+    words = []
+    at = 0
+    line = line.strip()
+    while at < len(line):
+        match = _INLINE_WORD.match(line, at)
+        if match is None or (match[3] is not None and match[3][:1] in (b'"', b"'")):
+            raise ProtocolError("Protocol error: unbalanced quotes in request")
+        double, single, plain = match.groups()
+        words.append(_unescape(double) if double is not None else single or plain or b"")
+        at = match.end()
+        while at < len(line) and line[at : at + 1].isspace():
+            at += 1
+    return words
+
+
+def _unescape(word: bytes) -> bytes:
+    return word.decode("latin-1").encode().decode("unicode_escape").encode("latin-1")
+
+
+def encode_command(words: Iterable[bytes | str | int | float]) -> bytes:
+    """A command as clients send it."""
+    return hiredis.pack_command(tuple(words))
+
+
+def encode_error(message: str) -> bytes:
+    """An error reply; line breaks would end it early, so they become spaces."""
+    return b"-" + re.sub(r"[\r\n]+", " ", message).encode() + b"\r\n"
