@@ -1,0 +1,124 @@
+"""A connection to Redis: blocking, RESP2, over hiredis.
+
+`Connection` serves one thread. Replies are bytes, int, None, lists of these and `RedisError`. What
+a command means is none of its business: see `calls.py` for what user code may send.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+import hiredis
+
+_CHUNK = 256 * 1024
+_CONNECT_SECONDS = 10.0
+_NOT_YET = object()
+
+
+class RedisError(Exception):
+    """An error reply; `str()` is its text without the leading dash."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where Redis listens and who we are there."""
+
+    path: str | None
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = None
+    database: int = 0
+
+    @classmethod
+    def from_url(cls, url: str) -> Address:
+        """Read `unix:///path[?db=N]` or `redis://[user:password@]host:port[/N]`.
+
+        Raises ValueError on another scheme.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in ("unix", "redis"):
+            raise ValueError(f"not a Redis URL that minigears can use: {parts.scheme}://")
+        username = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        if parts.scheme == "unix":
+            query = parse_qs(parts.query)
+            database = int(query.get("db", ["0"])[0])
+            return cls(unquote(parts.path), "", 0, username, password, database)
+        database = int(parts.path.strip("/") or 0)
+        host = parts.hostname or "127.0.0.1"
+        return cls(None, host, parts.port or 6379, username, password, database)
+
+
+class Connection:
+    """A blocking connection, opened at once.
+
+    Raises OSError when Redis cannot be reached or has gone, RedisError when it refuses us.
+    """
+
+    def __init__(self, address: Address):
+        self._address = address
+        self._reader = hiredis.Reader(replyError=RedisError, notEnoughData=_NOT_YET)
+        self._sock = _connect(address)
+        if address.password is not None:
+            user = [address.username] if address.username else []
+            self.call("AUTH", *user, address.password)
+        if address.database:
+            self.call("SELECT", str(address.database))
+
+    def call(self, *words: str | bytes | int) -> Any:
+        """Send one command and return its reply; raises RedisError if that is an error."""
+        self.send(hiredis.pack_command(words))
+        reply = self.read()
+        if isinstance(reply, RedisError):
+            raise reply
+        return reply
+
+    def pipeline(self, commands: Sequence[Sequence[str | bytes | int]]) -> list[Any]:
+        """Send all commands at once and return their replies; errors are returned, not raised."""
+        self.send(pack_all(commands))
+        return self.read_many(len(commands))
+
+    def send(self, data: bytes) -> None:
+        """Send packed commands."""
+        self._sock.sendall(data)
+
+    def read(self) -> Any:
+        """Wait for the next reply."""
+        reply = self._reader.gets()
+        while reply is _NOT_YET:
+            data = self._sock.recv(_CHUNK)
+            if not data:
+                raise ConnectionResetError("Redis closed the connection")
+            self._reader.feed(data)
+            reply = self._reader.gets()
+        return reply
+
+    def read_many(self, count: int) -> list[Any]:
+        """Wait for the next `count` replies."""
+        return [self.read() for _ in range(count)]
+
+    def close(self) -> None:
+        """Close the socket."""
+        self._sock.close()
+
+
+def pack_all(commands: Iterable[Sequence[str | bytes | int]]) -> bytes:
+    """The commands as one piece of RESP."""
+    return b"".join(hiredis.pack_command(tuple(words)) for words in commands)
+
+
+def _connect(address: Address) -> socket.socket:
+    if address.path is not None:
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        sock.settimeout(_CONNECT_SECONDS)
+        sock.connect(address.path)
+    else:
+        sock = socket.create_connection((address.host, address.port), timeout=_CONNECT_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.settimeout(None)
+    return sock

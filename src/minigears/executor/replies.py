@@ -1,0 +1,104 @@
+"""Replies of `RG.*` commands, and how a Python value becomes one.
+
+A reply is built from int, bytes, str (both bulk strings), None (nil), lists, `Status` and `Error`.
+`encode` writes it as RESP2 or RESP3 bytes; `to_python` gives what `execute` returns to user code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+_INT64 = range(-(2**63), 2**63)
+NOT_A_REPLY = "PY RECORD"
+"""What RedisGears sends for a value that has no form in RESP."""
+
+
+class Status(str):
+    """A status reply such as OK."""
+
+    __slots__ = ()
+
+
+class Error(str):
+    """An error reply, without the leading dash."""
+
+    __slots__ = ()
+
+
+class CommandError(Exception):
+    """Raised by a command's function: `str()` is the error reply, with its code if it has one."""
+
+
+OK = Status("OK")
+
+
+def encode(reply: Any, resp: int = 2) -> bytes:
+    """`reply` as RESP bytes for a client that speaks version `resp` (2 or 3)."""
+    out: list[bytes] = []
+    _write(reply, out.append, b"_\r\n" if resp == 3 else b"$-1\r\n")
+    return b"".join(out)
+
+
+def _write(reply: Any, write: Any, nil: bytes) -> None:
+    if isinstance(reply, list):
+        write(b"*%d\r\n" % len(reply))
+        for item in reply:
+            _write(item, write, nil)
+    elif isinstance(reply, int):
+        write(b":%d\r\n" % reply)
+    elif isinstance(reply, Status):
+        write(b"+%s\r\n" % one_line(reply))
+    elif isinstance(reply, Error):
+        write(b"-%s\r\n" % one_line(reply))
+    elif reply is None:
+        write(nil)
+    else:
+        data = reply.encode("utf-8", "surrogateescape") if isinstance(reply, str) else bytes(reply)
+        write(b"$%d\r\n%s\r\n" % (len(data), data))
+
+
+def one_line(text: str) -> bytes:
+    """Text of a status or an error, which must not hold the line ends that finish it."""
+    return text.replace("\r", " ").replace("\n", " ").encode("utf-8", "surrogateescape")
+
+
+def to_python(reply: Any) -> Any:
+    """`reply` as `execute` returns it; raises CommandError for an `Error`."""
+    if isinstance(reply, Error):
+        raise CommandError(str(reply))
+    if isinstance(reply, list):
+        return [str(r) if isinstance(r, Error) else to_python(r) for r in reply]
+    return to_text(reply) if isinstance(reply, bytes) else reply
+
+
+def to_text(data: bytes) -> str | bytearray:
+    """Bytes from Redis as user code sees them: text, or a bytearray where they are not UTF-8."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return bytearray(data)
+
+
+def from_value(value: Any) -> Any:
+    """The reply for one result of a function (`convertToStr` has already been applied)."""
+    if isinstance(value, str):
+        if value[:1] == "+":
+            return Status(value[1:])
+        if value[:1] == "-":
+            return Error(value[1:])
+        return value
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    if isinstance(value, int):
+        return int(value) if value in _INT64 else str(value)
+    if isinstance(value, float):
+        return f"{value:f}"
+    if isinstance(value, list):
+        return [from_value(item) for item in value]
+    return NOT_A_REPLY
+
+
+def results_and_errors(results: Iterable[Any], errors: Iterable[str]) -> list[list[Any]]:
+    """The reply of a run: results, then the errors as text."""
+    return [[from_value(value) for value in results], list(errors)]
