@@ -1,0 +1,71 @@
+"""Errors that user code meets, and how an error is told to a client.
+
+The classes carry the module name `gears`, since that is how RedisGears prints them.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+import types
+from pathlib import Path
+
+_OURS = str(Path(__file__).resolve().parent)
+
+show_traceback = True
+"""`PythonAttemptTraceback`: without it an error is one line."""
+
+
+class GearsError(Exception):
+    """A call of the Gears runtime failed; shown as `gears.error`."""
+
+
+class ForceStopped(Exception):  # noqa: N818 - the name that user code sees has no suffix either
+    """Raised inside a function whose execution was aborted; shown as `gears.forcestopped`."""
+
+
+class GearsFlatError(Exception):
+    """User code raises it to answer with its message alone, without a traceback."""
+
+
+def _rename(kind: type, module: str, name: str) -> None:
+    kind.__module__, kind.__name__, kind.__qualname__ = module, name, name
+
+
+_rename(GearsError, "gears", "error")
+_rename(ForceStopped, "gears", "forcestopped")
+_rename(GearsFlatError, "redisgears", "GearsFlatError")
+
+
+def install_module() -> None:
+    """Make the module `gears` importable, so that pickled functions may name its errors."""
+    module = types.ModuleType("gears", "Errors of the Gears runtime.")
+    module.error = GearsError  # type: ignore[attr-defined]
+    module.forcestopped = ForceStopped  # type: ignore[attr-defined]
+    sys.modules["gears"] = module
+
+
+def render(error: BaseException) -> str:
+    """The text of an error: the `str()` of its traceback's list of lines, without our own frames."""
+    if isinstance(error, GearsFlatError):
+        return str(error)
+    if error.__traceback__ is None or not show_traceback:
+        return f"Error type: {type(error)}, Value: {error}"
+    told = traceback.TracebackException.from_exception(error)
+    _hide_our_frames(told, set())
+    return str(list(told.format()))
+
+
+def render_syntax_error(error: BaseException) -> str:
+    """The text for a script that does not compile: it has run nothing, so there is no traceback."""
+    return f"Error type: {type(error)}, Value: {error}"
+
+
+def _hide_our_frames(told: traceback.TracebackException | None, seen: set[int]) -> None:
+    if told is None or id(told) in seen:
+        return
+    seen.add(id(told))
+    kept = [frame for frame in told.stack if not frame.filename.startswith(_OURS)]
+    told.stack[:] = kept
+    _hide_our_frames(told.__cause__, seen)
+    _hide_our_frames(told.__context__, seen)
