@@ -1,0 +1,272 @@
+"""The embedded stack: start it, find it again, stop it, and mend whatever is broken in it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+
+from lab import paths, ports, processes, statefile
+from lab.errors import LabError, PortTaken, StartFailed, Unsupported
+from lab.report import progress, say
+from lab.services import SERVICES, Service
+from lab.statefile import State
+
+READY_SECONDS = 30.0
+"""How long a service may take to become ready; a usual start takes one or two."""
+
+_MIN_FREE = 200 * 2**20  # bytes of disk below which databases fail in strange ways
+_PORT_TRIES = 5
+
+
+def up() -> State:
+    """Make every service run and return where they are.
+
+    Services that run and answer are left as they are. Safe to call from several processes at once.
+    Raises Unsupported where this machine lacks a part, and StartFailed with the end of the log
+    when a service does not become ready.
+    """
+    home = paths.home()
+    with statefile.locked(home):
+        check_disk(home)
+        state = statefile.read(home)
+        _end_strays(home, state)
+        missing = [service for service in SERVICES.values() if not _usable(home, state, service)]
+        if missing:
+            with progress("Starting " + ", ".join(service.title for service in missing)):
+                _start(home, state, missing)
+        return state
+
+
+def down() -> list[str]:
+    """Stop every service, keep the data, and return the titles of those that ran."""
+    home = paths.home()
+    if not home.exists():
+        return []
+    with statefile.locked(home):
+        state = statefile.read(home)
+        stopped = [s.title for s in reversed(SERVICES.values()) if _stop(home, state, s)]
+        processes.kill(processes.marked(home))
+        _remove_socket(home)
+        statefile.remove(home)
+    return stopped
+
+
+def stop(name: str) -> None:
+    """Stop one service in order and wait until it is gone."""
+    with _changing(name) as (home, state, service):
+        _stop(home, state, service)
+
+
+def kill(name: str) -> None:
+    """End one service at once, as a crash would (SIGKILL), and wait until it is gone."""
+    with _changing(name) as (home, state, service):
+        processes.kill(processes.marked(home, service.name))
+        _forget(home, state, service)
+
+
+def start(name: str) -> None:
+    """Start one service, on the port that it had before, and wait until it is ready."""
+    with _changing(name) as (home, state, service):
+        if not _usable(home, state, service):
+            _start(home, state, [service])
+
+
+def status() -> State:
+    """Return what is known of the stack, with `proc` None for each service that does not run."""
+    home = paths.home()
+    state = statefile.read(home) if home.exists() else State()
+    for known in state.services.values():
+        if known.proc and not known.proc.alive:
+            known.proc = None
+    return state
+
+
+def check_disk(home: Path, least: int = _MIN_FREE) -> None:
+    """Raise LabError when less than `least` bytes are free where the stack keeps its data."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(home).free
+    except OSError as problem:
+        raise statefile.disk_error(problem, home) from problem
+    if free < least:
+        raise LabError(
+            f"Only {free // 2**20} MB are free on the disk that holds {home}; the stack wants "
+            f"{least // 2**20} MB. Free some space, or set LAB_HOME to a folder on another disk."
+        )
+
+
+@contextlib.contextmanager
+def _changing(name: str) -> Iterator[tuple[Path, State, Service]]:
+    """Hold the lock while one service of a stack that was started is changed."""
+    if name not in SERVICES:
+        raise LabError(f"There is no service {name!r}; there are: {', '.join(SERVICES)}.")
+    home = paths.home()
+    with statefile.locked(home):
+        state = statefile.read(home)
+        if not state.services:
+            raise LabError("The stack has not been started. Call lab.up() first.")
+        yield home, state, SERVICES[name]
+
+
+def _end_strays(home: Path, state: State) -> None:
+    """End what a killed start left behind: our processes that no state file names."""
+    known = {service.proc.pid for service in state.services.values() if service.proc}
+    strays: dict[str, list[psutil.Process]] = {}
+    for process in processes.marked(home):
+        with contextlib.suppress(psutil.Error):
+            family = {process.pid, *(parent.pid for parent in process.parents())}
+            if not family & known:
+                strays.setdefault(processes.service_of(process), []).append(process)
+    for name, left in strays.items():
+        say(f"An earlier start or crash left {name} behind (process {left[0].pid}); ended it.")
+        processes.kill(left)
+
+
+def _usable(home: Path, state: State, service: Service) -> bool:
+    """Tell whether a service runs and answers. One that hangs is killed, with a message."""
+    known = state.services.get(service.name)
+    if known is None or known.proc is None:
+        return False
+    if not known.proc.alive:
+        say(f"{service.title} (process {known.proc.pid}) had ended; starting it again.")
+        return False
+    try:
+        service.ping(home, known.port)
+    except Exception as problem:
+        say(f"{service.title} does not answer ({_short(problem)}); starting it again.")
+        processes.kill(processes.marked(home, service.name))
+        return False
+    return True
+
+
+def _start(home: Path, state: State, services: list[Service]) -> None:
+    """Start services side by side; minigears needs Redis's socket and so waits for Redis."""
+    for service in services:
+        if service.name == "minigears":
+            _wait_started(home, state, services, "redis")
+        _spawn(home, state, service)
+    for service in services:
+        _wait_started(home, state, services, service.name)
+
+
+def _wait_started(home: Path, state: State, services: list[Service], name: str) -> None:
+    """Wait for one service, if it is among those being started, and move it off a taken port."""
+    service = SERVICES[name]
+    if service not in services:
+        return
+    for _ in range(_PORT_TRIES):
+        try:
+            _wait_ready(home, state, service)
+            return
+        except PortTaken:
+            taken = state.services[name].port
+            say(f"Port {taken} was taken while {service.title} started; trying the next one.")
+            _spawn(home, state, service, first=taken + 1)
+    raise StartFailed(f"{service.title} found no port in {_PORT_TRIES} tries. Try lab.up() again.")
+
+
+def _spawn(home: Path, state: State, service: Service, first: int | None = None) -> None:
+    """Start one process and write down at once that it exists."""
+    known = state.services.get(service.name)
+    preferred = first or (known.port if known else service.preferred_port)
+    others = state.ports() - ({known.port} if known else set())
+    reserved = {s.preferred_port for s in SERVICES.values() if s is not service}
+    port = ports.next_free(preferred, avoid=others | reserved)
+    if port != preferred and first is None:
+        owner = ports.owner(preferred) or "another program"
+        say(f"Port {preferred} is taken by {owner}; {service.title} gets {port}.")
+    try:
+        service.prepare(home)
+        argv = service.argv(home, port)
+        proc = processes.spawn(
+            argv, home=home, service=service.name, log=service.log(home), env=service.env()
+        )
+    except OSError as problem:
+        raise statefile.disk_error(problem, home) from problem
+    state.services[service.name] = statefile.Service(port, proc)
+    statefile.write(home, state)
+
+
+def _wait_ready(home: Path, state: State, service: Service) -> None:
+    """Wait until a process listens and answers. Raises PortTaken or StartFailed."""
+    known = state.services[service.name]
+    assert known.proc is not None
+    deadline = time.monotonic() + READY_SECONDS
+    problem: Exception | None = None
+    while time.monotonic() < deadline:
+        process = known.proc.handle()
+        if process is None:
+            raise _why_it_ended(home, service, known.port)
+        try:
+            if _listens(process, known.port):
+                service.ping(home, known.port)
+                return
+        except Exception as not_yet:
+            problem = not_yet
+        time.sleep(0.02)
+    raise StartFailed(
+        f"{service.title} was not ready after {READY_SECONDS:.0f} s ({_short(problem)}). "
+        f"The end of {service.log(home)}:\n{processes.tail(service.log(home))}"
+    )
+
+
+def _listens(process: psutil.Process, port: int) -> bool:
+    """Tell whether a process, or a child of its, listens on a port: not some other program."""
+    return any(port in ports.listening(p) for p in (process, *process.children(recursive=True)))
+
+
+def _why_it_ended(home: Path, service: Service, port: int) -> StartFailed:
+    """Explain a process that ended before it was ready."""
+    end = processes.tail(service.log(home))
+    if not ports.is_free(port):
+        return PortTaken(f"port {port} is taken")
+    if "No space left on device" in end:
+        return StartFailed(
+            f"{service.title} ended because the disk that holds {home} is full. Free some space, "
+            "or set LAB_HOME to a folder on another disk."
+        )
+    return StartFailed(
+        f"{service.title} ended while it started. `lab doctor` may say why. "
+        f"The end of {service.log(home)}:\n{end}"
+    )
+
+
+def _stop(home: Path, state: State, service: Service) -> bool:
+    """Stop one service: in order, then by force. Tells whether it ran."""
+    known = state.services.get(service.name)
+    ran = bool(known and known.proc and known.proc.alive)
+    if known and known.proc and not processes.end(known.proc, service.stop_seconds):
+        say(f"{service.title} did not stop within {service.stop_seconds:.0f} s; ending it.")
+    processes.kill(processes.marked(home, service.name))
+    if known:
+        _forget(home, state, service)
+    return ran
+
+
+def _forget(home: Path, state: State, service: Service) -> None:
+    """Write down that a service does not run; its port is kept for it."""
+    if service.name in state.services:
+        state.services[service.name].proc = None
+        statefile.write(home, state)
+
+
+def _remove_socket(home: Path) -> None:
+    """Remove Redis's socket, and its folder where that is outside the stack's own."""
+    socket = paths.socket_path(home)
+    socket.unlink(missing_ok=True)
+    if socket.parent != home:
+        with contextlib.suppress(OSError):
+            socket.parent.rmdir()
+
+
+def _short(problem: Exception | None) -> str:
+    text = str(problem) if problem else "no answer"
+    return text.splitlines()[0][:100] if text else type(problem).__name__
+
+
+__all__ = ["Unsupported", "check_disk", "down", "kill", "start", "status", "stop", "up"]

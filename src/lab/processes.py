@@ -1,0 +1,121 @@
+"""Processes that outlive the kernel that starts them, and are found again by any other.
+
+Every process of a stack carries two environment variables, `LAB_STACK_HOME` (the stack's folder)
+and `LAB_SERVICE`. They make it possible to find what a killed start left behind, although no state
+file names it, and never to touch anything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+HOME_MARK = "LAB_STACK_HOME"
+SERVICE_MARK = "LAB_SERVICE"
+_CLOCK_SLACK = 1.0  # seconds by which two readings of a process's start may differ
+
+
+@dataclass(frozen=True)
+class Proc:
+    """One process: its id, and when it started (seconds since 1970), since ids are used again."""
+
+    pid: int
+    created: float
+
+    def handle(self) -> psutil.Process | None:
+        """Return the living process, or None when it ended (or its id is someone else's now)."""
+        try:
+            process = psutil.Process(self.pid)
+            same = abs(process.create_time() - self.created) < _CLOCK_SLACK
+            if not same or process.status() == psutil.STATUS_ZOMBIE:
+                return None
+        except psutil.Error:
+            return None
+        return process
+
+    @property
+    def alive(self) -> bool:
+        """True while the process runs (a zombie does not)."""
+        return self.handle() is not None
+
+
+def spawn(
+    argv: Sequence[str], *, home: Path, service: str, log: Path, env: Mapping[str, str] = {}
+) -> Proc:
+    """Start a process in a session of its own, with its output appended to `log`.
+
+    A new session keeps it alive when the kernel that started it is interrupted or shut down.
+    Raises OSError when the program cannot be run or the log cannot be written.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    marks = {HOME_MARK: str(home), SERVICE_MARK: service}
+    with log.open("ab") as out:
+        child = subprocess.Popen(
+            list(argv),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=out,
+            cwd=home,
+            env={**os.environ, **env, **marks},
+            start_new_session=True,
+            close_fds=True,
+        )
+    child.returncode = 0  # nobody waits for it: keep Python from warning that it still runs
+    try:
+        return Proc(child.pid, psutil.Process(child.pid).create_time())
+    except psutil.Error:
+        return Proc(child.pid, 0.0)  # it ended at once: the caller sees that it is not alive
+
+
+def marked(home: Path, service: str | None = None) -> list[psutil.Process]:
+    """Return the living processes of the stack in `home`, of one service or of all."""
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            marks = process.environ()
+            if marks.get(HOME_MARK) != str(home) or process.status() == psutil.STATUS_ZOMBIE:
+                continue
+            if service in (None, marks.get(SERVICE_MARK)):
+                found.append(process)
+    return found
+
+
+def service_of(process: psutil.Process) -> str:
+    """Return the service that a marked process belongs to. Raises psutil.Error."""
+    return process.environ().get(SERVICE_MARK, "?")
+
+
+def kill(processes: Iterable[psutil.Process], timeout: float = 5.0) -> None:
+    """End processes at once (SIGKILL) and wait until they are gone."""
+    processes = list(processes)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.kill()
+    psutil.wait_procs(processes, timeout=timeout)
+
+
+def end(proc: Proc, timeout: float) -> bool:
+    """Ask a process to end (SIGTERM) and wait up to `timeout` seconds; tell whether it did."""
+    process = proc.handle()
+    if process is None:
+        return True
+    with contextlib.suppress(psutil.Error):
+        process.terminate()
+        gone, _ = psutil.wait_procs([process], timeout=timeout)
+        return bool(gone)
+    return True
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """Return the last lines of a log, or a word that there is none."""
+    try:
+        text = log.read_text(errors="replace")
+    except OSError:
+        return "(no log)"
+    return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"

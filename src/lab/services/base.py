@@ -1,0 +1,44 @@
+"""What each service tells the stack about itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import ClassVar
+
+from lab import paths
+
+
+class Service(ABC):
+    """One process of the embedded stack: how it is started and how one knows that it is ready."""
+
+    name: ClassVar[str]
+    """What learners call it: `lab.stop("mongo")`."""
+
+    title: ClassVar[str]
+    """What it is called in tables and messages."""
+
+    preferred_port: ClassVar[int]
+    """The port that it gets when that is free."""
+
+    stop_seconds: ClassVar[float] = 10.0
+    """How long it may take to end in order before it is killed."""
+
+    @abstractmethod
+    def argv(self, home: Path, port: int) -> list[str]:
+        """Return the words of its command line. Raises Unsupported where it cannot run."""
+
+    @abstractmethod
+    def ping(self, home: Path, port: int) -> None:
+        """Ask whether it answers, for a second or two at most. Raises when it does not."""
+
+    def env(self) -> dict[str, str]:
+        """Return the environment variables that it needs besides the kernel's."""
+        return {}
+
+    def prepare(self, home: Path) -> None:  # noqa: B027  (most need nothing)
+        """Make the folders and files that it needs before it starts."""
+
+    def log(self, home: Path) -> Path:
+        """Return the file that its output goes to."""
+        return paths.logs(home) / f"{self.name}.log"

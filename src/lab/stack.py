@@ -1,0 +1,149 @@
+"""A stack as notebooks see it: addresses, clients, terminal commands."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import pymongo
+import pymongo.database
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from lab.names import DATABASE
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a stack's table."""
+
+    component: str
+    address: str
+    status: str
+    pid: int | None = None
+
+
+@dataclass(frozen=True)
+class Status:
+    """What runs where, as text and as a table that takes the theme's own colours."""
+
+    kind: str
+    rows: list[Row]
+
+    @property
+    def running(self) -> bool:
+        """True when every component runs."""
+        return bool(self.rows) and all(row.status == "running" for row in self.rows)
+
+    def __str__(self) -> str:
+        if not self.rows:
+            return f"{self.kind} stack: not started"
+        lines = [f"{self.kind} stack"]
+        for row in self.rows:
+            pid = f"  process {row.pid}" if row.pid else ""
+            lines.append(f"  {row.component:<24} {row.address:<28} {row.status}{pid}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        if not self.rows:
+            return f"<p>{html.escape(str(self))}</p>"
+        head = "".join(
+            f'<th scope="col" style="text-align:left">{name}</th>'
+            for name in ("component", "address", "status", "process")
+        )
+        body = "".join(_html_row(row) for row in self.rows)
+        caption = f'<caption style="text-align:left">{html.escape(self.kind)} stack</caption>'
+        return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _html_row(row: Row) -> str:
+    mark = "●" if row.status == "running" else "○"
+    cells = (
+        html.escape(row.component),
+        f"<code>{html.escape(row.address)}</code>",
+        f"{mark} {html.escape(row.status)}",
+        str(row.pid or ""),
+    )
+    return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Where the parts of the course run. All notebooks work through one of these.
+
+    `redis_url` is the front door, which answers `RG.*`; `redis_direct_url` is Redis's own port;
+    `recipe_mongo_url` is MongoDB as a recipe inside the stack reaches it, which in containers is
+    not the address that notebooks use.
+    """
+
+    kind: str
+    redis_url: str
+    redis_direct_url: str
+    mongo_url: str
+    recipe_mongo_url: str
+    status: Callable[[], Status] = field(repr=False, compare=False)
+
+    @cached_property
+    def redis(self) -> Redis:
+        """A redis-py client of the front door. It neither times out nor retries.
+
+        A slow `RG.PYEXECUTE` that is sent a second time would register a recipe twice.
+        """
+        return connect_redis(self.redis_url)
+
+    @cached_property
+    def redis_direct(self) -> Redis:
+        """A redis-py client of Redis's own port, past minigears."""
+        return connect_redis(self.redis_direct_url)
+
+    @cached_property
+    def mongo(self) -> pymongo.MongoClient[dict[str, Any]]:
+        """A PyMongo client; it gives up after 5 s when MongoDB is not there."""
+        return pymongo.MongoClient(self.mongo_url, serverSelectionTimeoutMS=5000)
+
+    @property
+    def db(self) -> pymongo.database.Database[dict[str, Any]]:
+        """The course's database."""
+        return self.mongo[DATABASE]
+
+    @property
+    def cli(self) -> str:
+        """The start of a redis-cli line in a terminal that reaches the front door."""
+        url = urlsplit(self.redis_url)
+        words = ["redis-cli"]
+        if (url.hostname or "127.0.0.1") not in ("127.0.0.1", "localhost"):
+            words += ["-h", str(url.hostname)]
+        words += ["-p", str(url.port or 6379)]
+        if url.username:
+            words += ["--user", url.username]
+        if url.password:
+            words += ["-a", url.password, "--no-auth-warning"]
+        return " ".join(words)
+
+    @property
+    def gears_cli_args(self) -> str:
+        """The options that lead `gears-cli run` to the front door."""
+        url = urlsplit(self.redis_url)
+        words = ["--host", url.hostname or "127.0.0.1", "--port", str(url.port or 6379)]
+        if url.username:
+            words += ["--user", url.username]
+        if url.password:
+            words += ["--password", url.password]
+        return " ".join(words)
+
+    def _repr_html_(self) -> str:
+        return self.status()._repr_html_()
+
+
+def connect_redis(url: str) -> Redis:
+    """Return a redis-py client that decodes replies, waits for them and never repeats a call."""
+    return Redis.from_url(
+        url, decode_responses=True, socket_timeout=None, retry=Retry(NoBackoff(), 0)
+    )

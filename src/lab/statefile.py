@@ -1,0 +1,142 @@
+"""The file by which the next notebook finds the stack that an earlier one started.
+
+It is written whole or not at all. What cannot be read is put aside and reported, never an error:
+the processes themselves are found by their marks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import filelock
+
+from lab.errors import LabError
+from lab.processes import Proc
+from lab.report import say
+
+_FORMAT = 1
+_FILE = "stack.json"
+_LOCK = "stack.lock"
+
+
+@dataclass
+class Service:
+    """What is remembered of one service. `proc` is None while it is stopped on purpose."""
+
+    port: int
+    proc: Proc | None = None
+
+
+@dataclass
+class State:
+    """The services that were started, by name."""
+
+    services: dict[str, Service] = field(default_factory=dict)
+
+    def ports(self) -> set[int]:
+        """Return the ports that the stack has given to its services."""
+        return {service.port for service in self.services.values()}
+
+
+def read(home: Path) -> State:
+    """Return the state of the stack in `home`; an empty one when there is none to be read.
+
+    A file that is damaged, or of another version, is renamed and reported.
+    """
+    file = home / _FILE
+    try:
+        return _decode(file.read_text())
+    except FileNotFoundError:
+        return State()
+    except (ValueError, KeyError, TypeError, AttributeError):
+        aside = file.with_suffix(".damaged.json")
+        file.replace(aside)
+        say(f"The stack's state file was damaged; it is now {aside.name}, and a new one is begun.")
+        return State()
+
+
+def write(home: Path, state: State) -> None:
+    """Replace the state file atomically. Raises LabError when the disk is full or read-only."""
+    home.mkdir(parents=True, exist_ok=True)
+    try:
+        handle, temporary = tempfile.mkstemp(dir=home, prefix=_FILE)
+        try:
+            with os.fdopen(handle, "w") as out:
+                json.dump(_encode(state), out, indent=2)
+                out.flush()
+                os.fsync(out.fileno())
+            Path(temporary).replace(home / _FILE)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as problem:
+        raise disk_error(problem, home) from problem
+
+
+def remove(home: Path) -> None:
+    """Forget the stack."""
+    (home / _FILE).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def locked(home: Path, timeout: float = 120.0) -> Iterator[None]:
+    """Hold the stack's lock, so that two kernels never start the same stack at once.
+
+    The system releases the lock of a holder that is killed. Raises LabError after `timeout`
+    seconds.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise disk_error(problem, home) from problem
+    lock = filelock.FileLock(home / _LOCK)
+    try:
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            say("Another notebook or terminal is at work on the stack; waiting for it.")
+            lock.acquire(timeout=timeout)
+    except filelock.Timeout:
+        raise LabError(
+            f"The stack in {home} has been locked for over {timeout:.0f} s. End the notebook or "
+            "terminal that is starting or stopping it, then try again."
+        ) from None
+    except OSError as problem:
+        raise disk_error(problem, home) from problem
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def disk_error(problem: OSError, folder: Path) -> LabError:
+    """Turn an error of the file system into one that says what to do."""
+    if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+        return LabError(
+            f"The disk that holds {folder} is full. Free some space, or set LAB_HOME to a folder "
+            "on another disk."
+        )
+    return LabError(f"{folder} cannot be written ({problem}). Set LAB_HOME to a folder that can.")
+
+
+def _encode(state: State) -> dict[str, object]:
+    services = {name: asdict(service) for name, service in state.services.items()}
+    return {"format": _FORMAT, "services": services}
+
+
+def _decode(text: str) -> State:
+    data = json.loads(text)
+    if data["format"] != _FORMAT:
+        raise ValueError("a state file of another version")
+    services = {}
+    for name, known in data["services"].items():
+        proc = known["proc"] and Proc(int(known["proc"]["pid"]), float(known["proc"]["created"]))
+        services[name] = Service(int(known["port"]), proc)
+    return State(services)
