@@ -1,0 +1,6 @@
+"""Stream registrations: consumer groups, batches, failure policies, trimming."""
+
+from minigears.executor.streams.batching import StreamArgs
+from minigears.executor.streams.runner import BatchFailed, Status, StreamReaderRunner
+
+__all__ = ["BatchFailed", "Status", "StreamArgs", "StreamReaderRunner"]

@@ -1,0 +1,130 @@
+"""One stream's consumer group: read, count, acknowledge. Every group and consumer has one name,
+as in RedisGears, so that a new registration takes over what an old one left pending."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+from minigears.executor.redisconn import Connection, RedisError
+
+GROUP = "__gears_consumer_group__"
+CONSUMER = "__gears_client__"
+
+T = TypeVar("T")
+
+
+class StreamGone(Exception):
+    """The key is no stream any more."""
+
+
+class Entry(NamedTuple):
+    """An entry of a stream; `fields` is None when it was removed while it was pending."""
+
+    id: bytes
+    fields: list[bytes] | None
+
+
+class Unread(NamedTuple):
+    """How many entries nobody has read, and the last id that was."""
+
+    count: int
+    last_read: bytes
+
+
+class StreamGroup:
+    """The consumer group of one stream.
+
+    Every method raises StreamGone when the key is no stream, OSError and RedisError when Redis
+    cannot do it now. A group that is not there is made, and reads the stream from its start.
+    """
+
+    def __init__(self, conn: Connection, key: bytes):
+        self._conn = conn
+        self._key = key
+
+    def read_pending(self, count: int) -> list[Entry]:
+        """The first entries that were delivered and not acknowledged."""
+        return self._read(count, "0")
+
+    def read_new(self, count: int) -> list[Entry]:
+        """Entries that were never delivered; they are pending from now on."""
+        return self._read(count, ">")
+
+    def unread(self, enough: int) -> Unread:
+        """Count the entries that were never delivered; may stop counting at `enough`."""
+        info = self._info() or self._made(self._info)
+        if info is None:
+            raise StreamGone
+        last_read: bytes = info[b"last-delivered-id"]
+        lag = info.get(b"lag")
+        if lag is None:  # Redis cannot tell once somebody removed unread entries
+            lag = len(self._range_after(last_read, enough))
+        return Unread(lag, last_read)
+
+    def first_after(self, last_read: bytes) -> bytes | None:
+        """The id of the first entry after `last_read`, if there is one."""
+        found = self._range_after(last_read, 1)
+        return found[0][0] if found else None
+
+    def finish(self, ids: Sequence[bytes], trim: bool) -> None:
+        """Acknowledge the entries and, with `trim`, remove just these, all at once."""
+        commands: list[tuple[Any, ...]] = [("XACK", self._key, GROUP, *ids)]
+        if trim:
+            commands = [("MULTI",), *commands, ("XDEL", self._key, *ids), ("EXEC",)]
+        for reply in _flat(self._conn.pipeline(commands)):
+            if isinstance(reply, RedisError):
+                raise reply
+
+    def _read(self, count: int, start: str) -> list[Entry]:
+        words = ("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", count, "STREAMS")
+
+        def read() -> Any:
+            return self._conn.call(*words, self._key, start)
+
+        try:
+            reply = read()
+        except RedisError as error:
+            if not str(error).startswith(("NOGROUP", "WRONGTYPE")):
+                raise
+            reply = self._made(read)
+        return [Entry(*entry) for entry in reply[0][1]] if reply else []
+
+    def _info(self) -> dict[bytes, Any] | None:
+        try:
+            groups = self._conn.call("XINFO", "GROUPS", self._key)
+        except RedisError as error:
+            raise _gone(error) from error
+        for fields in groups:
+            info = dict(zip(fields[::2], fields[1::2], strict=True))
+            if info[b"name"] == GROUP.encode():
+                return info
+        return None
+
+    def _range_after(self, last_read: bytes, count: int) -> list[Any]:
+        found: list[Any] = self._conn.call(
+            "XRANGE", self._key, b"(" + last_read, "+", "COUNT", count
+        )
+        return found
+
+    def _made(self, then: Any) -> Any:
+        try:
+            self._conn.call("XGROUP", "CREATE", self._key, GROUP, "0")
+        except RedisError as error:
+            if not str(error).startswith("BUSYGROUP"):
+                raise _gone(error) from error
+        return then()
+
+
+def _gone(error: RedisError) -> Exception:
+    text = str(error)
+    gone = text.startswith("WRONGTYPE") or "no such key" in text or "requires the key" in text
+    return StreamGone(text) if gone else error
+
+
+def _flat(replies: Sequence[Any]) -> Iterator[Any]:
+    for reply in replies:
+        if isinstance(reply, list):
+            yield from _flat(reply)
+        else:
+            yield reply

@@ -1,0 +1,332 @@
+"""A stream registration at work: one thread that sleeps until a stream has something to do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from enum import Enum
+from math import inf
+from typing import Any, Protocol
+
+from minigears.executor.context import leave_if_forked
+from minigears.executor.errors import ForceStopped, render
+from minigears.executor.redisconn import Connection, RedisError
+from minigears.executor.stats import Stats
+from minigears.executor.streams.batching import (
+    Agenda,
+    StreamArgs,
+    StreamState,
+    age_ms,
+    batch_time,
+    due_without_counting,
+)
+from minigears.executor.streams.group import Entry, StreamGone, StreamGroup
+from minigears.executor.streams.records import to_record
+
+_SCAN_COUNT = 1000
+_FIRST_DELAY = 0.05
+_LONGEST_DELAY = 2.0
+_GLOB = {ord(special): f"\\{special}" for special in "*?[]\\^-"}
+
+Log = Callable[[str, str], None]
+"""Takes a message and its level: `debug`, `verbose`, `notice` or `warning`."""
+
+
+class BatchFailed(Exception):
+    """Raised by `run_batch`: `str()` is the error to show. Other exceptions are rendered."""
+
+
+class Status(str, Enum):
+    """What `RG.DUMPREGISTRATIONS` shows as a stream registration's status."""
+
+    OK = "OK"
+    PAUSED = "PAUSED"
+    ABORTED = "ABORTED"
+    WAITING = "WAITING_FOR_RETRY_ON_FAILURE"
+
+
+class Registration(Protocol):
+    """What the runner needs of a registration."""
+
+    id: str
+    args: StreamArgs
+    stats: Stats
+
+
+class StreamReaderRunner:
+    """Reads the streams of one registration and runs its steps on them, batch by batch.
+
+    One batch runs at a time, on the runner's own thread; streams take turns. An entry is delivered
+    at least once: it is acknowledged after its batch has run.
+    """
+
+    def __init__(
+        self,
+        registration: Registration,
+        conn_factory: Callable[[], Connection],
+        run_batch: Callable[[list[dict[str, Any]]], None],
+        log: Log,
+    ):
+        """`run_batch(records)` runs the steps.
+
+        What it raises is a failure, but for ForceStopped: that is an abort, which leaves the
+        entries pending until the next start. A failure whose text starts with PAUSE pauses.
+        """
+        self._registration = registration
+        self._args = registration.args
+        self._connect = conn_factory
+        self._run_batch = run_batch
+        self._log = log
+        self._wake = threading.Condition()
+        self._status = Status.OK
+        self._stopping = False
+        self._again = False
+        self._retry_at = 0.0
+        self._touched: dict[bytes, float] = {}
+        self._known: set[bytes] = set()
+        self._agenda = Agenda()
+        self._failed_connects = 0
+        self._thread = threading.Thread(
+            target=self._run, name=f"stream-{registration.id}", daemon=True
+        )
+
+    @property
+    def status(self) -> Status:
+        """What the registration is doing; from any thread."""
+        return self._status
+
+    def start(self) -> None:
+        """Take up every stream that matches, what is pending first. To be called once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Start no more batches. A batch that runs is finished and acknowledged: see `join`."""
+        with self._wake:
+            self._stopping = True
+            self._wake.notify()
+
+    def join(self, timeout: float | None = None) -> bool:
+        """Wait up to `timeout` seconds until the thread has ended; returns whether it has."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def notify(self, key: bytes) -> None:
+        """Say that a stream may have new entries. Cheap, from any thread, for any key."""
+        if not self._args.matches(key):
+            return
+        with self._wake:
+            if self._status is Status.OK and key not in self._touched:
+                self._touched[key] = time.monotonic()
+                self._wake.notify()
+
+    def pause(self) -> None:
+        """Start no more batches until `unpause`; an aborted registration stays aborted."""
+        with self._wake:
+            if self._status in (Status.OK, Status.WAITING):
+                self._status = Status.PAUSED
+                self._wake.notify()
+
+    def unpause(self) -> None:
+        """Start over from what is pending, whatever the status."""
+        with self._wake:
+            self._status = Status.OK
+        self.rescan()
+
+    def rescan(self) -> None:
+        """Look at every stream again: notifications may have been missed."""
+        with self._wake:
+            self._again = True
+            self._wake.notify()
+
+    def _run(self) -> None:
+        while self._may_work():
+            try:
+                self._work()
+            except (OSError, RedisError) as error:
+                self._back_off(error)
+
+    def _may_work(self) -> bool:
+        with self._wake:
+            while not self._stopping:
+                if self._status is Status.WAITING and time.monotonic() >= self._retry_at:
+                    self._status = Status.OK
+                if self._status is Status.OK:
+                    return True
+                waiting = self._status is Status.WAITING
+                self._wake.wait(self._retry_at - time.monotonic() if waiting else None)
+            return False
+
+    def _work(self) -> None:
+        conn = self._connect()
+        try:
+            self._again = False
+            self._known.clear()
+            self._agenda = Agenda()
+            for key in self._matching_streams(conn):
+                self._take_up(key)
+            while self._goes_on():
+                state = self._next()
+                if state is not None:
+                    self._visit(conn, state)
+                    self._connected()
+        finally:
+            conn.close()
+
+    def _goes_on(self) -> bool:
+        return self._status is Status.OK and not self._stopping and not self._again
+
+    def _matching_streams(self, conn: Connection) -> Iterator[bytes]:
+        prefix = self._args.prefix
+        if not prefix.endswith("*"):
+            key = prefix.encode(errors="surrogateescape")
+            if conn.call("TYPE", key) == b"stream":
+                yield key
+            return
+        pattern = (prefix[:-1].translate(_GLOB) + "*").encode(errors="surrogateescape")
+        words = ("MATCH", pattern, "COUNT", _SCAN_COUNT, "TYPE", "stream")
+        cursor: bytes = b"0"
+        while self._goes_on():
+            cursor, keys = conn.call("SCAN", cursor, *words)
+            yield from keys
+            if cursor == b"0":
+                return
+
+    def _take_up(self, key: bytes) -> None:
+        if key not in self._known:
+            self._known.add(key)
+            self._agenda.put(StreamState(key, drain=True), time.monotonic())
+
+    def _next(self) -> StreamState | None:
+        """A stream to look at now; if none is due, sleep until one may be."""
+        with self._wake:
+            if not self._touched and self._goes_on():
+                pause = self._agenda.next_time() - time.monotonic()
+                if pause > 0:
+                    self._wake.wait(None if pause == inf else pause)
+            touched, self._touched = self._touched, {}
+        for key, when in touched.items():
+            state = self._agenda.get(key) or StreamState(key, pending=key not in self._known)
+            self._known.add(key)
+            self._agenda.put(state, state.touch(when))
+        return self._agenda.pop(time.monotonic()) if self._goes_on() else None
+
+    def _visit(self, conn: Connection, state: StreamState) -> None:
+        group = StreamGroup(conn, state.key)
+        try:
+            if state.pending:
+                self._visit_pending(group, state)
+            else:
+                self._visit_new(group, state)
+        except StreamGone:
+            self._agenda.drop(state)
+            self._known.discard(state.key)
+
+    def _visit_pending(self, group: StreamGroup, state: StreamState) -> None:
+        entries = group.read_pending(self._args.batch)
+        if entries:
+            self._deliver(group, state, entries)
+        else:
+            state.pending = False
+            if not state.looked:  # RedisGears counts this look as a run
+                self._registration.stats.triggered += 1
+                self._registration.stats.succeeded(0.0)
+        state.looked = True
+        self._agenda.put(state, time.monotonic())
+
+    def _visit_new(self, group: StreamGroup, state: StreamState) -> None:
+        now = time.monotonic()
+        if not due_without_counting(state, now, self._args):
+            due = self._count(group, state, now)
+            if due > now:
+                self._wait_for_more(state, due)
+                return
+        entries = group.read_new(self._args.batch)
+        more = state.read(len(entries), self._args.batch)
+        if entries:
+            self._deliver(group, state, entries)
+        if more:
+            self._agenda.put(state, time.monotonic())
+        else:
+            self._agenda.drop(state)
+
+    def _count(self, group: StreamGroup, state: StreamState, now: float) -> float:
+        """Count what is unread; returns when its batch is due."""
+        unread = group.unread(self._args.batch)
+        state.counted = now
+        since = now if state.since is None else state.since
+        if state.leftover and 0 < unread.count < self._args.batch:
+            oldest = group.first_after(unread.last_read)
+            if oldest is not None:
+                since = min(since, now - age_ms(oldest, time.time() * 1000) / 1000)
+            state.leftover = False
+        state.since = since if unread.count else None
+        return batch_time(unread.count, since, now, self._args)
+
+    def _wait_for_more(self, state: StreamState, due: float) -> None:
+        if state.since is None:
+            self._agenda.drop(state)
+        else:
+            self._agenda.put(state, due)
+
+    def _deliver(self, group: StreamGroup, state: StreamState, entries: list[Entry]) -> None:
+        records = [to_record(state.key, entry) for entry in entries if entry.fields is not None]
+        if len(records) < len(entries):
+            count = len(entries) - len(records)
+            self._log(f"{count} pending entries of {state.key!r} were removed unread", "warning")
+        ids = [entry.id for entry in entries]
+        if not records or self._succeeds(state, records, ids[0]):
+            group.finish(ids, self._args.trim_stream)
+
+    def _succeeds(self, state: StreamState, records: list[dict[str, Any]], first: bytes) -> bool:
+        """Run one batch; returns whether its entries are done with."""
+        stats = self._registration.stats
+        stats.triggered += 1
+        started = time.monotonic()
+        try:
+            self._run_batch(records)
+        except ForceStopped as error:
+            stats.was_aborted(render(error), _ms_since(started))
+            state.pending = False
+            return False
+        except BaseException as error:  # user code may raise SystemExit, too
+            text = str(error) if isinstance(error, BatchFailed) else render(error)
+            stats.failed(text, _ms_since(started), age_ms(first, time.time() * 1000))
+            return self._settle_failure(state.key, len(records), text)
+        finally:
+            leave_if_forked()
+        stats.succeeded(_ms_since(started), age_ms(first, time.time() * 1000))
+        return True
+
+    def _settle_failure(self, key: bytes, count: int, text: str) -> bool:
+        """Do what the policy says; returns whether the entries are given up."""
+        policy = self._args.on_failed_policy
+        with self._wake:
+            if text.startswith("PAUSE"):
+                self._status = Status.PAUSED
+            elif self._status is Status.OK and policy == "abort":
+                self._status = Status.ABORTED
+            elif self._status is Status.OK and policy == "retry":
+                self._status = Status.WAITING
+                self._retry_at = time.monotonic() + self._args.on_failed_retry_interval
+            given_up = self._status is Status.OK
+            outcome = "entries are dropped" if given_up else f"status is {self._status.value}"
+        self._log(f"a batch of {count} of {key!r} failed, {outcome}: {text}", "warning")
+        return given_up
+
+    def _connected(self) -> None:
+        if self._failed_connects:
+            self._log(f"registration {self._registration.id} reads from Redis again", "notice")
+            self._failed_connects = 0
+
+    def _back_off(self, error: Exception) -> None:
+        if not self._failed_connects:
+            self._log(f"registration {self._registration.id} cannot read: {error}", "warning")
+        delay = min(_LONGEST_DELAY, _FIRST_DELAY * 2**self._failed_connects)
+        self._failed_connects = min(self._failed_connects + 1, 10)
+        with self._wake:
+            self._wake.wait_for(lambda: self._stopping, delay)
+
+
+def _ms_since(started: float) -> float:
+    return (time.monotonic() - started) * 1000
