@@ -12,7 +12,7 @@ from lab.services.secantus import Secantus
 SERVICES: dict[str, Service] = {"redis": Redis(), "minigears": Minigears(), "mongo": Secantus()}
 """The services in the order in which they start; they stop in the opposite order."""
 
-if importlib.util.find_spec("minigears.__main__") is None:
+if importlib.util.find_spec("minigears.executor.__main__") is None:
     del SERVICES["minigears"]
 
 __all__ = ["SERVICES", "Service"]

@@ -1,0 +1,62 @@
+"""The command `gears-cli` of this environment.
+
+gears-cli wants a redis-py below 5, the notebooks teach a newer one. So it lives in an environment
+of its own inside the cache, made once, at set-up or at first use.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+
+from lab import paths
+from lab.errors import LabError
+from lab.report import progress
+
+REQUIREMENTS = ("gears-cli==1.2.0", "redis==4.6.0", "click==8.1.8")
+
+
+def main() -> None:
+    """Run gears-cli with the words of the command line."""
+    try:
+        command = ensure()
+    except LabError as problem:
+        print(problem, file=sys.stderr)
+        raise SystemExit(1) from None
+    os.execv(command, [str(command), *sys.argv[1:]])
+
+
+def ensure() -> Path:
+    """Return gears-cli, after installing it if it is not there yet.
+
+    Raises LabError when the package index cannot be reached.
+    """
+    folder = paths.cache() / "gears-cli"
+    command = folder / "bin" / "gears-cli"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(folder.with_suffix(".lock")):
+        if not (folder / "complete").exists():
+            with progress("Installing gears-cli into an environment of its own (once)"):
+                _install(folder)
+            (folder / "complete").touch()
+    return command
+
+
+def _install(folder: Path) -> None:
+    import uv  # noqa: PLC0415  (needed once)
+
+    program = uv.find_uv_bin()
+    for words in (
+        [program, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
+        [program, "pip", "install", "--quiet", "--python", str(folder), *REQUIREMENTS],
+    ):
+        done = subprocess.run(words, capture_output=True, text=True)
+        if done.returncode:
+            raise LabError(
+                f"gears-cli could not be installed:\n{done.stderr.strip()}\n"
+                "Check the network, then run `lab gears-cli --help` to try again."
+            )
