@@ -1,6 +1,7 @@
 """Stream registrations: consumer groups, batches, failure policies, trimming."""
 
 from minigears.executor.streams.batching import StreamArgs
-from minigears.executor.streams.runner import BatchFailed, Status, StreamReaderRunner
+from minigears.executor.streams.delivery import BatchFailed
+from minigears.executor.streams.runner import Status, StreamReaderRunner
 
 __all__ = ["BatchFailed", "Status", "StreamArgs", "StreamReaderRunner"]

@@ -124,11 +124,18 @@ class Agenda:
         if when < inf:
             self._count += 1
             heapq.heappush(self._heap, (when, self._count, state))
+            self._forget_old_times()
 
     def drop(self, state: StreamState) -> None:
         """Take the stream off the agenda."""
         self._states.pop(state.key, None)
         state.due = inf
+
+    def _forget_old_times(self) -> None:
+        if len(self._heap) > 2 * len(self._states) + 64:
+            self._heap = [(s.due, n, s) for n, s in enumerate(self._states.values()) if s.due < inf]
+            heapq.heapify(self._heap)
+            self._count = len(self._states)
 
     def next_time(self) -> float:
         """When the first stream is due, `inf` if none is."""

@@ -3,15 +3,16 @@ as in RedisGears, so that a new registration takes over what an old one left pen
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from minigears.executor.redisconn import Connection, RedisError
 
 GROUP = "__gears_consumer_group__"
 CONSUMER = "__gears_client__"
 
-T = TypeVar("T")
+_SCAN_COUNT = 1000
+_GLOB = {ord(special): f"\\{special}" for special in "*?[]\\^-"}
 
 
 class StreamGone(Exception):
@@ -28,7 +29,7 @@ class Entry(NamedTuple):
 class Unread(NamedTuple):
     """How many entries nobody has read, and the last id that was."""
 
-    count: int
+    entries: int
     last_read: bytes
 
 
@@ -107,13 +108,31 @@ class StreamGroup:
         )
         return found
 
-    def _made(self, then: Any) -> Any:
+    def _made(self, then: Callable[[], Any]) -> Any:
         try:
             self._conn.call("XGROUP", "CREATE", self._key, GROUP, "0")
         except RedisError as error:
             if not str(error).startswith("BUSYGROUP"):
                 raise _gone(error) from error
         return then()
+
+
+def matching_streams(conn: Connection, prefix: str) -> Iterator[bytes]:
+    """The streams that match now: one key, or all that start alike if `prefix` ends with `*`.
+
+    A key may come twice. Raises OSError and RedisError.
+    """
+    if not prefix.endswith("*"):
+        key = prefix.encode(errors="surrogateescape")
+        if conn.call("TYPE", key) == b"stream":
+            yield key
+        return
+    pattern = (prefix[:-1].translate(_GLOB) + "*").encode(errors="surrogateescape")
+    cursor: bytes | None = None
+    while cursor != b"0":
+        words = ("MATCH", pattern, "COUNT", _SCAN_COUNT, "TYPE", "stream")
+        cursor, keys = conn.call("SCAN", cursor or b"0", *words)
+        yield from keys
 
 
 def _gone(error: RedisError) -> Exception:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
 from math import inf
-from typing import Any, Protocol
+from typing import Protocol
 
-from minigears.executor.context import leave_if_forked
-from minigears.executor.errors import ForceStopped, render
 from minigears.executor.redisconn import Connection, RedisError
 from minigears.executor.stats import Stats
 from minigears.executor.streams.batching import (
@@ -21,20 +19,16 @@ from minigears.executor.streams.batching import (
     batch_time,
     due_without_counting,
 )
-from minigears.executor.streams.group import Entry, StreamGone, StreamGroup
+from minigears.executor.streams.delivery import End, Records, deliver
+from minigears.executor.streams.group import Entry, StreamGone, StreamGroup, matching_streams
 from minigears.executor.streams.records import to_record
 
-_SCAN_COUNT = 1000
 _FIRST_DELAY = 0.05
 _LONGEST_DELAY = 2.0
-_GLOB = {ord(special): f"\\{special}" for special in "*?[]\\^-"}
+_LONGEST_SLEEP = 3600.0
 
 Log = Callable[[str, str], None]
 """Takes a message and its level: `debug`, `verbose`, `notice` or `warning`."""
-
-
-class BatchFailed(Exception):
-    """Raised by `run_batch`: `str()` is the error to show. Other exceptions are rendered."""
 
 
 class Status(str, Enum):
@@ -65,7 +59,7 @@ class StreamReaderRunner:
         self,
         registration: Registration,
         conn_factory: Callable[[], Connection],
-        run_batch: Callable[[list[dict[str, Any]]], None],
+        run_batch: Callable[[Records], None],
         log: Log,
     ):
         """`run_batch(records)` runs the steps.
@@ -154,7 +148,7 @@ class StreamReaderRunner:
                 if self._status is Status.OK:
                     return True
                 waiting = self._status is Status.WAITING
-                self._wake.wait(self._retry_at - time.monotonic() if waiting else None)
+                self._sleep(self._retry_at - time.monotonic() if waiting else inf)
             return False
 
     def _work(self) -> None:
@@ -163,7 +157,9 @@ class StreamReaderRunner:
             self._again = False
             self._known.clear()
             self._agenda = Agenda()
-            for key in self._matching_streams(conn):
+            for key in matching_streams(conn, self._args.prefix):
+                if not self._goes_on():
+                    return
                 self._take_up(key)
             while self._goes_on():
                 state = self._next()
@@ -176,22 +172,6 @@ class StreamReaderRunner:
     def _goes_on(self) -> bool:
         return self._status is Status.OK and not self._stopping and not self._again
 
-    def _matching_streams(self, conn: Connection) -> Iterator[bytes]:
-        prefix = self._args.prefix
-        if not prefix.endswith("*"):
-            key = prefix.encode(errors="surrogateescape")
-            if conn.call("TYPE", key) == b"stream":
-                yield key
-            return
-        pattern = (prefix[:-1].translate(_GLOB) + "*").encode(errors="surrogateescape")
-        words = ("MATCH", pattern, "COUNT", _SCAN_COUNT, "TYPE", "stream")
-        cursor: bytes = b"0"
-        while self._goes_on():
-            cursor, keys = conn.call("SCAN", cursor, *words)
-            yield from keys
-            if cursor == b"0":
-                return
-
     def _take_up(self, key: bytes) -> None:
         if key not in self._known:
             self._known.add(key)
@@ -201,9 +181,7 @@ class StreamReaderRunner:
         """A stream to look at now; if none is due, sleep until one may be."""
         with self._wake:
             if not self._touched and self._goes_on():
-                pause = self._agenda.next_time() - time.monotonic()
-                if pause > 0:
-                    self._wake.wait(None if pause == inf else pause)
+                self._sleep(self._agenda.next_time() - time.monotonic())
             touched, self._touched = self._touched, {}
         for key, when in touched.items():
             state = self._agenda.get(key) or StreamState(key, pending=key not in self._known)
@@ -255,13 +233,13 @@ class StreamReaderRunner:
         unread = group.unread(self._args.batch)
         state.counted = now
         since = now if state.since is None else state.since
-        if state.leftover and 0 < unread.count < self._args.batch:
+        if state.leftover and 0 < unread.entries < self._args.batch:
             oldest = group.first_after(unread.last_read)
             if oldest is not None:
                 since = min(since, now - age_ms(oldest, time.time() * 1000) / 1000)
             state.leftover = False
-        state.since = since if unread.count else None
-        return batch_time(unread.count, since, now, self._args)
+        state.since = since if unread.entries else None
+        return batch_time(unread.entries, since, now, self._args)
 
     def _wait_for_more(self, state: StreamState, due: float) -> None:
         if state.since is None:
@@ -278,25 +256,14 @@ class StreamReaderRunner:
         if not records or self._succeeds(state, records, ids[0]):
             group.finish(ids, self._args.trim_stream)
 
-    def _succeeds(self, state: StreamState, records: list[dict[str, Any]], first: bytes) -> bool:
+    def _succeeds(self, state: StreamState, records: Records, first_id: bytes) -> bool:
         """Run one batch; returns whether its entries are done with."""
-        stats = self._registration.stats
-        stats.triggered += 1
-        started = time.monotonic()
-        try:
-            self._run_batch(records)
-        except ForceStopped as error:
-            stats.was_aborted(render(error), _ms_since(started))
-            state.pending = False
-            return False
-        except BaseException as error:  # user code may raise SystemExit, too
-            text = str(error) if isinstance(error, BatchFailed) else render(error)
-            stats.failed(text, _ms_since(started), age_ms(first, time.time() * 1000))
-            return self._settle_failure(state.key, len(records), text)
-        finally:
-            leave_if_forked()
-        stats.succeeded(_ms_since(started), age_ms(first, time.time() * 1000))
-        return True
+        outcome = deliver(self._run_batch, records, first_id, self._registration.stats)
+        if outcome.end is End.FAILURE:
+            return self._settle_failure(state.key, len(records), outcome.error)
+        if outcome.end is End.ABORT:
+            state.pending = False  # or it would be delivered again at once
+        return outcome.end is End.SUCCESS
 
     def _settle_failure(self, key: bytes, count: int, text: str) -> bool:
         """Do what the policy says; returns whether the entries are given up."""
@@ -314,6 +281,11 @@ class StreamReaderRunner:
         self._log(f"a batch of {count} of {key!r} failed, {outcome}: {text}", "warning")
         return given_up
 
+    def _sleep(self, seconds: float) -> None:
+        """Sleep until something happens, with the lock held."""
+        if seconds > 0:
+            self._wake.wait(min(seconds, _LONGEST_SLEEP))
+
     def _connected(self) -> None:
         if self._failed_connects:
             self._log(f"registration {self._registration.id} reads from Redis again", "notice")
@@ -326,7 +298,3 @@ class StreamReaderRunner:
         self._failed_connects = min(self._failed_connects + 1, 10)
         with self._wake:
             self._wake.wait_for(lambda: self._stopping, delay)
-
-
-def _ms_since(started: float) -> float:
-    return (time.monotonic() - started) * 1000
