@@ -6,13 +6,16 @@ A context variable carries it, so every greenlet, thread and coroutine sees its 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from minigears.executor.builder import Script
+    from concurrent.futures import Future
+
     from minigears.executor.calls import Caller
+    from minigears.executor.scripts import Script
     from minigears.executor.sessions import Session
 
 UNSET = object()
@@ -25,6 +28,8 @@ class CommandContext:
     argv: list[bytes]
     reply: Any = UNSET
     """What `override_reply` was given."""
+    call_next: Callable[[list[bytes]], Any] | None = None
+    """For a hook: runs the next hook, or the command itself, and returns its reply."""
 
 
 @dataclass
@@ -34,8 +39,10 @@ class Context:
     caller: Caller
     """How its `execute` reaches Redis."""
     session: Session | None = None
-    sync: bool = False
-    """Its own writes raise no KeysReader events, and it may not wait for coroutines."""
+    marked: bool = False
+    """Its own writes raise no KeysReader events."""
+    wait: Callable[[Future[Any]], Any] | None = None
+    """Waits for a coroutine or a `gearsFuture`; None where it is not allowed."""
     command: CommandContext | None = None
     script: Script | None = None
     """The script that runs, while `run` and `register` are allowed."""
@@ -44,18 +51,19 @@ class Context:
 
 current: ContextVar[Context | None] = ContextVar("minigears_context", default=None)
 
-_forked = False
+forked = False
+"""Whether this is a child that user code forked: our loops have one owner, so it must end."""
 
 
 def _in_child() -> None:
-    global _forked
-    _forked = True
+    global forked
+    forked = True
 
 
 os.register_at_fork(after_in_child=_in_child)
 
 
 def leave_if_forked() -> None:
-    """End the process if user code forked and this is the child: our loops have one owner."""
-    if _forked:
+    """End the process if it is a child that user code forked."""
+    if forked:
         os._exit(0)

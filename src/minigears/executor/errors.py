@@ -20,7 +20,7 @@ class GearsError(Exception):
     """A call of the Gears runtime failed; shown as `gears.error`."""
 
 
-class ForceStopped(Exception):  # noqa: N818 - the name that user code sees has no suffix either
+class ForceStopped(Exception):
     """Raised inside a function whose execution was aborted; shown as `gears.forcestopped`."""
 
 
@@ -46,7 +46,7 @@ def install_module() -> None:
 
 
 def render(error: BaseException) -> str:
-    """The text of an error: the `str()` of its traceback's list of lines, without our own frames."""
+    """The text of an error: `str()` of its traceback as a list of lines, without our frames."""
     if isinstance(error, GearsFlatError):
         return str(error)
     if error.__traceback__ is None or not show_traceback:

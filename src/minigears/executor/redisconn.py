@@ -72,7 +72,7 @@ class Connection:
 
     def call(self, *words: str | bytes | int) -> Any:
         """Send one command and return its reply; raises RedisError if that is an error."""
-        self.send(hiredis.pack_command(words))
+        self.send(pack(words))
         reply = self.read()
         if isinstance(reply, RedisError):
             raise reply
@@ -107,9 +107,14 @@ class Connection:
         self._sock.close()
 
 
+def pack(words: Sequence[str | bytes | int]) -> bytes:
+    """One command as RESP."""
+    return hiredis.pack_command(tuple(words))  # type: ignore[arg-type] # its stubs forget bytes
+
+
 def pack_all(commands: Iterable[Sequence[str | bytes | int]]) -> bytes:
     """The commands as one piece of RESP."""
-    return b"".join(hiredis.pack_command(tuple(words)) for words in commands)
+    return b"".join(map(pack, commands))
 
 
 def _connect(address: Address) -> socket.socket:

@@ -1,0 +1,247 @@
+"""Commands that user code sends to Redis: what may be sent, in which form, and what comes back.
+
+RedisGears calls commands from inside the server. Three things differ when they come over a socket:
+commands that would wait must answer at once (Redis does that inside MULTI), commands that change
+the connection's own state are refused, and writes of a sync function are put between two marks, so
+that the door raises no KeysReader events for them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from minigears.commandtable import CommandTable
+from minigears.executor.errors import GearsError
+from minigears.executor.redisconn import Address, Connection, RedisError, pack
+from minigears.executor.replies import to_text
+
+OWN_CHANNEL = b"__minigears__:own"
+
+_MULTI = pack((b"MULTI",))
+_EXEC = pack((b"EXEC",))
+_BEGIN = pack((b"PUBLISH", OWN_CHANNEL, b"begin"))
+_END = pack((b"PUBLISH", OWN_CHANNEL, b"end"))
+
+_REFUSED = frozenset(
+    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor multi exec "
+    b"discard watch unwatch quit reset hello auth select sync psync".split()
+)
+_WAITING = frozenset(
+    b"blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop wait waitaof".split()
+)
+_MAY_WAIT = frozenset({b"xread", b"xreadgroup"})
+
+_TEXTS = (
+    ("ERR unknown command", "No such file or directory"),
+    ("ERR unknown subcommand", "No such file or directory"),
+    ("ERR wrong number of arguments", "Invalid argument"),
+)
+"""Errors that RedisGears tells by their errno, since the command is never called."""
+
+
+class Call:
+    """What is sent in one go, how many replies come, and which of them matter."""
+
+    __slots__ = ("data", "replies", "result")
+
+    def __init__(self, data: bytes, replies: int, result: Callable[[list[Any]], Any]):
+        self.data = data
+        self.replies = replies
+        self.result = result
+        """Picks the result out of the replies; an error reply is returned as a RedisError."""
+
+
+def plain(argv: Sequence[bytes]) -> Call:
+    """One command as it is."""
+    return Call(pack(argv), 1, _first)
+
+
+def in_multi(argv: Sequence[bytes], marked: bool) -> Call:
+    """One command inside MULTI, between the marks if asked."""
+    if marked:
+        return Call(b"".join((_MULTI, _BEGIN, pack(argv), _END, _EXEC)), 5, _second_of_exec)
+    return Call(b"".join((_MULTI, pack(argv), _EXEC)), 3, _first_of_exec)
+
+
+def together(argvs: Sequence[Sequence[bytes]], marked: bool) -> Call:
+    """Several commands at once, between the marks if asked; the result is the list of replies."""
+    parts = [pack(argv) for argv in argvs]
+    if not marked:
+        return Call(b"".join(parts), len(parts), list)
+    data = b"".join([_MULTI, _BEGIN, *parts, _END, _EXEC])
+    return Call(data, len(parts) + 4, _inner_of_exec)
+
+
+def _first(replies: list[Any]) -> Any:
+    return replies[0]
+
+
+def _first_of_exec(replies: list[Any]) -> Any:
+    return _of_exec(replies)[0]
+
+
+def _second_of_exec(replies: list[Any]) -> Any:
+    return _of_exec(replies)[1]
+
+
+def _inner_of_exec(replies: list[Any]) -> Any:
+    return _of_exec(replies)[1:-1]
+
+
+def _of_exec(replies: list[Any]) -> list[Any]:
+    last = replies[-1]
+    if isinstance(last, RedisError):  # refused before EXEC: the reason came when it was queued
+        reason = next((r for r in replies if isinstance(r, RedisError)), last)
+        return [reason] * len(replies)
+    return list(last)
+
+
+class Rules:
+    """Decides the form of each command, from the command table and the keys being watched."""
+
+    def __init__(self, table: CommandTable):
+        self._table = table
+        self._prefixes: tuple[bytes, ...] = ()
+        self._keys: frozenset[bytes] = frozenset()
+        self._miss_prefixes: tuple[bytes, ...] = ()
+
+    def watch(self, patterns: Sequence[tuple[bytes, bool, bool]]) -> None:
+        """Note what KeysReader registrations watch: (key or prefix, exact, wants key misses)."""
+        self._prefixes = tuple({p for p, exact, _ in patterns if not exact})
+        self._keys = frozenset(p for p, exact, _ in patterns if exact)
+        self._miss_prefixes = tuple({p for p, _, misses in patterns if misses})
+
+    def watched(self, key: bytes) -> bool:
+        """Whether a KeysReader registration is about this key."""
+        return key.startswith(self._prefixes) or key in self._keys
+
+    def missed(self, key: bytes) -> bool:
+        """Whether a registration wants to know when this key is read and not there."""
+        return key.startswith(self._miss_prefixes)
+
+    def form(self, argv: Sequence[bytes], sync: bool) -> Call:
+        """The form in which to send `argv`; raises GearsError if user code may not send it."""
+        name = argv[0].lower()
+        if name in _REFUSED:
+            raise GearsError(f"{name.decode()} can not be called from a function")
+        waits = name in _WAITING or (name in _MAY_WAIT and _has_word(argv, b"block"))
+        marked = sync and self._raises_events(argv)
+        if waits or marked:
+            return in_multi(argv, marked)
+        return plain(argv)
+
+    def _raises_events(self, argv: Sequence[bytes]) -> bool:
+        watching = bool(self._prefixes or self._keys)
+        if watching and any(map(self.watched, self._table.written_keys(argv))):
+            return True
+        return bool(self._miss_prefixes) and any(map(self.missed, self._table.keys(argv)))
+
+
+def _has_word(argv: Sequence[bytes], word: bytes) -> bool:
+    return any(w.lower() == word for w in argv)
+
+
+def to_words(words: Sequence[Any]) -> list[bytes]:
+    """Arguments of `execute` as Redis gets them; raises GearsError when there are none."""
+    if not words:
+        raise GearsError("execute function must get at least a command to execute")
+    return [
+        w.encode()
+        if type(w) is str
+        else bytes(w)
+        if isinstance(w, (bytes, bytearray, memoryview))
+        else str(w).encode()
+        for w in words
+    ]
+
+
+def to_value(reply: Any) -> Any:
+    """Redis's reply as user code sees it; raises GearsError for an error reply."""
+    if isinstance(reply, bytes):
+        return to_text(reply)
+    if isinstance(reply, list):
+        return [str(r) if isinstance(r, RedisError) else to_value(r) for r in reply]
+    if isinstance(reply, RedisError):
+        text = str(reply)
+        known = next((short for start, short in _TEXTS if text.startswith(start)), None)
+        raise GearsError(known or f"{text}\r\n")
+    return reply
+
+
+class Caller(Protocol):
+    """How commands of running code reach Redis."""
+
+    def call(self, call: Call) -> Any:
+        """Send and wait for the reply; an error reply is returned as a RedisError."""
+
+
+class AtomicGate:
+    """One `atomic()` block at a time in this process, and no other function's call inside it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._holder: int | None = None
+        self._depth = 0
+
+    def enter(self) -> None:
+        """Begin a block; may be nested in one thread."""
+        self._lock.acquire()
+        self._holder = threading.get_ident()
+        self._depth += 1
+
+    def leave(self) -> None:
+        """End the innermost block."""
+        self._depth -= 1
+        if not self._depth:
+            self._holder = None
+        self._lock.release()
+
+    def wait(self) -> None:
+        """Wait while another thread is inside a block."""
+        if self._holder is not None and self._holder != threading.get_ident():
+            with self._lock:
+                pass
+
+
+class BlockingCaller:
+    """A connection for each thread that calls, opened when it first does."""
+
+    def __init__(self, address: Address, gate: AtomicGate):
+        self._address = address
+        self._gate = gate
+        self._local = threading.local()
+
+    def connection(self) -> Connection:
+        """This thread's connection; raises OSError when Redis cannot be reached."""
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is None:
+            connection = self._local.connection = Connection(self._address)
+        return connection
+
+    def call(self, call: Call) -> Any:
+        """Send on this thread's connection; raises GearsError when Redis has gone."""
+        self._gate.wait()
+        try:
+            self._send(call)
+            return call.result(self.connection().read_many(call.replies))
+        except OSError as error:
+            self._drop()
+            raise GearsError(f"the connection to Redis is lost: {error}") from error
+
+    def _send(self, call: Call) -> None:
+        try:
+            self.connection().send(call.data)
+        except OSError:  # Redis restarted since the last call: nothing was sent, so try once more
+            self._drop()
+            self.connection().send(call.data)
+
+    def _drop(self) -> None:
+        connection: Connection | None = getattr(self._local, "connection", None)
+        if connection is not None:
+            connection.close()
+        self._local.connection = None
+
+
+ConnectionFactory = Callable[[], Connection]

@@ -1,0 +1,159 @@
+"""The main thread's scheduler: jobs in greenlets, their calls to Redis sent together.
+
+Jobs of one lane run one after another; jobs of different lanes overlap at their calls. A round
+runs everything that can run, then sends all calls as one pipeline and waits for its replies.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+from collections import deque
+from collections.abc import Callable, Hashable
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+from greenlet import getcurrent, greenlet
+
+from minigears.executor.calls import AtomicGate, BlockingCaller, Call
+from minigears.executor.redisconn import Connection
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+log = logging.getLogger(__name__)
+
+Job = Callable[[], None]
+
+_MAX_OVERLAP = 512
+"""Greenlets at once; further lanes wait until one is free."""
+
+
+class Hub:
+    """Runs jobs in the thread that makes it; raises OSError when Redis has gone."""
+
+    def __init__(self, connection: Connection, gate: AtomicGate, blocking: BlockingCaller):
+        self._connection = connection
+        self._gate = gate
+        self._blocking = blocking
+        self._thread = threading.get_ident()
+        self._home: Any = getcurrent()
+        self._lanes: dict[Hashable, deque[Job]] = {}
+        self._fresh: deque[Hashable] = deque()
+        self._idle: list[greenlet] = []
+        self._workers = 0
+        self._pending: list[tuple[greenlet, Call]] = []
+        self._resumable: deque[tuple[greenlet, Any]] = deque()
+        self._exclusive: Any = None
+        self._posted: deque[tuple[Hashable, Job]] = deque()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+
+    @property
+    def busy(self) -> bool:
+        """Whether there is something to run or to wait for."""
+        return bool(self._fresh or self._resumable or self._pending or self._posted)
+
+    def submit(self, lane: Hashable, job: Job) -> None:
+        """Queue a job, from the hub's own thread; it must not raise."""
+        jobs = self._lanes.get(lane)
+        if jobs is None:
+            self._lanes[lane] = deque((job,))
+            self._fresh.append(lane)
+        else:
+            jobs.append(job)
+
+    def post(self, lane: Hashable, job: Job) -> None:
+        """Queue a job from any thread."""
+        self._posted.append((lane, job))
+        with suppress(BlockingIOError):  # the pipe is full of wake-ups still to be read
+            os.write(self._wake_write, b"x")
+
+    def wait(self, fd: int) -> bool:
+        """Wait until `fd` can be read or a job is posted; tells whether `fd` can be read."""
+        poll = select.poll()
+        poll.register(fd, select.POLLIN)
+        poll.register(self._wake_read, select.POLLIN)
+        ready = {which for which, _ in poll.poll()}
+        if self._wake_read in ready:
+            os.read(self._wake_read, 4096)
+        return fd in ready
+
+    def round(self) -> None:
+        """Run what can run, then make one round trip for all calls that wait."""
+        while self._posted:
+            self.submit(*self._posted.popleft())
+        self._run_all()
+        if self._pending:
+            self._exchange()
+
+    def call(self, call: Call) -> Any:
+        """Send a call of the running job and wait for its reply while other jobs go on."""
+        if threading.get_ident() != self._thread:
+            return self._blocking.call(call)
+        self._pending.append((getcurrent(), call))
+        return self._home.switch()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Let no other job of the hub run until the block ends."""
+        outer, self._exclusive = self._exclusive, getcurrent()
+        try:
+            yield
+        finally:
+            self._exclusive = outer
+
+    def _run_all(self) -> None:
+        while True:
+            if self._exclusive is not None:
+                if not self._resume_exclusive():
+                    return
+            elif self._resumable:
+                worker, value = self._resumable.popleft()
+                worker.switch(value)
+            elif self._fresh and (self._idle or self._workers < _MAX_OVERLAP):
+                self._worker().switch()
+            else:
+                return
+
+    def _resume_exclusive(self) -> bool:
+        for i, (worker, value) in enumerate(self._resumable):
+            if worker is self._exclusive:
+                del self._resumable[i]
+                worker.switch(value)
+                return True
+        return False
+
+    def _worker(self) -> greenlet:
+        if self._idle:
+            return self._idle.pop()
+        self._workers += 1
+        return greenlet(self._work, self._home)
+
+    def _work(self) -> None:
+        me: Any = getcurrent()
+        while True:
+            while self._fresh:
+                self._run_lane(self._fresh.popleft())
+            self._idle.append(me)
+            self._home.switch()
+
+    def _run_lane(self, lane: Hashable) -> None:
+        jobs = self._lanes[lane]
+        while jobs:
+            job = jobs.popleft()
+            try:
+                job()
+            except Exception:
+                log.exception("a job failed")
+        del self._lanes[lane]
+
+    def _exchange(self) -> None:
+        pending, self._pending = self._pending, []
+        self._gate.wait()
+        self._connection.send(b"".join([call.data for _, call in pending]))
+        for worker, call in pending:
+            self._resumable.append((worker, call.result(self._connection.read_many(call.replies))))

@@ -1,0 +1,101 @@
+"""Threads for what must not run on the main thread: async functions and batch runs."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+log = logging.getLogger(__name__)
+
+_IDLE_SECONDS = 10.0
+
+Job = Callable[[], None]
+
+
+class Pool:
+    """Runs jobs in the order given, at most `size` at once.
+
+    A job that waits for something in `blocked()` gives its place to another meanwhile. Jobs of the
+    same lane never overlap.
+    """
+
+    def __init__(self, size: int):
+        self._size = size
+        self._changed = threading.Condition()
+        self._jobs: deque[Job] = deque()
+        self._lanes: dict[str, deque[Job]] = {}
+        self._active = 0
+        self._idle = 0
+
+    def submit(self, job: Job, lane: str | None = None) -> None:
+        """Queue a job; it must not raise."""
+        with self._changed:
+            if lane is None:
+                self._jobs.append(job)
+            elif lane in self._lanes:
+                self._lanes[lane].append(job)
+                return
+            else:
+                self._lanes[lane] = deque((job,))
+                self._jobs.append(lambda: self._run_lane(lane))
+            self._start_one()
+
+    @contextmanager
+    def blocked(self) -> Iterator[None]:
+        """Around a wait inside a job."""
+        with self._changed:
+            self._active -= 1
+            self._start_one()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._changed.wait_for(lambda: self._active < self._size)
+                self._active += 1
+
+    def _start_one(self) -> None:
+        if not self._jobs or self._active >= self._size:
+            return
+        if self._idle:
+            self._changed.notify_all()  # those that wait to go on after `blocked` look too
+        else:
+            threading.Thread(target=self._work, name="minigears-worker", daemon=True).start()
+
+    def _run_lane(self, lane: str) -> None:
+        while True:
+            with self._changed:
+                jobs = self._lanes[lane]
+                if not jobs:
+                    del self._lanes[lane]
+                    return
+                job = jobs.popleft()
+            _run(job)
+
+    def _work(self) -> None:
+        while job := self._next():
+            _run(job)
+            with self._changed:
+                self._active -= 1
+                self._changed.notify_all()
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._idle += 1
+            got = self._changed.wait_for(
+                lambda: self._jobs and self._active < self._size, _IDLE_SECONDS
+            )
+            self._idle -= 1
+            if not got:
+                return None
+            self._active += 1
+            return self._jobs.popleft()
+
+
+def _run(job: Job) -> None:
+    try:
+        job()
+    except Exception:
+        log.exception("a job failed")

@@ -1,0 +1,132 @@
+"""Readers of `run()`: each yields the records of one batch run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from minigears.executor import records
+from minigears.executor.calls import Caller, plain, together
+from minigears.executor.errors import GearsError
+from minigears.executor.redisconn import RedisError
+
+_SCAN_COUNT = b"1000"
+_STREAM_PAGE = 1000
+_GLOB = frozenset("*?[\\")
+
+Source = Callable[[Caller], Iterator[Any]]
+"""Makes the records, reading over the given caller."""
+
+
+def source(reader: str, arg: Any, options: Mapping[str, Any]) -> Source:
+    """Check what `run` was given and return where its records come from; raises GearsError."""
+    if reader not in _SOURCES:
+        raise GearsError("Given reader do not support run or not exists")
+    return _SOURCES[reader](arg, options)
+
+
+def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
+    pattern = _pattern(arg)
+    no_scan = bool(options.get("noScan", False))
+    read_value = bool(options.get("readValue", True))
+
+    def read(caller: Caller) -> Iterator[Any]:
+        for keys in [[pattern]] if no_scan else _scan(caller, pattern):
+            if read_value:
+                yield from _read_all(caller, keys, keep_missing=no_scan)
+            else:
+                yield from (records.bare_record(key, None) for key in keys)
+
+    return read
+
+
+def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
+    pattern = _pattern(arg)
+
+    def read(caller: Caller) -> Iterator[Any]:
+        for keys in [[pattern]] if options.get("noScan") else _scan(caller, pattern):
+            yield from (records.to_text(key) for key in keys)
+
+    return read
+
+
+def _stream(arg: Any, options: Mapping[str, Any]) -> Source:
+    key = _pattern(arg)
+    first = options.get("fromId", "0-0")
+    if not isinstance(first, str):
+        raise GearsError("fromId argument must be a string")
+
+    def read(caller: Caller) -> Iterator[Any]:
+        start = first.encode()
+        while True:
+            ask = (b"XRANGE", key, start, b"+", b"COUNT", str(_STREAM_PAGE).encode())
+            page = caller.call(plain(ask))
+            if isinstance(page, RedisError):
+                raise GearsError(str(page))
+            for entry_id, fields in page:
+                yield records.stream_record(key, entry_id, fields)
+            if len(page) < _STREAM_PAGE:
+                return
+            start = b"(" + page[-1][0]
+
+    return read
+
+
+def _python(arg: Any, options: Mapping[str, Any]) -> Source:
+    if not callable(arg):
+        raise GearsError("pyreader argument must be a functions")
+    return lambda caller: iter(arg())
+
+
+def _shards(arg: Any, options: Mapping[str, Any]) -> Source:
+    return lambda caller: iter(["1"])
+
+
+_SOURCES: dict[str, Callable[[Any, Mapping[str, Any]], Source]] = {
+    "KeysReader": _keys,
+    "KeysOnlyReader": _keys_only,
+    "StreamReader": _stream,
+    "PythonReader": _python,
+    "ShardsIDReader": _shards,
+}
+
+
+def _pattern(arg: Any) -> bytes:
+    if not isinstance(arg, str):
+        raise GearsError("regex argument must be a string")
+    return arg.encode()
+
+
+def _scan(caller: Caller, pattern: bytes) -> Iterator[list[bytes]]:
+    """Pages of keys that match; a pattern without special characters is one key."""
+    if not _GLOB.intersection(pattern.decode()):
+        if caller.call(plain((b"EXISTS", pattern))):
+            yield [pattern]
+        return
+    cursor = b"0"
+    while True:
+        ask = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT)
+        cursor, keys = caller.call(plain(ask))
+        if keys:
+            yield keys
+        if cursor == b"0":
+            return
+
+
+def _read_all(caller: Caller, keys: list[bytes], keep_missing: bool) -> Iterator[dict[str, Any]]:
+    """Records of a page of keys in two round trips: types first, then values."""
+    types = caller.call(together([(b"TYPE", key) for key in keys], marked=False))
+    kinds = [records.key_type(reply) for reply in types]
+    asked = [
+        (position, ask(key))
+        for position, (key, kind) in enumerate(zip(keys, kinds, strict=True))
+        if (ask := records.value_command(kind))
+    ]
+    values: list[Any] = [None] * len(keys)
+    if asked:
+        replies = caller.call(together([command for _, command in asked], marked=False))
+        for (position, _), reply in zip(asked, replies, strict=True):
+            values[position] = records.to_value(kinds[position], reply)
+    for key, kind, value in zip(keys, kinds, values, strict=True):
+        if keep_missing or kind != "empty":
+            yield records.key_record(key, None, kind, value)

@@ -1,0 +1,107 @@
+"""Records as functions see them: of a key, of a stream's entry."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigears.executor.calls import Call, Caller, together
+from minigears.executor.redisconn import RedisError
+from minigears.executor.replies import to_text
+
+_KNOWN = {b"string", b"list", b"hash", b"set", b"zset"}
+
+ValueCommand = Callable[[bytes], tuple[bytes, ...]]
+
+_VALUE_COMMANDS: dict[str, ValueCommand] = {
+    "string": lambda key: (b"GET", key),
+    "hash": lambda key: (b"HGETALL", key),
+    "list": lambda key: (b"LRANGE", key, b"0", b"-1"),
+}
+
+
+def value_command(kind: str) -> ValueCommand | None:
+    """What reads the value of a key of this type; None where RedisGears gives none."""
+    return _VALUE_COMMANDS.get(kind)
+
+
+def key_type(reply: Any) -> str:
+    """What RedisGears calls the type that `TYPE` names."""
+    if reply in _KNOWN:
+        return str(reply.decode())
+    return {b"none": "empty", b"stream": "unknown"}.get(reply, "module")
+
+
+def key_record(key: bytes, event: str | None, kind: str, value: Any) -> dict[str, Any]:
+    """The record of a key; its fields are in alphabetical order, as RedisGears prints them."""
+    return {"event": event, "key": to_text(key), "type": kind, "value": value}
+
+
+def bare_record(key: bytes, event: str | None) -> dict[str, Any]:
+    """The record of a key whose value was not asked for."""
+    return {"event": event, "key": to_text(key)}
+
+
+def stream_record(key: bytes, entry_id: bytes, fields: Sequence[bytes]) -> dict[str, Any]:
+    """The record of a stream's entry."""
+    return {"key": to_text(key), "id": entry_id.decode(), "value": _reversed_pairs(fields)}
+
+
+def read_call(key: bytes, expected: str | None, marked: bool) -> Call:
+    """Ask for the key's type and, if a type is expected, for the value that it would have."""
+    ask_value = _VALUE_COMMANDS.get(expected or "")
+    return together([(b"TYPE", key), *([ask_value(key)] if ask_value else [])], marked)
+
+
+def read_key(
+    caller: Caller, key: bytes, event: str | None, expected: str | None, marked: bool
+) -> dict[str, Any]:
+    """Read a key's record; a second trip is made when its type is not the expected one.
+
+    `marked` hides the reads from those who listen to key misses. Raises RedisError.
+    """
+    return finish_record(
+        caller, key, event, expected, marked, caller.call(read_call(key, expected, marked))
+    )
+
+
+def finish_record(
+    caller: Caller, key: bytes, event: str | None, expected: str | None, marked: bool, replies: Any
+) -> dict[str, Any]:
+    """The record from the replies to `read_call`."""
+    if isinstance(replies, RedisError):
+        raise replies
+    kind = key_type(replies[0])
+    ask_value = _VALUE_COMMANDS.get(kind)
+    if ask_value is None:
+        return key_record(key, event, kind, None)
+    if kind == expected:
+        reply = replies[1]
+    else:
+        reply = caller.call(together([ask_value(key)], marked))[0]
+    return key_record(key, event, kind, to_value(kind, reply))
+
+
+def to_value(kind: str, reply: Any) -> Any:
+    """The value of a string, hash or list; None when it went away or changed its type meanwhile."""
+    if reply is None or isinstance(reply, RedisError):
+        return None
+    if kind == "hash":
+        return _reversed_pairs(reply)
+    if kind == "list":
+        return [to_text(item) for item in reply]
+    return to_text(reply)
+
+
+def _reversed_pairs(flat: Sequence[bytes]) -> dict[Any, Any]:
+    """Fields and values as a dict that iterates from the last field to the first.
+
+    RedisGears's records do not iterate in the order of insertion either, and rgsync needs the
+    fields that it adds last to come first.
+    """
+    return {_field(flat[i]): to_text(flat[i + 1]) for i in range(len(flat) - 2, -1, -2)}
+
+
+def _field(name: bytes) -> str | bytes:
+    text = to_text(name)
+    return text if isinstance(text, str) else bytes(text)
