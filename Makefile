@@ -1,0 +1,74 @@
+# The course in two commands: `make lab` to learn, `make test` to test. `make` alone lists all.
+# Everything is written inside this folder: .venv, .lab (the stack's data) and .cache.
+#   PYTHON=python3.12   the interpreter to set up with (default: the first of 3.10 to 3.13)
+#   WORKERS=2           test processes side by side
+
+PYTHON ?=
+WORKERS ?= 2
+
+BIN := .venv/bin
+CACHE := $(CURDIR)/.cache
+NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export UV_CACHE_DIR := $(CACHE)/uv
+export PIP_CACHE_DIR := $(CACHE)/pip
+export JUPYTER_CONFIG_DIR := $(CACHE)/jupyter/config
+export JUPYTER_DATA_DIR := $(CACHE)/jupyter/data
+export JUPYTER_RUNTIME_DIR := $(CACHE)/jupyter/runtime
+export IPYTHONDIR := $(CACHE)/ipython
+export MPLCONFIGDIR := $(CACHE)/matplotlib
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test up down status doctor lint format test-notebooks clean
+
+help: ## list the commands
+	@echo "make lab    opens the course in JupyterLab"
+	@echo "make test   runs every test, every notebook included"
+	@echo
+	@awk -F ':[^#]*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
+
+setup: ## make or update .venv (the first time a minute or two, else nothing)
+	@PYTHON='$(PYTHON)' sh tools/setup.sh
+
+lab: setup ## start the stack and open JupyterLab on the first notebook
+	@echo "==> Starting the stack (a few seconds) and JupyterLab. End JupyterLab with Ctrl-C."
+	@$(BIN)/lab notebook
+
+up: setup ## start the stack, or find it running
+	@$(BIN)/lab up
+
+down: setup ## stop the stack; its data stay
+	@$(BIN)/lab down
+
+status: setup ## show what runs, and where
+	@$(BIN)/lab status
+
+doctor: setup ## say what works on this machine, and how to mend what does not
+	@$(BIN)/lab doctor
+
+lint: setup ## check style, types and that notebooks hold no output
+	@echo "==> ruff, mypy, nbstripout (seconds)"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(if $(NOTEBOOKS),$(BIN)/nbstripout --verify $(NOTEBOOKS))
+
+format: setup ## mend style, and strip the output of notebooks
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+	@$(if $(NOTEBOOKS),$(BIN)/nbstripout $(NOTEBOOKS))
+
+test: lint ## run every check and test, every notebook included
+	@echo "==> Tests, with every notebook on a fresh stack and twice on a used one"
+	@$(PYTEST)
+
+test-notebooks: setup ## run the notebooks only
+	@echo "==> Every notebook on a fresh stack and twice on a used one"
+	@$(PYTEST) tests/notebooks
+
+clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
+	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down; fi
+	@rm -rf .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
+	@find . -name __pycache__ -prune -exec rm -rf {} +
