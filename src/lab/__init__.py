@@ -10,42 +10,78 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lab.errors import (
-        CommandFailed,
-        LabError,
-        PortTaken,
-        StartFailed,
-        Unsupported,
-        WaitTimeout,
-    )
+    from lab.checks import check, hint, solution
+    from lab.checkup import doctor
+    from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
     from lab.lifecycle import current, down, kill, reset, start, status, stop, up
+    from lab.liveview import watch
+    from lab.movies import load_movies
+    from lab.openloop import LoadResult, load, per_second
+    from lab.plots import plot_lag, plot_latency, plot_peaks, show
+    from lab.snapshot import Snapshot
     from lab.stack import Stack, Status
+    from lab.states import prepare, run_gears
+    from lab.terminal import sh
+    from lab.waiting import wait_until
 
 _HOMES = {
-    "errors": ("CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout"),
+    "checks": "check hint solution",
+    "checkup": "doctor",
+    "errors": "CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout",
     "lifecycle": "current down kill reset start status stop up",
+    "liveview": "watch",
+    "movies": "load_movies",
+    "openloop": "LoadResult load per_second",
+    "plots": "plot_lag plot_latency plot_peaks show",
+    "snapshot": "Snapshot",
     "stack": "Stack Status",
+    "states": "prepare run_gears",
+    "terminal": "sh",
+    "waiting": "wait_until",
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
     "CommandFailed",
     "LabError",
+    "LoadResult",
     "PortTaken",
+    "Snapshot",
     "Stack",
     "StartFailed",
     "Status",
     "Unsupported",
     "WaitTimeout",
+    "check",
     "current",
+    "doctor",
     "down",
+    "hint",
     "kill",
+    "load",
+    "load_movies",
+    "per_second",
+    "plot_lag",
+    "plot_latency",
+    "plot_peaks",
+    "prepare",
     "reset",
+    "run_gears",
+    "sh",
+    "show",
+    "solution",
     "start",
     "status",
     "stop",
     "up",
+    "wait_until",
+    "watch",
 ]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics; called by `%load_ext lab`."""
+    importlib.import_module("lab.magics").load_ipython_extension(shell)
 
 
 def __getattr__(name: str) -> Any:

