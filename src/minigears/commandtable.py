@@ -1,7 +1,8 @@
 """Which commands write, and which of their words are keys.
 
 Redis knows: `COMMAND` lists every command of the server and its modules together with its key specifications
-(https://redis.io/docs/latest/develop/reference/key-specs/). This module reads that reply and answers from it; it does no I/O.
+(https://redis.io/docs/latest/develop/reference/key-specs/). This module reads that reply and answers
+from it; it does no I/O.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ _WRITING = frozenset({b"RW", b"OW", b"RM"})
 class KeySpec:
     """One key specification: where the keys begin and how many there are.
 
-    `keyword` is the word to look for from `index` on (empty: the keys begin at `index`). For a range `last` is relative to
-    the first key (negative: from the end), for a key count `numkeys` is where the count stands, relative to the beginning.
+    `keyword` is the word to look for from `index` on (empty: the keys begin at `index`). For a range
+    `last` is relative to the first key (negative: from the end), for a key count `numkeys` is where
+    the count stands, relative to the beginning.
     """
 
     index: int
@@ -72,6 +74,7 @@ class Command:
     name: bytes
     arity: int
     writes: bool
+    blocking: bool
     specs: tuple[KeySpec, ...]
     subcommands: dict[bytes, Command]
     incomplete: bool
@@ -116,6 +119,11 @@ class CommandTable:
             command is None or command.writes or any(s.writes for s in command.subcommands.values())
         )
 
+    def is_blocking(self, name: bytes) -> bool:
+        """Whether a command of this name may make its client wait."""
+        command = self._commands.get(name.lower())
+        return command is not None and command.blocking
+
     def written_keys(self, argv: Sequence[bytes]) -> list[bytes]:
         """Keys that `argv` may change; of an unknown command its second word."""
         command = self.find(argv)
@@ -142,7 +150,8 @@ def _command(entry: Sequence[Any]) -> Command:
     subcommands = [_command(sub) for sub in (entry[9] if len(entry) > 9 else [])]
     base = name.split(b"|")[0].lower()
     script = base in _SCRIPTS
-    writes = b"write" in {_word(flag) for flag in flags} or script
+    words = {_word(flag) for flag in flags}
+    writes = b"write" in words or script
     pairs = [_pairs(spec) for spec in key_specs]
     known = [spec for spec in pairs if _pairs(spec[b"begin_search"])[b"type"] != b"unknown"]
     specs = tuple(_key_spec(spec, writes) for spec in known)
@@ -156,6 +165,7 @@ def _command(entry: Sequence[Any]) -> Command:
         name=name.lower(),
         arity=arity,
         writes=writes,
+        blocking=b"blocking" in words,
         specs=specs,
         subcommands={sub.name.split(b"|")[-1]: sub for sub in subcommands},
         incomplete=len(known) < len(pairs),

@@ -101,7 +101,10 @@ class RequestParser:
             if self._held_length > self._max_bulk + MAX_INLINE:
                 raise ProtocolError("Protocol error: invalid bulk length")
             return
-        consumed = sum(map(wire_length, commands))
+        try:
+            consumed = sum(map(wire_length, commands))
+        except TypeError:
+            raise ProtocolError("Protocol error: expected '$'") from None
         rest = self._held_length + len(data) - consumed
         if not self._held and not rest:
             self.raw = data
@@ -227,7 +230,7 @@ def _unescape(word: bytes) -> bytes:
 
 def encode_command(words: Iterable[bytes | str | int | float]) -> bytes:
     """A command as clients send it."""
-    return hiredis.pack_command(tuple(words))
+    return hiredis.pack_command(tuple(words))  # type: ignore[arg-type]  # its stub knows 1-tuples only
 
 
 def encode_error(message: str) -> bytes:

@@ -1,0 +1,6 @@
+"""`python -m minigears`."""
+
+from minigears.cli import main
+
+if __name__ == "__main__":
+    main(prog_name="minigears")

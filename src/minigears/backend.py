@@ -1,0 +1,170 @@
+"""Connections of the door to redis-server: where it is, and one that pipelines calls."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+import hiredis
+
+from minigears.protocol import encode_command
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
+
+
+class BackendError(Exception):
+    """redis-server cannot be reached, or it refused what minigears needs."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a redis-server listens, and how to log in."""
+
+    host: str = "127.0.0.1"
+    port: int = 6379
+    path: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+
+    @classmethod
+    def parse(cls, url: str) -> Address:
+        """Read `redis://[user:password@]host:port`, `rediss://…` or `unix:///path/to/socket`.
+
+        Raises:
+            ValueError: the URL is of no such form; the message says what would be right.
+        """
+        parts = urlsplit(url)
+        user = unquote(parts.username) if parts.username else None
+        password = unquote(parts.password) if parts.password else None
+        if parts.scheme == "unix" and parts.path:
+            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+            return cls(path=parts.path, user=user, password=password or query.get("password"))
+        if parts.scheme in ("redis", "rediss") and parts.hostname:
+            tls = parts.scheme == "rediss"
+            port = parts.port or 6379
+            return cls(host=parts.hostname, port=port, user=user, password=password, tls=tls)
+        raise ValueError(
+            f"{url!r} is no address of a Redis: write redis://HOST:PORT, rediss://HOST:PORT or "
+            "unix:///PATH/TO/SOCKET"
+        )
+
+    def with_password(self, password: str | None) -> Address:
+        """The same place with this password, unless one is known."""
+        return self if self.password or not password else replace(self, password=password)
+
+    def without_password(self) -> tuple[str, str | None]:
+        """The URL without the password, fit for a process list, and the password."""
+        user = f"{quote(self.user)}@" if self.user else ""
+        if self.path:
+            return f"unix://{user}{self.path}", self.password
+        return f"redis{'s' if self.tls else ''}://{user}{self.host}:{self.port}", self.password
+
+    def __str__(self) -> str:
+        return self.path or f"{self.host}:{self.port}"
+
+    async def connect(self, factory: Callable[[], P]) -> P:
+        """Open a connection for one protocol object, not logged in.
+
+        Raises:
+            BackendError: nothing answers there.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            if self.path:
+                _, protocol = await loop.create_unix_connection(factory, self.path)
+            else:
+                context = ssl.create_default_context() if self.tls else None
+                _, protocol = await loop.create_connection(
+                    factory, self.host, self.port, ssl=context
+                )
+        except OSError as error:
+            raise BackendError(f"cannot reach redis-server at {self}: {error}") from error
+        return protocol
+
+
+class Connection(asyncio.Protocol):
+    """A pipelined RESP2 connection of the door's own: `await call(…)`, or `send` with a callback."""
+
+    def __init__(self) -> None:
+        self._reader = hiredis.Reader()
+        self._waiting: deque[Callable[[Any], None]] = deque()
+        self._transport: asyncio.Transport | None = None
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport (asyncio calls this)."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        """Hand each reply to whoever waits for it (asyncio calls this)."""
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not False:
+            self.on_reply(reply)
+
+    def on_reply(self, reply: Any) -> None:
+        """One reply; subclasses look for messages first."""
+        self._waiting.popleft()(reply)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail everything that still waits (asyncio calls this)."""
+        error = BackendError("the connection to redis-server is lost")
+        waiting, self._waiting = self._waiting, deque()
+        if not self.closed.done():
+            self.closed.set_result(None)
+        for callback in waiting:
+            callback(error)
+
+    def send(self, callback: Callable[[Any], None], *words: bytes | str | int) -> None:
+        """Send a command; `callback` gets the reply, an error reply or a `BackendError`."""
+        self.send_packed(callback, encode_command(words))
+
+    def send_packed(self, callback: Callable[[Any], None], packed: bytes) -> None:
+        """Send one command that is encoded already."""
+        if self._transport is None or self._transport.is_closing():
+            callback(BackendError("the connection to redis-server is lost"))
+            return
+        self._waiting.append(callback)
+        self._transport.write(packed)
+
+    async def call(self, *words: bytes | str | int) -> Any:
+        """Send a command and wait for its reply.
+
+        Raises:
+            BackendError: an error reply, or the connection is lost.
+        """
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.send(lambda reply: None if future.done() else future.set_result(reply), *words)
+        reply = await future
+        if isinstance(reply, BackendError):
+            raise reply
+        if isinstance(reply, hiredis.ReplyError):
+            raise BackendError(str(reply))
+        return reply
+
+    def close(self) -> None:
+        """Close without waiting for replies."""
+        if self._transport is not None:
+            self._transport.close()
+
+
+C = TypeVar("C", bound=Connection)
+
+
+async def open_connection(address: Address, kind: type[C]) -> C:
+    """Connect and log in.
+
+    Raises:
+        BackendError: nothing answers, or the password is wrong or missing.
+    """
+    connection = await address.connect(kind)
+    if address.password:
+        login = [address.user] if address.user else []
+        await connection.call("AUTH", *login, address.password)
+    await connection.call("PING")
+    return connection

@@ -1,0 +1,86 @@
+"""Which events are on their way to the executor, and who waits for them. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event for one registration."""
+
+    seq: int
+    registration: str
+    key: bytes
+    name: str
+    sync: bool
+
+
+@dataclass
+class _Waiter:
+    callback: Callable[[], None]
+    left: int
+
+
+class Delivery:
+    """Events between their notification and the executor's word that their functions are done."""
+
+    def __init__(self) -> None:
+        self._events: dict[int, Event] = {}
+        self._by_key: dict[bytes, dict[int, Event]] = {}
+        self._waiters: dict[int, list[_Waiter]] = {}
+        self._seq = 0
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, registration: str, key: bytes, name: str, sync: bool) -> Event:
+        """Take a new event; its number is the order in which Redis told of it."""
+        self._seq += 1
+        event = Event(self._seq, registration, key, name, sync)
+        self._events[event.seq] = event
+        self._by_key.setdefault(key, {})[event.seq] = event
+        return event
+
+    def done(self, seqs: Iterable[int]) -> None:
+        """The functions of these events have run; numbers that are not on their way are ignored."""
+        for seq in seqs:
+            event = self._events.pop(seq, None)
+            if event is None:
+                continue
+            same_key = self._by_key[event.key]
+            del same_key[seq]
+            if not same_key:
+                del self._by_key[event.key]
+            for waiter in self._waiters.pop(seq, ()):
+                waiter.left -= 1
+                if not waiter.left:
+                    waiter.callback()
+
+    def wait(self, keys: Iterable[bytes], sync_only: bool, callback: Callable[[], None]) -> None:
+        """Call back when all events of these keys that are on their way now are done.
+
+        With `sync_only`, events of asynchronous functions are not waited for.
+        """
+        seqs = [
+            event.seq
+            for key in keys
+            for event in self._by_key.get(key, {}).values()
+            if event.sync or not sync_only
+        ]
+        if not seqs:
+            callback()
+            return
+        waiter = _Waiter(callback, len(seqs))
+        for seq in seqs:
+            self._waiters.setdefault(seq, []).append(waiter)
+
+    def outstanding(self) -> list[Event]:
+        """All events on their way, oldest first: what a new executor has to be sent again."""
+        return list(self._events.values())
+
+    def forget(self, registrations: Iterable[str]) -> None:
+        """Count the events of registrations that are gone as done."""
+        gone = set(registrations)
+        self.done([e.seq for e in self._events.values() if e.registration in gone])

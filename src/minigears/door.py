@@ -1,0 +1,289 @@
+"""The door: accepts clients, knows which of their writes concern a registration, waits for functions.
+
+Everything here runs on one event loop and none of it is user code.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from minigears import specials
+from minigears.backend import Address, BackendError, Connection, open_connection
+from minigears.client import Client, Kind
+from minigears.commandtable import CommandTable
+from minigears.delivery import Delivery, Event
+from minigears.intents import Intent, Journal
+from minigears.interest import Interest
+from minigears.notifications import Notifications, enable_notifications
+from minigears.protocol import Command
+from minigears.replystream import Hold
+from minigears.supervisor import Callbacks, ExecutorLost, Settings, Supervisor
+
+log = logging.getLogger(__name__)
+
+_STREAMING = frozenset(
+    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
+    b"reset".split()
+)
+_TRANSACTION = {b"multi": Kind.MULTI, b"exec": Kind.EXEC, b"discard": Kind.DISCARD}
+_MAX_NAMES = 10_000
+_RECONNECT_PAUSE = 0.2
+_RECONNECT_LIMIT = 5.0
+
+
+class _Kinds(dict[bytes, Kind]):
+    """Kinds by command name as clients spell it, worked out at first sight."""
+
+    def __init__(self, door: Door):
+        super().__init__()
+        self._door = door
+
+    def __missing__(self, name: bytes) -> Kind:
+        kind = self._door.kind_of(name)
+        if len(self) < _MAX_NAMES:  # names that a client makes up must not fill the memory
+            self[name] = kind
+        return kind
+
+
+class Door:
+    """One listening minigears in front of one redis-server."""
+
+    def __init__(self, settings: Settings):
+        self.address: Address = settings.address
+        self.clients: set[Client] = set()
+        self.interest = Interest()
+        self.journal = Journal()
+        self.delivery = Delivery()
+        self.notifications = Notifications(self._event)
+        self.kinds = _Kinds(self)
+        self.table = CommandTable({})
+        self.scopes: dict[bytes, list[Event]] = {}
+        """Keys of commands that are being served with the right to override their reply, and the
+        events that they have caused so far."""
+        callbacks = Callbacks(self._interest, self.delivery.done, self._executor_restarted)
+        self.executor = Supervisor(settings, callbacks)
+        self._admin: Connection | None = None
+        self._outbox: list[Event] = []
+        self._streams: set[bytes] = set()
+        self._flushing = False
+        self._server: asyncio.Server | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> tuple[str, int]:
+        """Connect, start the executor, recover what was left, listen; returns the address.
+
+        Raises:
+            BackendError: redis-server cannot be reached or refuses what is needed.
+            ExecutorLost: the executor does not start.
+            OSError: the address is taken.
+        """
+        loop = asyncio.get_running_loop()
+        # Take the port first: when somebody has it, nothing else should have been started.
+        self._server = await loop.create_server(
+            lambda: Client(self), host, port, start_serving=False, backlog=1024
+        )
+        lost = await self._connect()
+        await self.executor.start()
+        await self._recover()
+        self._keeper = loop.create_task(self._keep_connected(lost))
+        await self._server.start_serving()
+        bound = self._server.sockets[0].getsockname()
+        return bound[0], bound[1]
+
+    async def stop(self, timeout: float) -> None:
+        """Stop accepting, let writes on their way come to their end, close."""
+        if self._server:
+            self._server.close()
+        if self._keeper:
+            self._keeper.cancel()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + timeout
+        while loop.time() < deadline and any(client.waiting for client in self.clients):
+            await asyncio.sleep(0.01)
+        for client in list(self.clients):
+            client.close()
+        self.journal.flush()
+        await self.executor.stop()
+
+    # which commands need more than forwarding
+
+    def kind_of(self, name: object) -> Kind:
+        """What the door does with a command of this name, with the registrations of now."""
+        if not isinstance(name, bytes):
+            return Kind.PLAIN  # not RESP as clients speak it: Redis refuses it
+        lower = name.lower()
+        if lower.startswith(b"rg."):
+            return Kind.SPECIAL
+        if lower in specials.BY_SUBCOMMAND:
+            return Kind.SUBCOMMAND
+        if not self.interest:
+            return Kind.PLAIN
+        if lower in self.interest.special_commands:
+            return Kind.SPECIAL
+        if lower in _TRANSACTION:
+            return _TRANSACTION[lower]
+        if lower in _STREAMING:
+            return Kind.STREAMING
+        if self.table.is_blocking(lower):
+            return Kind.BLOCKING
+        keyed = self.table.is_write(lower) or self.interest.reads_matter
+        return Kind.KEYED if keyed and self.interest.keys else Kind.PLAIN
+
+    def kind(self, argv: Command) -> Kind:
+        """What the door does with this command."""
+        kind = self.kinds[argv[0]]
+        if kind is Kind.SUBCOMMAND:
+            return Kind.SPECIAL if specials.wants(argv) else Kind.PLAIN
+        return kind
+
+    def concerned_keys(self, argv: Command) -> list[bytes]:
+        """Keys that a command may change and some registration is about."""
+        table = self.table
+        keys = table.keys(argv) if self.interest.reads_matter else table.written_keys(argv)
+        concerns = self.interest.concerns
+        return [key for key in keys if concerns(key)]
+
+    async def serve(self, client: Client, argv: Command) -> None:
+        """Serve a command of kind SPECIAL for a client all of whose earlier ones are answered."""
+        await specials.serve(self, client, argv)
+
+    # events
+
+    def settle(self, holds: Sequence[Hold], callback: Any) -> None:
+        """Call back when the synchronous functions of these writes are done.
+
+        Their intents are removed when the asynchronous ones are done too.
+        """
+        keys = {key for hold in holds for key in hold.keys}
+
+        def release() -> None:
+            for hold in holds:
+                self.journal.release(hold.intent)
+
+        def told() -> None:
+            self.delivery.wait(keys, False, release)
+            self.delivery.wait(keys, True, lambda: _when_recorded(holds, callback))
+
+        self.notifications.barrier(told)
+
+    def _event(self, key: bytes, name: str, own: bool) -> None:
+        """Redis told of an event; `own` ones were caused by a sync function."""
+        if name == "xadd" and self.interest.is_stream(key):
+            self._streams.add(key)
+            self._flush_soon()
+        if own:
+            return
+        for watch in self.interest.watchers(key, name):
+            event = self.delivery.add(watch.id, key, name, watch.sync)
+            if watch.commands and key in self.scopes:
+                self.scopes[key].append(event)
+            else:
+                self._outbox.append(event)
+                self._flush_soon()
+
+    def _flush_soon(self) -> None:
+        if not self._flushing:
+            self._flushing = True
+            asyncio.get_running_loop().call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        events, self._outbox = self._outbox, []
+        streams, self._streams = self._streams, set()
+        if events:
+            self.executor.send_events(events)
+        if streams:
+            self.executor.send(("streams", list(streams)))
+
+    # the executor
+
+    async def _interest(self, frame: dict[str, Any]) -> None:
+        before, self.interest = self.interest, Interest.from_frame(frame)
+        self.kinds.clear()
+        self.delivery.forget({w.id for w in before.keys} - {w.id for w in self.interest.keys})
+        if self.interest.keys:
+            await enable_notifications(self._connected(), self.interest.reads_matter)
+        await self.notifications.watch(self.interest.subscriptions())
+
+    def _executor_restarted(self) -> None:
+        """Send again what the last executor did not finish."""
+        if events := self.delivery.outstanding():
+            self.executor.send_events(events)
+
+    # redis-server
+
+    async def _connect(self) -> asyncio.Future[Any]:
+        """Connect all of the door's own connections; the future is done when one is lost."""
+        self._admin = await open_connection(self.address, Connection)
+        self.table = CommandTable.from_reply(await self._admin.call("COMMAND"))
+        self.kinds.clear()
+        if self.interest.keys:
+            await enable_notifications(self._admin, self.interest.reads_matter)
+        journal = await self.journal.connect(self.address)
+        notifications = await self.notifications.connect(self.address)
+        lost = asyncio.get_running_loop().create_future()
+        for closed in (self._admin.closed, journal, notifications):
+            closed.add_done_callback(lambda _: None if lost.done() else lost.set_result(None))
+        return lost
+
+    async def _keep_connected(self, lost: asyncio.Future[Any]) -> None:
+        while True:
+            await lost
+            log.error("redis-server at %s is gone; waiting for it", self.address)
+            for client in list(self.clients):
+                client.close()
+            lost = await self._reconnect()
+            log.info("redis-server at %s is back", self.address)
+            await self._recover()
+
+    async def _reconnect(self) -> asyncio.Future[Any]:
+        pause = _RECONNECT_PAUSE
+        while True:
+            await asyncio.sleep(pause)
+            try:
+                return await self._connect()
+            except BackendError as error:
+                log.debug("%s", error)
+                pause = min(pause * 2, _RECONNECT_LIMIT)
+
+    async def _recover(self) -> None:
+        """Make events of intents that an earlier life, or a lost connection, left behind."""
+        admin = self._connected()
+        for entry_id, keys in await self.journal.leftovers():
+            release = functools.partial(self.journal.release, Intent.of(entry_id))
+            for key in keys:
+                there = await admin.call("EXISTS", key)
+                self._recovered(key, "change" if there else "del")
+            self.delivery.wait(keys, False, release)
+
+    def _recovered(self, key: bytes, name: str) -> None:
+        for watch in self.interest.keys:
+            if watch.matches(key):
+                self._outbox.append(self.delivery.add(watch.id, key, name, watch.sync))
+        self._flush_soon()
+
+    def _connected(self) -> Connection:
+        if self._admin is None:
+            raise BackendError("not connected to redis-server")
+        return self._admin
+
+
+def _when_recorded(holds: Sequence[Hold], callback: Any) -> None:
+    """Call back once every intent is in Redis: the last thing that an acknowledgement needs."""
+    left = len(holds)
+
+    def one() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            callback()
+
+    for hold in holds:
+        hold.intent.when_recorded(one)
+
+
+__all__ = ["Door", "ExecutorLost"]

@@ -1,0 +1,115 @@
+"""The keyspace-notification connection: Redis itself says what happened to which key.
+
+Redis publishes a notification while it runs the command, before it answers the client. A PING that
+is sent on this connection once a write's reply has arrived is therefore answered only after every
+notification of that write: that is the barrier.
+Source: https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from minigears.backend import Address, BackendError, Connection, open_connection
+from minigears.interest import KEYSPACE, OWN_CHANNEL
+
+_FLAGS = "KA"
+"""Keyspace channels, all classes of events but key misses and new keys."""
+
+_PING = b"*1\r\n$4\r\nPING\r\n"
+
+OnEvent = Callable[[bytes, str, bool], None]
+"""Called with key, event, and whether a sync function wrote it."""
+
+
+class _Subscriber(Connection):
+    """Tells messages from replies; replies to PING and PSUBSCRIBE come in the order sent."""
+
+    on_message: Callable[[bytes, bytes], None]
+
+    def on_reply(self, reply: Any) -> None:
+        if isinstance(reply, list) and reply[0] == b"pmessage":
+            self.on_message(reply[2], reply[3])
+        else:
+            super().on_reply(reply)
+
+
+class Notifications:
+    """Subscribes to what the registrations watch, and offers the barrier."""
+
+    def __init__(self, on_event: OnEvent):
+        self._on_event = on_event
+        self._connection: _Subscriber | None = None
+        self._patterns: frozenset[bytes] = frozenset()
+        self._own = False
+        self._waiting: list[Callable[[], None]] = []
+        self._scheduled = False
+
+    async def connect(self, address: Address) -> asyncio.Future[None]:
+        """Connect and subscribe to all that is wanted; returns a future that is done when lost."""
+        connection = await open_connection(address, _Subscriber)
+        connection.on_message = self._message
+        self._connection = connection
+        self._own = False
+        patterns, self._patterns = self._patterns, frozenset()
+        await self.watch(patterns)
+        return connection.closed
+
+    async def watch(self, patterns: frozenset[bytes]) -> None:
+        """Subscribe to exactly these patterns; returns once Redis has confirmed."""
+        connection = self._connected()
+        new, old = sorted(patterns - self._patterns), sorted(self._patterns - patterns)
+        self._patterns = patterns
+        for command, names in (("PSUBSCRIBE", new), ("PUNSUBSCRIBE", old)):
+            confirmations = [connection.call(command, name) for name in names]
+            if confirmations:
+                await asyncio.gather(*confirmations)
+
+    def barrier(self, callback: Callable[[], None]) -> None:
+        """Call back when every notification of writes already answered has been handled.
+
+        All barriers that are asked for in one turn of the event loop share one PING.
+        """
+        self._waiting.append(callback)
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._ping)
+
+    def _ping(self) -> None:
+        self._scheduled = False
+        callbacks, self._waiting = self._waiting, []
+        self._connected().send_packed(lambda reply: self._pong(reply, callbacks), _PING)
+
+    def _pong(self, reply: Any, callbacks: list[Callable[[], None]]) -> None:
+        # When the connection is lost, so may be the notifications: nobody is told. The door closes
+        # the clients that wait, and settles their writes from the intents once it is back.
+        if not isinstance(reply, Exception):
+            for callback in callbacks:
+                callback()
+
+    def _message(self, channel: bytes, payload: bytes) -> None:
+        if channel == OWN_CHANNEL:
+            self._own = payload == b"begin"
+        else:
+            self._on_event(channel[len(KEYSPACE) :], payload.decode(), self._own)
+
+    def _connected(self) -> _Subscriber:
+        if self._connection is None:
+            raise BackendError("not connected to redis-server")
+        return self._connection
+
+
+async def enable_notifications(connection: Connection, key_misses: bool) -> None:
+    """Switch on the classes of notifications that are needed, beside those that are on already.
+
+    Raises:
+        BackendError: Redis forbids CONFIG and does not send them.
+    """
+    wanted = set(_FLAGS) | ({"m"} if key_misses else set())
+    current = (await connection.call("CONFIG", "GET", "notify-keyspace-events"))[1].decode()
+    flags = set(current.replace("A", "g$lshzxetdA"))
+    if not wanted <= flags:
+        merged = "".join(sorted(flags | wanted))
+        await connection.call("CONFIG", "SET", "notify-keyspace-events", merged)

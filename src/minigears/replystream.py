@@ -1,0 +1,202 @@
+"""The replies of one backend connection on their way to the client, and what holds them back.
+
+Nothing is parsed until it has to be. As long as no write of this client concerns a registration,
+bytes are passed on as they come (`passing`). The first such write sends a marker ahead (`PING nonce`),
+which tells where in the stream counting begins (`counting`). From then on replies are counted, and a
+chunk with the reply of a concerned write is kept until that write is settled. Pure: no I/O.
+"""
+
+from __future__ import annotations
+
+import enum
+import secrets
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import hiredis
+
+from minigears.intents import Intent
+from minigears.protocol import encode_command
+
+_MORE = object()
+_PONG = b"*2\r\n$4\r\npong\r\n"
+"""What stands before the marker when the client is in RESP2's subscriber mode."""
+
+
+class Mode(enum.Enum):
+    """How far the replies of a client are looked at."""
+
+    PASSING = enum.auto()
+    MARKING = enum.auto()
+    COUNTING = enum.auto()
+
+
+@dataclass
+class Hold:
+    """Writes of one batch whose replies have to wait."""
+
+    first: int
+    """Number of the first command of the batch."""
+    last: int
+    """Number of the last command of the batch that concerns a registration."""
+    keys: Sequence[bytes]
+    intent: Intent
+    settled: bool = False
+
+
+@dataclass
+class _Chunk:
+    data: bytes
+    holds: list[Hold] = field(default_factory=list)
+
+
+class ReplyStream:
+    """Feeds on backend bytes, gives client bytes to `write`, and says which holds are due."""
+
+    def __init__(self, write: Callable[[bytes], None], on_due: Callable[[list[Hold]], None]):
+        self.mode = Mode.PASSING
+        self.discard = False
+        """Drop replies, for a client that asked for `CLIENT REPLY OFF`."""
+        self._write = write
+        self._on_due = on_due
+        self._nonce = b""
+        self._marked = b""
+        self._reader = hiredis.Reader(notEnoughData=_MORE)
+        self._sent = 0
+        self._received = 0
+        self._holds: deque[Hold] = deque()
+        self._kept: deque[_Chunk] = deque()
+        self._on_drained: Callable[[], None] | None = None
+        self._capture: tuple[list[bytes], Callable[[bytes], None]] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a reply is held back or the reply of a concerned write is still to come."""
+        return bool(self._holds or self._kept)
+
+    @property
+    def backlog(self) -> int:
+        """Concerned batches that are not settled."""
+        return len(self._holds) + len(self._kept)
+
+    def start_counting(self) -> bytes:
+        """Begin to count from the next command on; returns the marker to send before it."""
+        self._nonce = secrets.token_hex(16).encode()
+        self.mode = Mode.MARKING
+        self._sent = self._received = 0
+        self._reader = hiredis.Reader(notEnoughData=_MORE)
+        return encode_command([b"PING", self._nonce])
+
+    def stop_counting(self) -> None:
+        """Pass everything on from here; only when drained."""
+        self.mode = Mode.PASSING
+
+    def sent(self, commands: int) -> None:
+        """A batch of so many commands was forwarded that concerns no registration."""
+        self._sent += commands
+
+    def sent_concerned(
+        self, commands: int, last: int, keys: Sequence[bytes], intent: Intent
+    ) -> None:
+        """A batch was forwarded whose replies have to wait.
+
+        Args:
+            commands: how many commands it has.
+            last: which of them, from 1, is the last that concerns a registration.
+            keys: those of its keys that do.
+            intent: what the journal has of it.
+        """
+        self._holds.append(Hold(self._sent + 1, self._sent + last, keys, intent))
+        self._sent += commands
+
+    def abandon(self) -> list[Hold]:
+        """The backend is gone: the holds whose replies will never come."""
+        holds, self._holds = list(self._holds), deque()
+        return holds
+
+    def when_drained(self, callback: Callable[[], None]) -> None:
+        """Call back once every command sent is answered and every reply passed on."""
+        self._on_drained = callback
+        self._check_drained()
+
+    def capture(self, callback: Callable[[bytes], None]) -> None:
+        """Give the raw bytes of the next reply to `callback`; only when drained, one command sent."""
+        self._capture = ([], callback)
+
+    def settle(self, holds: Sequence[Hold]) -> None:
+        """The functions of these writes are done: pass on what waited for them only."""
+        for hold in holds:
+            hold.settled = True
+        while self._kept and all(hold.settled for hold in self._kept[0].holds):
+            self._emit(self._kept.popleft().data)
+        self._check_drained()
+
+    def feed(self, data: bytes) -> None:
+        """Bytes from the backend."""
+        if self.mode is Mode.PASSING:
+            self._write(data)
+        elif self.mode is Mode.MARKING:
+            self._find_marker(data)
+        else:
+            self._count(data)
+
+    def _find_marker(self, data: bytes) -> None:
+        self._marked += data
+        at = self._marked.find(self._nonce)
+        end = at + len(self._nonce) + 2
+        if at < 0 or len(self._marked) < end:
+            keep = len(self._nonce) + 64
+            if at < 0 and len(self._marked) > keep:
+                self._write(self._marked[:-keep])
+                self._marked = self._marked[-keep:]
+            return
+        before = self._marked[: at - len(b"$%d\r\n" % len(self._nonce))].removesuffix(_PONG)
+        rest, self._marked = self._marked[end:], b""
+        if before:
+            self._write(before)
+        self.mode = Mode.COUNTING
+        self._count(rest)
+
+    def _count(self, data: bytes) -> None:
+        if data:
+            self._reader.feed(data)
+            while (reply := self._reader.gets()) is not _MORE:
+                if not isinstance(reply, hiredis.PushNotification):
+                    self._received += 1
+            if self._capture:
+                self._captured(data)
+            else:
+                self._keep_or_emit(data)
+        self._check_drained()
+
+    def _captured(self, data: bytes) -> None:
+        assert self._capture is not None
+        parts, callback = self._capture
+        parts.append(data)
+        if self._received >= self._sent:
+            self._capture = None
+            callback(b"".join(parts))
+
+    def _keep_or_emit(self, data: bytes) -> None:
+        """A chunk waits for the holds of all batches that it has replies of."""
+        due = []
+        while self._holds and self._holds[0].last <= self._received:
+            due.append(self._holds.popleft())
+        begun = [h for h in list(self._holds)[:1] if h.first <= self._received]
+        if due or begun or self._kept:
+            self._kept.append(_Chunk(data, due + begun))
+            if due:
+                self._on_due(due)
+        else:
+            self._emit(data)
+
+    def _emit(self, data: bytes) -> None:
+        if not self.discard:
+            self._write(data)
+
+    def _check_drained(self) -> None:
+        done = self.mode is Mode.COUNTING and self._received >= self._sent and not self._kept
+        if done and self._on_drained:
+            callback, self._on_drained = self._on_drained, None
+            callback()

@@ -1,0 +1,123 @@
+"""Commands that the door does not simply forward: `RG.*`, hooked commands, COMMAND, CLIENT REPLY."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from minigears.protocol import Command, encode_error
+from minigears.supervisor import ExecutorLost
+
+if TYPE_CHECKING:
+    from minigears.client import Client
+    from minigears.door import Door
+
+_NOT_IN_MULTI = b"-Can not run gears inside a multi exec, lua, or when blocking is not allowed"
+
+BY_SUBCOMMAND = frozenset({b"command", b"client"})
+"""Commands that are special with some of their subcommands only."""
+
+
+def wants(argv: Command) -> bool:
+    """Whether a command of `BY_SUBCOMMAND` is one that the door serves."""
+    words = [word.lower() for word in argv[:2]]
+    if words == [b"command", b"info"]:
+        return any(name.lower().startswith(b"rg.") for name in argv[2:])
+    return words == [b"client", b"reply"]
+
+
+async def serve(door: Door, client: Client, argv: Command) -> None:
+    """Answer one command; every earlier one of this client is answered."""
+    name = argv[0].lower()
+    if name.startswith(b"rg."):
+        await _gears(door, client, argv)
+    elif name == b"command":
+        await _command(door, client, argv)
+    elif name == b"client":
+        await _client_reply(client, argv)
+    else:
+        await _hooked(door, client, argv)
+
+
+async def _gears(door: Door, client: Client, argv: Command) -> None:
+    """An `RG.*` command, for a client that Redis lets run scripts."""
+    if client.in_multi:
+        await client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
+        return
+    refusal = await client.ask([b"EVAL", b"return 1", b"0"])
+    if refusal.startswith(b"-"):
+        client.reply(refusal.replace(b"'eval'", b"'" + argv[0].lower() + b"'"))
+        return
+    try:
+        client.reply(await door.executor.command(argv, {"resp": 2}))
+    except ExecutorLost as error:
+        client.reply(encode_error(f"ERR {error}"))
+
+
+async def _command(door: Door, client: Client, argv: Command) -> None:
+    """`COMMAND INFO` knows the commands of both sides."""
+    parts = []
+    for name in argv[2:]:
+        single: Command = [*argv[:2], name]
+        if name.lower().startswith(b"rg."):
+            reply = await door.executor.command(single, {"resp": 2})
+        else:
+            reply = await client.ask(single)
+        parts.append(reply.partition(b"\r\n")[2])
+    client.reply(b"*%d\r\n" % len(parts) + b"".join(parts))
+
+
+async def _client_reply(client: Client, argv: Command) -> None:
+    """`CLIENT REPLY` is kept from Redis: the door has to see replies to know what is done."""
+    wanted = argv[2].lower() if len(argv) == 3 else b""
+    if wanted == b"on":
+        client.replies.discard = False
+        client.reply(b"+OK\r\n")
+    elif wanted == b"off":
+        client.replies.discard = True
+    elif wanted == b"skip":
+        await client.skip_next()
+    else:
+        await client.forward(argv)
+
+
+async def _hooked(door: Door, client: Client, argv: Command) -> None:
+    """A command that a hook or a registration's `commands` asks for, or one that was neither."""
+    keys = door.table.keys(argv)
+    if hooks := door.interest.hooks_for(argv[0], keys):
+        try:
+            answer = await door.executor.call(hooks, argv)
+        except ExecutorLost as error:
+            answer = encode_error(f"ERR {error}")
+        if answer is not None:
+            client.reply(answer)
+            return
+    if door.interest.takes_command(argv[0], keys) and not client.in_multi:
+        await _with_override(door, client, argv, keys)
+    else:
+        await client.forward(argv)
+
+
+async def _with_override(door: Door, client: Client, argv: Command, keys: list[bytes]) -> None:
+    """Run a command, then the functions that it triggers, any of which may replace its reply."""
+    intent = door.journal.record(set(keys))
+    events: list[Any] = []
+    for key in keys:
+        door.scopes[key] = events
+    try:
+        answer = await client.ask(argv)
+        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        door.notifications.barrier(lambda: told.set_result(None))
+        await told
+    finally:
+        for key in keys:
+            door.scopes.pop(key, None)
+    for event in events:
+        replaced = await door.executor.event_call(event, argv)
+        door.delivery.done([event.seq])
+        answer = answer if replaced is None else replaced
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    door.delivery.wait(keys, False, lambda: door.journal.release(intent))
+    door.delivery.wait(keys, True, lambda: done.set_result(None))
+    await done
+    client.reply(answer)

@@ -1,0 +1,255 @@
+"""The executor process: start it, talk to it over two socket pairs, start it again when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from minigears.backend import Address
+from minigears.delivery import Event
+from minigears.link import FrameReader, encode
+from minigears.protocol import Command
+
+log = logging.getLogger(__name__)
+
+_RESTART_PAUSE = 0.2  # seconds, doubled while the executor dies at once, up to _RESTART_LIMIT
+_RESTART_LIMIT = 10.0
+_STOP_TIMEOUT = 5.0
+
+
+class ExecutorLost(Exception):
+    """The executor died while it was working on this."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What an executor is started with."""
+
+    address: Address
+    cache: str
+    log_level: str
+
+
+@dataclass
+class Callbacks:
+    """What the door does with frames that are not replies."""
+
+    interest: Callable[[dict[str, Any]], Any]
+    """Awaited: replies that come after it wait for it."""
+    done: Callable[[list[int]], None]
+    restarted: Callable[[], None]
+
+
+class _Pipe(asyncio.Protocol):
+    def __init__(self, on_frame: Callable[[Any], None]):
+        self._frames = FrameReader()
+        self._on_frame = on_frame
+        self.transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._frames.feed(data):
+            self._on_frame(frame)
+
+    def send(self, frame: Any) -> None:
+        if self.transport and not self.transport.is_closing():
+            self.transport.write(encode(frame))
+
+    def close(self) -> None:
+        if self.transport:
+            self.transport.close()
+
+
+class Supervisor:
+    """Keeps one executor alive."""
+
+    def __init__(self, settings: Settings, callbacks: Callbacks):
+        self._settings = settings
+        self._callbacks = callbacks
+        self._ids = itertools.count(1)
+        self._commands: dict[int, asyncio.Future[bytes]] = {}
+        self._calls: dict[int, asyncio.Future[bytes | None]] = {}
+        self._control: _Pipe | None = None
+        self._events: _Pipe | None = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._inbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._ready = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.restarts = 0
+        """How many times the executor had to be started again."""
+
+    async def start(self) -> None:
+        """Start the executor and return once it knows its registrations.
+
+        Raises:
+            ExecutorLost: it died before it was ready.
+        """
+        loop = asyncio.get_running_loop()
+        await self._spawn()
+        self._tasks = [loop.create_task(self._read_control()), loop.create_task(self._watch())]
+        ready = loop.create_task(self._ready.wait())
+        await asyncio.wait([ready, self._tasks[1]], return_when=asyncio.FIRST_COMPLETED)
+        if not self._ready.is_set():
+            ready.cancel()
+            raise ExecutorLost("the executor did not start; its own words are in the log above")
+
+    async def command(self, argv: Sequence[bytes], client: dict[str, Any]) -> bytes:
+        """Have an `RG.*` command answered.
+
+        Raises:
+            ExecutorLost: the executor died over it.
+        """
+        number = next(self._ids)
+        future = self._commands[number] = asyncio.get_running_loop().create_future()
+        assert self._control is not None
+        self._control.send(("command", number, list(argv), client))
+        try:
+            return await future
+        finally:
+            self._commands.pop(number, None)
+
+    async def call(self, registrations: list[str], argv: Command) -> bytes | None:
+        """Have hooks answer a command; None means that it is to be forwarded as it came.
+
+        Raises:
+            ExecutorLost: the executor died over it.
+        """
+        number = next(self._ids)
+        future = self._calls[number] = asyncio.get_running_loop().create_future()
+        self.send(("call", number, registrations, list(argv)))
+        try:
+            return await future
+        finally:
+            self._calls.pop(number, None)
+
+    async def event_call(self, event: Event, argv: Command) -> bytes | None:
+        """Run an event's function with the right to override the reply of the command `argv`.
+
+        Returns the reply that it set, or None. A dead executor counts as None: the write is done.
+        """
+        number = next(self._ids)
+        future = self._calls[number] = asyncio.get_running_loop().create_future()
+        self.send(("event", number, event.registration, event.key, event.name, list(argv)))
+        try:
+            return await future
+        except ExecutorLost:
+            return None
+        finally:
+            self._calls.pop(number, None)
+
+    def send_events(self, events: Sequence[Event]) -> None:
+        """Have the functions of these events run."""
+        self.send(("events", [(e.seq, e.registration, e.key, e.name) for e in events]))
+
+    def send(self, frame: Any) -> None:
+        """Send a frame on the events link."""
+        if self._events is not None:
+            self._events.send(frame)
+
+    async def stop(self) -> None:
+        """Ask the executor to end, and see that it does."""
+        for task in self._tasks:
+            task.cancel()
+        for pipe in (self._control, self._events):
+            if pipe:
+                pipe.close()
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), _STOP_TIMEOUT)
+        except asyncio.TimeoutError:
+            process.kill()
+            await process.wait()
+
+    def kill(self) -> None:
+        """End an executor that does not answer; the next one is started at once."""
+        if self._process and self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+
+    async def _spawn(self) -> None:
+        ours_control, theirs_control = socket.socketpair()
+        ours_events, theirs_events = socket.socketpair()
+        fds = (theirs_control.fileno(), theirs_events.fileno())
+        address, password = self._settings.address.without_password()
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "minigears.executor", "--redis", address),
+                *("--control-fd", str(fds[0]), "--events-fd", str(fds[1])),
+                *("--cache", self._settings.cache, "--log-level", self._settings.log_level),
+                pass_fds=fds,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=sys.stderr.fileno(),
+                env=os.environ | ({"MINIGEARS_REDIS_PASSWORD": password} if password else {}),
+            )
+        finally:
+            theirs_control.close()
+            theirs_events.close()
+        self._inbox = asyncio.Queue()
+        self._control = await self._attach(ours_control, self._inbox.put_nowait)
+        self._events = await self._attach(ours_events, self._event_frame)
+
+    async def _attach(self, sock: socket.socket, on_frame: Callable[[Any], None]) -> _Pipe:
+        sock.setblocking(False)
+        loop = asyncio.get_running_loop()
+        _, pipe = await loop.create_unix_connection(lambda: _Pipe(on_frame), sock=sock)
+        return pipe
+
+    def _event_frame(self, frame: Any) -> None:
+        if frame[0] == "done":
+            self._callbacks.done(frame[1])
+        elif frame[0] == "result":
+            future = self._calls.get(frame[1])
+            if future and not future.done():
+                future.set_result(frame[2])
+
+    async def _read_control(self) -> None:
+        """Handle control frames in order: an interest is in force before the reply after it."""
+        while True:
+            frame = await self._inbox.get()
+            if frame[0] == "interest":
+                await self._callbacks.interest(frame[1])
+                self._ready.set()
+            elif frame[0] == "reply":
+                future = self._commands.get(frame[1])
+                if future and not future.done():
+                    future.set_result(frame[2])
+
+    async def _watch(self) -> None:
+        pause = _RESTART_PAUSE
+        while True:
+            assert self._process is not None
+            started = asyncio.get_running_loop().time()
+            status = await self._process.wait()
+            self._fail_waiting()
+            if not self._ready.is_set() and not self.restarts:
+                return
+            log.error("the executor ended (status %s); starting another", status)
+            lived = asyncio.get_running_loop().time() - started
+            pause = _RESTART_PAUSE if lived > _RESTART_LIMIT else min(pause * 2, _RESTART_LIMIT)
+            await asyncio.sleep(pause)
+            self.restarts += 1
+            self._ready.clear()
+            await self._spawn()
+            self._tasks[0].cancel()
+            self._tasks[0] = asyncio.get_running_loop().create_task(self._read_control())
+            await self._ready.wait()
+            self._callbacks.restarted()
+
+    def _fail_waiting(self) -> None:
+        error = ExecutorLost("the executor died while it was working on this; it is started again")
+        waiting: list[asyncio.Future[Any]] = [*self._commands.values(), *self._calls.values()]
+        for future in waiting:
+            if not future.done():
+                future.set_exception(error)
