@@ -1,0 +1,58 @@
+"""Cleans up after a test run, however the run ends.
+
+A process of its own. It waits until its standard input closes, which the system does for a run
+that ends, fails, is interrupted or is killed. Then it ends every process of the run and deletes the
+run's folder.
+
+Usage: python janitor.py FOLDER
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import psutil
+
+MARK = "WRITE_BEHIND_TEST_RUN"
+"""The environment variable that every process of a run inherits; its value is the run's folder."""
+
+
+def belongs(process: psutil.Process, folder: Path) -> bool:
+    """Tell whether a process was started by the run in `folder`.
+
+    By its environment; and by its working directory, because redis-server writes its title over
+    the environment that others can read. Another user's process belongs to no run.
+    """
+    try:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        if process.environ().get(MARK) == str(folder):
+            return True
+        return folder in (cwd := Path(process.cwd())).parents or cwd == folder
+    except (psutil.Error, OSError):
+        return False
+
+
+def processes(folder: Path) -> list[psutil.Process]:
+    """Return the living processes of the run in `folder`, but for this one and its ancestors."""
+    family = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    return [p for p in psutil.process_iter() if p.pid not in family and belongs(p, folder)]
+
+
+def clean(folder: Path) -> None:
+    """End the run's processes, new ones that they start meanwhile too, and delete its folder."""
+    while left := processes(folder):
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(left, timeout=5)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    sys.stdin.buffer.read()
+    clean(Path(sys.argv[1]))

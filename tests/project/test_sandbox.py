@@ -1,0 +1,133 @@
+"""A test run leaves nothing behind: shown on runs of pytest inside this one, with a real stack."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests import janitor
+from tests.sandbox import REPOSITORY
+
+pytestmark = pytest.mark.xdist_group("sandbox")  # each starts a stack: one at a time is enough
+
+STARTS_A_STACK = """
+import os, pathlib, sys, tempfile
+import lab
+
+def test_inner():
+    lab.up()
+    pathlib.Path.home().joinpath("in-home").touch()
+    tempfile.mkstemp()
+    {end}
+"""
+STOPS_IT = "lab.down()"
+LEAVES_IT = "pass"
+WAITS = 'print("WAITING", flush=True); sys.stdin.read()'
+
+
+@dataclass
+class Run:
+    """A run of pytest with a home and a temporary folder that nothing else uses."""
+
+    process: subprocess.Popen[str]
+    temporary: Path
+    home: Path
+
+    def folder(self) -> Path:
+        """Return the folder that the run made for itself."""
+        (folder,) = self.temporary.iterdir()
+        return folder
+
+    def left_nothing(self) -> bool:
+        """Tell whether the places that everybody writes to are as they were: empty."""
+        return not any(self.temporary.iterdir()) and not any(self.home.iterdir())
+
+
+@pytest.fixture
+def start(tmp_path_factory):
+    runs = []
+
+    def start(end: str) -> Run:
+        base = tmp_path_factory.mktemp("r")
+        places = {name: base / name for name in ("t", "h", "tests")}
+        for place in places.values():
+            place.mkdir()
+        (places["tests"] / "test_inner.py").write_text(STARTS_A_STACK.format(end=end))
+        env = {**os.environ, "HOME": str(places["h"]), "TMPDIR": str(places["t"])}
+        words = ["-m", "pytest", "-s", "-p", "tests.sandbox", "-p", "no:cacheprovider", "--rootdir"]
+        process = subprocess.Popen(
+            [sys.executable, *words, places["tests"], places["tests"]],
+            cwd=REPOSITORY,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        runs.append(process)
+        return Run(process, places["t"], places["h"])
+
+    yield start
+    for process in runs:
+        process.kill()
+        process.communicate()
+
+
+def test_a_run_that_stops_its_stack_passes_and_leaves_nothing(start):
+    run = start(STOPS_IT)
+    output, _ = run.process.communicate()
+    assert run.process.returncode == 0, output
+    assert run.left_nothing()
+
+
+def test_a_run_that_leaves_its_stack_running_fails_and_the_stack_is_ended(start):
+    run = start(LEAVES_IT)
+    output, _ = run.process.communicate()
+    assert run.process.returncode == 1, output
+    assert "left processes behind" in output
+    assert "redis-server" in output
+    assert run.left_nothing()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_run_that_is_ended_leaves_nothing(start, how):
+    run = start(WAITS)
+    assert run.process.stdout is not None
+    assert any("WAITING" in line for line in run.process.stdout)
+    folder = run.folder()
+    started = psutil.Process(run.process.pid).children(recursive=True)
+    started += janitor.processes(folder)
+    assert any("redis-server" in process.name() for process in started)
+    run.process.send_signal(how)
+    _, alive = psutil.wait_procs(started, timeout=30)
+    assert not alive
+    assert not janitor.processes(folder)
+    assert run.left_nothing()
+
+
+def test_a_process_of_the_run_is_known_by_its_environment(tmp_path):
+    env = {**os.environ, janitor.MARK: str(tmp_path)}
+    check_known(tmp_path, env=env, cwd="/")
+
+
+def test_a_process_of_the_run_is_known_by_its_working_directory(tmp_path):
+    check_known(tmp_path, env={}, cwd=tmp_path)
+
+
+def check_known(folder: Path, **how) -> None:
+    """Start a process, look for it, and look for it in another run."""
+    words = [sys.executable, "-c", "print(flush=True); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(words, **pipes, **how) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        assert [p.pid for p in janitor.processes(folder)] == [child.pid]
+        assert janitor.processes(folder / "other") == []
+        child.kill()
