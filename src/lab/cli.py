@@ -44,6 +44,7 @@ def main() -> None:
     \b
     LAB_STACK   embedded (default) or external
     LAB_HOME    the stack's folder (default: .lab in the repository)
+    LAB_PORT_MINIGEARS, LAB_PORT_REDIS, LAB_PORT_MONGO   the ports to try first
     LAB_CACHE   what can be downloaded again (default: .cache in the repository)
     """
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import pymongo
 import redis
 from pymongo.errors import PyMongoError
 from redis import Redis
@@ -15,6 +16,7 @@ from lab.names import COLLECTION, KEY_PREFIX
 from lab.stack import Stack
 
 _T = TypeVar("_T")
+_PATIENCE = 1.0  # seconds for MongoDB to answer: a view that waits longer shows nothing
 _BROKEN = (redis.RedisError, PyMongoError, OSError)
 
 
@@ -121,7 +123,8 @@ def _pending(client: Redis, name: str) -> int:
 
 
 def _count_documents(stack: Stack) -> int:
-    return stack.db[COLLECTION].count_documents({})
+    with pymongo.timeout(_PATIENCE):
+        return stack.db[COLLECTION].count_documents({})
 
 
 def _number(value: int | None) -> str:

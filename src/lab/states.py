@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,7 @@ def _gears_empty(stack: Stack) -> None:
 def _movies(stack: Stack) -> None:
     movies = load_movies()
     _movies_in_mongo(stack, movies)
+    _search_index(stack)
     _movies_in_redis(stack, movies)
 
 
@@ -99,11 +101,13 @@ def _movies_in_redis(stack: Stack, movies: list[dict[str, Any]]) -> None:
         pipeline.delete(movie_key(movie["movieId"]))
         pipeline.json().set(movie_key(movie["movieId"]), "$", movie)
     pipeline.execute()
-    _search_index(stack)
 
 
 def _search_index(stack: Stack) -> None:
+    """Make the index before the movies are written: then each write is indexed at once."""
     index = stack.redis.ft(SEARCH_INDEX)
+    with contextlib.suppress(ResponseError):  # there is none, or a learner's own, other one
+        index.dropindex()
     fields = (
         TextField("$.title", as_name="title"),
         TextField("$.tagline", as_name="tagline"),
@@ -115,12 +119,9 @@ def _search_index(stack: Stack) -> None:
         TagField("$.countries[*]", as_name="countries"),
         TagField("$.languages[*]", as_name="languages"),
     )
-    definition = IndexDefinition(prefix=[KEY_PREFIX], index_type=IndexType.JSON)
-    try:
-        index.create_index(fields, definition=definition)
-    except ResponseError as problem:
-        if "already exists" not in str(problem):
-            raise
+    index.create_index(
+        fields, definition=IndexDefinition(prefix=[KEY_PREFIX], index_type=IndexType.JSON)
+    )
 
 
 def _recipe(file: str) -> Callable[[Stack], None]:

@@ -11,7 +11,13 @@ from lab.errors import CommandFailed
 from lab.report import say
 
 
-def sh(command: str, timeout: float = 120.0) -> str:
+class Output(str):
+    """What a line printed. A notebook does not show it again at the end of a cell."""
+
+    def _ipython_display_(self) -> None: ...
+
+
+def sh(command: str, timeout: float = 120.0) -> Output:
     """Run a line in bash, print it and what it says, and return its output.
 
     The line runs in the repository's folder, as the README's lines do, with this environment's
@@ -43,4 +49,4 @@ def sh(command: str, timeout: float = 120.0) -> str:
         raise CommandFailed(f"{command}\nended with status {process.returncode}\n{err}".rstrip())
     if err.strip():
         say(err.rstrip("\n"))
-    return out
+    return Output(out)

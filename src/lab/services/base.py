@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
@@ -18,11 +19,16 @@ class Service(ABC):
     title: ClassVar[str]
     """What it is called in tables and messages."""
 
-    preferred_port: ClassVar[int]
-    """The port that it gets when that is free."""
+    default_port: ClassVar[int]
+    """The port that it gets when that is free and the environment names no other."""
 
     stop_seconds: ClassVar[float] = 10.0
     """How long it may take to end in order before it is killed."""
+
+    @property
+    def preferred_port(self) -> int:
+        """The port to try first: `LAB_PORT_REDIS` and its like, else the default."""
+        return int(os.environ.get(f"LAB_PORT_{self.name.upper()}") or self.default_port)
 
     @abstractmethod
     def argv(self, home: Path, port: int) -> list[str]:

@@ -15,7 +15,7 @@ class Minigears(Service):
 
     name = "minigears"
     title = "minigears (front door)"
-    preferred_port = 6379
+    default_port = 6379
 
     def argv(self, home: Path, port: int) -> list[str]:
         """Return the command line; see `Service`."""

@@ -26,7 +26,7 @@ class Redis(Service):
 
     name = "redis"
     title = "Redis"
-    preferred_port = 6380
+    default_port = 6380
 
     def argv(self, home: Path, port: int) -> list[str]:
         """Return the command line; see `Service`."""

@@ -21,7 +21,7 @@ class Secantus(Service):
 
     name = "mongo"
     title = "MongoDB (SecantusDB)"
-    preferred_port = 27017
+    default_port = 27017
     stop_seconds = 15.0
 
     def argv(self, home: Path, port: int) -> list[str]:
