@@ -24,6 +24,8 @@ MAX_INLINE = 64 * 1024
 _MORE = object()
 _LARGE_COUNT = re.compile(rb"\*\d{7}")
 _INLINE_WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\\')*)\'|(\S+)')
+_ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
 Command = list[bytes]
 
@@ -103,8 +105,10 @@ class RequestParser:
             return
         try:
             consumed = sum(map(wire_length, commands))
-        except TypeError:
-            raise ProtocolError("Protocol error: expected '$'") from None
+        except TypeError:  # a reply, or a command within a command
+            del commands[_first_bad(commands) :]
+            consumed = sum(map(wire_length, commands))
+            self._fail("Protocol error: expected '$'", commands)
         rest = self._held_length + len(data) - consumed
         if not self._held and not rest:
             self.raw = data
@@ -225,7 +229,21 @@ def split_inline(line: bytes) -> Command:
 
 
 def _unescape(word: bytes) -> bytes:
-    return word.decode("latin-1").encode().decode("unicode_escape").encode("latin-1")
+    return _ESCAPE.sub(_escaped, word)
+
+
+def _escaped(match: re.Match[bytes]) -> bytes:
+    code = match[1]
+    return bytes([int(code[1:], 16)]) if len(code) == 3 else _LETTERS.get(code, code)
+
+
+def _first_bad(commands: list[Command]) -> int:
+    for at, command in enumerate(commands):
+        if not isinstance(command, (list, type(None))) or not all(
+            isinstance(word, bytes) for word in command or ()
+        ):
+            return at
+    return len(commands)
 
 
 def encode_command(words: Iterable[bytes | str | int | float]) -> bytes:
