@@ -195,11 +195,17 @@ class _HeaderWalker:
 
 
 def wire_length(command: Sequence[bytes] | None) -> int:
-    """Bytes that a command takes in RESP."""
+    """Bytes that a command takes in RESP.
+
+    Raises:
+        TypeError: it is not a list of words.
+    """
     if command is None:
         return len(b"*-1\r\n")
     length = 4 if len(command) < 10 else len(str(len(command))) + 3
     for word in command:
+        if word.__class__ is not bytes:
+            raise TypeError("not a word")
         size = len(word)
         length += size + (6 if size < 10 else 7 if size < 100 else len(str(size)) + 5)
     return length

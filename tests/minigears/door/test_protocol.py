@@ -1,5 +1,7 @@
 """Commands out of a byte stream: whatever the stream is cut into, the commands are the same."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,10 +61,8 @@ def test_a_value_that_looks_like_a_huge_count_is_just_a_value():
     ],
 )
 def test_what_redis_refuses_is_refused(stream, message):
-    parser = RequestParser()
-    with pytest.raises(ProtocolError, match=f".*{message.replace('$', '.')}"):
-        for _ in range(2):  # an error after good commands comes with the next bytes
-            parser.feed(stream)
+    with pytest.raises(ProtocolError, match=re.escape(message)):
+        RequestParser().feed(stream)
 
 
 def test_commands_before_an_error_are_not_lost():
@@ -75,9 +75,9 @@ def test_commands_before_an_error_are_not_lost():
 def test_a_word_may_not_grow_without_end():
     parser = RequestParser(max_bulk=1000)
     parser.feed(b"*2\r\n$3\r\nGET\r\n$999999999\r\n")
+    parser.feed(b"x" * 64_000)
     with pytest.raises(ProtocolError, match="invalid bulk length"):
-        for _ in range(3):
-            parser.feed(b"x" * 64_000)
+        parser.feed(b"x" * 64_000)
 
 
 @pytest.mark.parametrize(
