@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigears.executor.errors import GearsError
+from minigears.executor.streams import StreamArgs
 
 MODES = ("async", "async_local", "sync")
 _POLICIES = ("continue", "abort", "retry")
@@ -31,26 +32,6 @@ class KeysArgs:
 
 
 @dataclass(frozen=True)
-class StreamArgs:
-    """How a StreamReader registration reads; `duration` in milliseconds, the interval in seconds."""
-
-    prefix: str
-    batch: int
-    duration: int
-    on_failed_policy: str
-    on_failed_retry_interval: int
-    trim_stream: bool
-
-    def fields(self) -> list[Any]:
-        """The names and values that `RG.DUMPREGISTRATIONS` shows."""
-        return [
-            *["batchSize", self.batch, "durationMS", self.duration, "stream", self.prefix],
-            *["trimStream", int(self.trim_stream), "onFailedPolicy", self.on_failed_policy],
-            *["retryInterval", self.on_failed_retry_interval],
-        ]
-
-
-@dataclass(frozen=True)
 class CommandArgs:
     """A trigger's name, or the command that a hook stands in front of and the keys it is for."""
 
@@ -66,6 +47,17 @@ class CommandArgs:
 
 
 Args = KeysArgs | StreamArgs | CommandArgs
+
+
+def fields(args: Args) -> list[Any]:
+    """The names and values of the arguments that `RG.DUMPREGISTRATIONS` shows."""
+    if not isinstance(args, StreamArgs):
+        return args.fields()
+    return [
+        *["batchSize", args.batch, "durationMS", args.duration, "stream", args.prefix],
+        *["trimStream", int(args.trim_stream), "onFailedPolicy", args.on_failed_policy],
+        *["retryInterval", int(args.on_failed_retry_interval)],
+    ]
 
 
 def parse(reader: str, given: Mapping[str, Any]) -> Args:
@@ -93,14 +85,17 @@ def _stream(given: Mapping[str, Any]) -> StreamArgs:
     policy = _text(given, "onFailedPolicy", "continue").lower()
     if policy not in _POLICIES:
         raise GearsError("onFailedPolicy must be Continue/Abort/Retry")
-    return StreamArgs(
-        prefix=_text(given, "prefix", "*"),
-        batch=_number(given, "batch", 1),
-        duration=_number(given, "duration", 0),
-        on_failed_policy=policy,
-        on_failed_retry_interval=_number(given, "onFailedRetryInterval", 1),
-        trim_stream=_flag(given, "trimStream", True),
-    )
+    try:
+        return StreamArgs(
+            prefix=_text(given, "prefix", "*"),
+            batch=_number(given, "batch", 1),
+            duration=_number(given, "duration", 0),
+            on_failed_policy=policy,
+            on_failed_retry_interval=_number(given, "onFailedRetryInterval", 1),
+            trim_stream=_flag(given, "trimStream", True),
+        )
+    except ValueError as error:
+        raise GearsError(str(error)) from error
 
 
 def _command(given: Mapping[str, Any]) -> CommandArgs:

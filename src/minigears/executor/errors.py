@@ -5,12 +5,14 @@ The classes carry the module name `gears`, since that is how RedisGears prints t
 
 from __future__ import annotations
 
+import concurrent.futures
 import sys
 import traceback
 import types
 from pathlib import Path
 
-_OURS = str(Path(__file__).resolve().parent)
+_HIDDEN = (str(Path(__file__).resolve().parent), str(Path(concurrent.futures.__file__).parent))
+"""Our own files, and the waiting for a coroutine."""
 
 show_traceback = True
 """`PythonAttemptTraceback`: without it an error is one line."""
@@ -65,7 +67,7 @@ def _hide_our_frames(told: traceback.TracebackException | None, seen: set[int]) 
     if told is None or id(told) in seen:
         return
     seen.add(id(told))
-    kept = [frame for frame in told.stack if not frame.filename.startswith(_OURS)]
+    kept = [frame for frame in told.stack if not frame.filename.startswith(_HIDDEN)]
     told.stack[:] = kept
     _hide_our_frames(told.__cause__, seen)
     _hide_our_frames(told.__context__, seen)

@@ -53,6 +53,11 @@ class Hub:
         os.set_blocking(self._wake_write, False)
 
     @property
+    def here(self) -> bool:
+        """Whether this is the hub's thread."""
+        return threading.get_ident() == self._thread
+
+    @property
     def busy(self) -> bool:
         """Whether there is something to run or to wait for."""
         return bool(self._fresh or self._resumable or self._pending or self._posted)
@@ -92,7 +97,7 @@ class Hub:
 
     def call(self, call: Call) -> Any:
         """Send a call of the running job and wait for its reply while other jobs go on."""
-        if threading.get_ident() != self._thread:
+        if not self.here:
             return self._blocking.call(call)
         self._pending.append((getcurrent(), call))
         return self._home.switch()

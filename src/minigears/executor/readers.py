@@ -9,6 +9,8 @@ from minigears.executor import records
 from minigears.executor.calls import Caller, plain, together
 from minigears.executor.errors import GearsError
 from minigears.executor.redisconn import RedisError
+from minigears.executor.streams.group import Entry
+from minigears.executor.streams.records import to_record
 
 _SCAN_COUNT = b"1000"
 _STREAM_PAGE = 1000
@@ -64,7 +66,7 @@ def _stream(arg: Any, options: Mapping[str, Any]) -> Source:
             if isinstance(page, RedisError):
                 raise GearsError(str(page))
             for entry_id, fields in page:
-                yield records.stream_record(key, entry_id, fields)
+                yield to_record(key, Entry(entry_id, fields))
             if len(page) < _STREAM_PAGE:
                 return
             start = b"(" + page[-1][0]

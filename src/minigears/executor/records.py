@@ -1,4 +1,4 @@
-"""Records as functions see them: of a key, of a stream's entry."""
+"""The record of a key, as functions see it."""
 
 from __future__ import annotations
 
@@ -42,11 +42,6 @@ def bare_record(key: bytes, event: str | None) -> dict[str, Any]:
     return {"event": event, "key": to_text(key)}
 
 
-def stream_record(key: bytes, entry_id: bytes, fields: Sequence[bytes]) -> dict[str, Any]:
-    """The record of a stream's entry."""
-    return {"key": to_text(key), "id": entry_id.decode(), "value": _reversed_pairs(fields)}
-
-
 def read_call(key: bytes, expected: str | None, marked: bool) -> Call:
     """Ask for the key's type and, if a type is expected, for the value that it would have."""
     ask_value = _VALUE_COMMANDS.get(expected or "")
@@ -75,11 +70,9 @@ def finish_record(
     ask_value = _VALUE_COMMANDS.get(kind)
     if ask_value is None:
         return key_record(key, event, kind, None)
-    if kind == expected:
-        reply = replies[1]
-    else:
-        reply = caller.call(together([ask_value(key)], marked))[0]
-    return key_record(key, event, kind, to_value(kind, reply))
+    if kind != expected:
+        replies = caller.call(together([(b"TYPE", key), ask_value(key)], marked))
+    return key_record(key, event, kind, to_value(kind, replies[1]))
 
 
 def to_value(kind: str, reply: Any) -> Any:

@@ -7,10 +7,11 @@ a command means is none of its business: see `calls.py` for what user code may s
 from __future__ import annotations
 
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import hiredis
 
@@ -32,26 +33,24 @@ class Address:
     port: int
     username: str | None = None
     password: str | None = None
-    database: int = 0
+    tls: bool = False
 
     @classmethod
     def from_url(cls, url: str) -> Address:
-        """Read `unix:///path[?db=N]` or `redis://[user:password@]host:port[/N]`.
+        """Read `unix:///path` or `redis[s]://[user:password@]host:port`.
 
         Raises ValueError on another scheme.
         """
         parts = urlsplit(url)
-        if parts.scheme not in ("unix", "redis"):
+        if parts.scheme not in ("unix", "redis", "rediss"):
             raise ValueError(f"not a Redis URL that minigears can use: {parts.scheme}://")
         username = unquote(parts.username) if parts.username else None
         password = unquote(parts.password) if parts.password else None
         if parts.scheme == "unix":
-            query = parse_qs(parts.query)
-            database = int(query.get("db", ["0"])[0])
-            return cls(unquote(parts.path), "", 0, username, password, database)
-        database = int(parts.path.strip("/") or 0)
+            return cls(unquote(parts.path), "", 0, username, password)
         host = parts.hostname or "127.0.0.1"
-        return cls(None, host, parts.port or 6379, username, password, database)
+        tls = parts.scheme == "rediss"
+        return cls(None, host, parts.port or 6379, username, password, tls)
 
 
 class Connection:
@@ -67,8 +66,6 @@ class Connection:
         if address.password is not None:
             user = [address.username] if address.username else []
             self.call("AUTH", *user, address.password)
-        if address.database:
-            self.call("SELECT", str(address.database))
 
     def call(self, *words: str | bytes | int) -> Any:
         """Send one command and return its reply; raises RedisError if that is an error."""
@@ -125,5 +122,7 @@ def _connect(address: Address) -> socket.socket:
     else:
         sock = socket.create_connection((address.host, address.port), timeout=_CONNECT_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if address.tls:
+            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=address.host)
     sock.settimeout(None)
     return sock

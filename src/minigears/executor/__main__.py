@@ -1,0 +1,5 @@
+"""`python -m minigears.executor`: started by the door."""
+
+from minigears.executor.process import main
+
+main()

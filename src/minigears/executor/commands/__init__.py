@@ -1,0 +1,123 @@
+"""The `RG.*` commands: words in, reply out.
+
+A command's function takes the state and the words after its name. It returns a reply (see
+`replies.py`), or a Future of one when it takes long; it raises CommandError for an error reply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from minigears.executor import replies
+from minigears.executor.commands import (
+    config,
+    executions,
+    misc,
+    pyexecute,
+    registrations,
+    requirements,
+    sessions,
+    triggers,
+)
+from minigears.executor.commands.docs import command_info
+from minigears.executor.context import Context
+from minigears.executor.gears import Gears
+from minigears.executor.replies import CommandError, Error
+
+_NO_BLOCKING = "Can not run gears inside a multi exec, lua, or when blocking is not allowed"
+
+_COMMANDS: dict[str, tuple[int, Callable[[Gears, list[bytes]], Any]]] = {
+    "rg.abortexecution": (1, executions.abort),
+    "rg.clearregistrationsstats": (0, registrations.clear_stats),
+    "rg.configget": (0, config.get),
+    "rg.configset": (0, config.set_),
+    "rg.dropexecution": (1, executions.drop),
+    "rg.dumpexecutions": (0, executions.dump),
+    "rg.dumpplugins": (0, misc.dump_plugins),
+    "rg.dumpregistrations": (0, registrations.dump),
+    "rg.getexecution": (1, executions.get),
+    "rg.getresults": (1, executions.results),
+    "rg.getresultsblocking": (1, executions.results_blocking),
+    "rg.hello": (0, misc.hello),
+    "rg.infocluster": (0, misc.info_cluster),
+    "rg.pauseregistrations": (1, registrations.pause),
+    "rg.pydumpreqs": (0, requirements.dump),
+    "rg.pydumpsessions": (0, sessions.dump),
+    "rg.pyexecute": (1, pyexecute.execute),
+    "rg.pyexportreq": (1, requirements.export),
+    "rg.pyimportreq": (1, requirements.import_),
+    "rg.pyprofile": (1, misc.profile),
+    "rg.pystats": (0, misc.stats),
+    "rg.refreshcluster": (0, misc.refresh_cluster),
+    "rg.trigger": (1, triggers.trigger),
+    "rg.triggeronkey": (1, triggers.trigger_on_key),
+    "rg.unpauseregistrations": (1, registrations.unpause),
+    "rg.unregister": (1, registrations.unregister),
+}
+"""Name -> (fewest words after the name, function)."""
+
+_LONG = frozenset({"rg.pyexecute", "rg.getresultsblocking"})
+"""Commands that user code may not call: they would wait for what waits for them."""
+
+
+def install(gears: Gears) -> None:
+    """Let user code call `RG.*` commands through `execute`."""
+    gears.on_command = lambda argv, context: _call_inside(gears, argv, context)
+
+
+def call(gears: Gears, argv: list[bytes]) -> Any:
+    """The reply to a client's command, or a Future of it; errors are `Error` replies."""
+    name = _name(argv)
+    if name == "command":
+        return [command_info(_text(word)) for word in argv[2:]]
+    try:
+        reply = _function(name, argv)(gears, argv[1:])
+    except CommandError as error:
+        return Error(str(error))
+    return _settled(reply) if isinstance(reply, Future) else reply
+
+
+def _call_inside(gears: Gears, argv: list[bytes], context: Context) -> Any:
+    name = _name(argv)
+    if name in _LONG:
+        raise CommandError(_NO_BLOCKING)
+    if name in ("rg.trigger", "rg.triggeronkey"):
+        return replies.to_python(triggers.call_inside(gears, argv[1:], context))
+    return replies.to_python(_function(name, argv)(gears, argv[1:]))
+
+
+def _function(name: str, argv: list[bytes]) -> Callable[[Gears, list[bytes]], Any]:
+    if name not in _COMMANDS:
+        given = "".join(f"'{_text(word)}' " for word in argv[1:])
+        raise CommandError(
+            f"ERR unknown command '{_text(argv[0])}', with args beginning with: {given}"
+        )
+    fewest, function = _COMMANDS[name]
+    if len(argv) - 1 < fewest:
+        raise CommandError(f"ERR wrong number of arguments for '{name}' command")
+    return function
+
+
+def _settled(future: Future[Any]) -> Future[Any]:
+    """The same, with errors as replies."""
+    settled: Future[Any] = Future()
+
+    def done(ended: Future[Any]) -> None:
+        error = ended.exception()
+        if error is None:
+            settled.set_result(ended.result())
+        else:
+            settled.set_result(Error(str(error)))
+
+    future.add_done_callback(done)
+    return settled
+
+
+def _name(argv: list[bytes]) -> str:
+    return _text(argv[0]).lower()
+
+
+def _text(word: bytes) -> str:
+    return word.decode("utf-8", "replace")

@@ -1,0 +1,42 @@
+"""What `COMMAND INFO` tells of `RG.*` commands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigears.executor.replies import Status
+
+_NAMES = """
+    abortexecution clearregistrationsstats configget configset dropexecution dumpexecutions dumpplugins
+    dumpregistrations getexecution getresults getresultsblocking hello infocluster pauseregistrations pydumpreqs
+    pydumpsessions pyexecute pyexportreq pyimportreq pyprofile pystats refreshcluster trigger triggeronkey
+    unpauseregistrations unregister
+"""
+NAMES = frozenset(_NAMES.split())
+
+_READONLY = Status("readonly")
+_MODULE = Status("module")
+
+
+def command_info(name: str) -> list[Any] | None:
+    """The element of the reply of `COMMAND INFO` for one name; None if there is no such command."""
+    lower = name.lower()
+    if lower.removeprefix("rg.") not in NAMES:
+        return None
+    flags = [_READONLY, _MODULE]
+    if lower == "rg.triggeronkey":
+        return [lower, -1, flags, 2, 2, 1, [], [], [_KEY], []]
+    if lower == "rg.trigger":
+        flags = [*flags, Status("movablekeys")]
+    return [lower, -1, flags, 0, 0, 0, [], [], [], []]
+
+
+_KEY = [
+    "flags",
+    [Status("RW"), Status("access"), Status("update")],
+    "begin_search",
+    ["type", "index", "spec", ["index", 2]],
+    "find_keys",
+    ["type", "range", "spec", ["lastkey", 0, "keystep", 1, "limit", 0]],
+]
+"""The key of `RG.TRIGGERONKEY`: its third word."""

@@ -1,0 +1,71 @@
+"""Commands about executions: ask, abort, drop."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor.executions import Execution
+from minigears.executor.replies import OK, CommandError
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+
+def dump(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.DUMPEXECUTIONS`."""
+    return [
+        ["executionId", e.id, "status", e.status, "registered", int(e.registration is not None)]
+        for e in gears.executions
+    ]
+
+
+def get(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.GETEXECUTION id [SHARD|CLUSTER]`."""
+    execution = _find(gears, words[0])
+    scope = words[1].upper() if len(words) > 1 else b"SHARD"
+    if scope == b"CLUSTER":
+        raise CommandError("no cluster detected - use `RG.GETEXECUTION <id> [SHARD]` instead")
+    if scope != b"SHARD":
+        raise CommandError("unknown subcommand")
+    return execution.plan()
+
+
+def results(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.GETRESULTS id`."""
+    execution = _find(gears, words[0])
+    if not execution.done:
+        raise CommandError("execution is still running")
+    return execution.reply()
+
+
+def results_blocking(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.GETRESULTSBLOCKING id`."""
+    reply: Future[Any] = Future()
+    _find(gears, words[0]).when_done(lambda execution: reply.set_result(execution.reply()))
+    return reply
+
+
+def drop(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.DROPEXECUTION id`."""
+    execution = _find(gears, words[0])
+    if not execution.done:
+        raise CommandError("can not drop a not yet finished execution, abort it first.")
+    gears.executions.drop(execution)
+    return OK
+
+
+def abort(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.ABORTEXECUTION id`."""
+    execution = gears.executions.get(words[0].decode("utf-8", "replace"))
+    if execution is None:
+        raise CommandError("execution does not exist")
+    execution.abort()
+    return OK
+
+
+def _find(gears: Gears, word: bytes) -> Execution:
+    execution = gears.executions.get(word.decode("utf-8", "replace"))
+    if execution is None:
+        raise CommandError("execution plan does not exist")
+    return execution

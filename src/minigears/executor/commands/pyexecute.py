@@ -1,0 +1,159 @@
+"""`RG.PYEXECUTE`: run a script."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor.context import Context
+from minigears.executor.executions import Execution
+from minigears.executor.ids import is_session_id, new_session_id
+from minigears.executor.replies import OK, CommandError
+from minigears.executor.requirements import RequirementError
+from minigears.executor.running import user_call, waiting_in
+from minigears.executor.runtime import running
+from minigears.executor.scripts import Script
+from minigears.executor.sessions import Session
+from minigears.executor.steps import Run
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+_NOT_SATISFIED = "Could not satisfy requirements (look at redis log file for more information)"
+
+
+@dataclass
+class Options:
+    """What follows the script."""
+
+    unblocking: bool = False
+    upgrade: bool = False
+    force_reinstall: bool = False
+    session: str | None = None
+    replace_with: str | None = None
+    description: str | None = None
+    requirements: list[str] = field(default_factory=list)
+
+    @classmethod
+    def parse(cls, words: list[str]) -> Options:
+        """Read them; raises CommandError."""
+        options = cls()
+        rest = iter(words)
+        for word in rest:
+            keyword = word.upper()
+            if keyword == "UNBLOCKING":
+                options.unblocking = True
+            elif keyword == "UPGRADE":
+                options.upgrade = True
+            elif keyword == "FORCE_REINSTALL_REQUIREMENTS":
+                options.force_reinstall = True
+            elif keyword == "ID":
+                options.session = _value(rest, keyword)
+            elif keyword == "REPLACE_WITH":
+                options.replace_with = _value(rest, keyword)
+            elif keyword == "DESCRIPTION":
+                options.description = _value(rest, keyword)
+            elif keyword == "REQUIREMENTS":
+                options.requirements = list(rest)
+            else:
+                raise CommandError(f"Unknown arguments were given: {word}")
+        if options.session is not None and not is_session_id(options.session):
+            raise CommandError("ID must be compose of: ['A'-'Z' | 'a'-'z' | '0' - '9' | '-' | '_']")
+        return options
+
+
+def execute(gears: Gears, words: list[bytes]) -> Any:
+    """Run a script in a thread of its own; the reply comes when it, and its run, have ended."""
+    source = words[0].decode("utf-8", "surrogateescape")
+    options = Options.parse([word.decode("utf-8", "replace") for word in words[1:]])
+    reply: Future[Any] = Future()
+    threading.Thread(
+        target=_run, args=(gears, source, options, reply), name="minigears-script", daemon=True
+    ).start()
+    return reply
+
+
+def _value(rest: Any, keyword: str) -> str:
+    value: str | None = next(rest, None)
+    if value is None:
+        raise CommandError(f"{keyword} is missing")
+    return value
+
+
+def _run(gears: Gears, source: str, options: Options, reply: Future[Any]) -> None:
+    try:
+        with gears.scripts:
+            script = _run_script(gears, source, options)
+    except BaseException as error:
+        reply.set_exception(error)
+        return
+    if script.requested_run is None:
+        reply.set_result(OK)
+        return
+    execution = _start(gears, script)
+    if options.unblocking:
+        reply.set_result(execution.id)
+    else:
+        gears.executions.drop(execution)
+        execution.when_done(lambda ended: reply.set_result(ended.reply()))
+
+
+def _run_script(gears: Gears, source: str, options: Options) -> Script:
+    replaces = _replaced(gears, options)
+    session = Session(options.session or new_session_id(), options.description)
+    _install(gears, session, options)
+    script = Script(gears, session, replaces)
+    script.execute(source)
+    gears.commit(session, replaces)
+    return script
+
+
+def _replaced(gears: Gears, options: Options) -> frozenset[str]:
+    """Ids of the sessions that the new one takes the place of; raises CommandError."""
+    replaces = set()
+    if options.session in gears.sessions:
+        if not options.upgrade:
+            raise CommandError(f"Session {options.session} already exists")
+        replaces.add(options.session)
+    if options.replace_with is not None:
+        if options.replace_with not in gears.sessions:
+            raise CommandError(
+                f"Can not replace with {options.replace_with}, session does not exists."
+            )
+        replaces.add(options.replace_with)
+    return frozenset(r for r in replaces if r is not None)
+
+
+def _install(gears: Gears, session: Session, options: Options) -> None:
+    store, names = gears.requirements, options.requirements
+    session.installed = options.force_reinstall or any(store.find(name) is None for name in names)
+    session.installed = session.installed and bool(names)
+    try:
+        session.requirements = store.install(names, options.force_reinstall)
+    except RequirementError:
+        raise CommandError(_NOT_SATISFIED) from None
+    store.activate(session.requirements)
+
+
+def _start(gears: Gears, script: Script) -> Execution:
+    assert script.requested_run is not None
+    source, steps = script.requested_run
+    session = script.session
+    execution = gears.executions.new(steps)
+
+    def job() -> None:
+        wait = waiting_in(execution, gears.pool)
+        context = Context(gears.blocking, session, wait=wait)
+        profiler = session.profiler if gears.config.number("ProfileExecutions") else None
+        with running(context):
+            run = Run(user_call(context, profiler))
+            execution.run(run, run.read(_records(source, context)))
+
+    gears.pool.submit(job)
+    return execution
+
+
+def _records(source: Any, context: Context) -> Any:
+    yield from source(context.caller)

@@ -1,0 +1,69 @@
+"""Commands about registrations."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor.ids import SHARD
+from minigears.executor.registrations import Registration
+from minigears.executor.replies import OK, CommandError
+from minigears.executor.streams import StreamReaderRunner
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+_THREAD_POOL = ["ExecutionThreadPool", "DefaultPool"]
+
+
+def dump(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.DUMPREGISTRATIONS`: clients index the 12 elements of each by position."""
+    return [[*r.describe(), "PD", r.session.literal(), *_THREAD_POOL] for r in gears.registry]
+
+
+def dump_one(registration: Registration) -> list[Any]:
+    """A registration inside `RG.PYDUMPSESSIONS VERBOSE`."""
+    return [*registration.describe(), *_THREAD_POOL]
+
+
+def unregister(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.UNREGISTER id [ABORTPENDING]`."""
+    registration = gears.registry.get(words[0].decode("utf-8", "replace"))
+    if registration is None:
+        raise CommandError("execution is not registered")
+    abort_pending = len(words) > 1 and words[1].upper() == b"ABORTPENDING"
+    gears.unregister(registration, abort_pending)
+    return OK
+
+
+def pause(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.PAUSEREGISTRATIONS id …`."""
+    for runner in _runners(gears, words):
+        runner.pause()
+    return OK
+
+
+def unpause(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.UNPAUSEREGISTRATIONS id …`."""
+    for runner in _runners(gears, words):
+        runner.unpause()
+    return OK
+
+
+def clear_stats(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.CLEARREGISTRATIONSSTATS`."""
+    for registration in gears.registry:
+        registration.stats.clear()
+    return OK
+
+
+def _runners(gears: Gears, words: list[bytes]) -> list[StreamReaderRunner]:
+    """The stream readers of these ids, all or none."""
+    runners = []
+    for name in [word.decode("utf-8", "replace") for word in words]:
+        registration = gears.registry.get(name)
+        if registration is None:
+            raise CommandError(f"Execution {name} does not exists on shard {SHARD}")
+        if registration.runner is None:
+            raise CommandError(f"Reader {registration.spec.reader} does not support pause")
+        runners.append(registration.runner)
+    return runners

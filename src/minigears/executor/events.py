@@ -1,0 +1,135 @@
+"""The events link: what the door tells, and what it is told. All of it on the main thread."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor import firing, records, replies
+from minigears.executor.context import UNSET, CommandContext
+from minigears.executor.executions import Execution
+from minigears.executor.hooks import run_hooks
+from minigears.executor.redisconn import RedisError
+from minigears.executor.registrations import Registration
+from minigears.link import Link
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+log = logging.getLogger(__name__)
+
+
+class Events:
+    """Runs functions for the door's frames and tells it what is done."""
+
+    def __init__(self, gears: Gears, link: Link):
+        self._gears = gears
+        self._link = link
+        self._done: list[int] = []
+
+    def serve(self) -> None:
+        """Serve the link until the door closes it: then raises LinkClosed."""
+        hub, link = self._gears.hub, self._link
+        while True:
+            if hub.busy or hub.wait(link.fileno()):
+                for frame in link.receive_available():
+                    self._take(frame)
+            hub.round()
+            self._tell_done()
+
+    def _take(self, frame: Any) -> None:
+        kind = frame[0]
+        if kind == "events":
+            for seq, registration, key, event in frame[1]:
+                job = functools.partial(self._event, seq, registration, key, event)
+                self._gears.hub.submit(key, job)
+        elif kind == "streams":
+            self._streams(frame[1])
+        elif kind == "event":
+            self._gears.hub.submit(frame[3], functools.partial(self._event_of_command, *frame[1:]))
+        elif kind == "call":
+            # One lane for each hook: its functions never overlap, as they do not in RedisGears.
+            lane = ("call", frame[2][0])
+            self._gears.hub.submit(lane, functools.partial(self._call, *frame[1:]))
+        else:
+            log.error("the door sent a frame that is not known: %r", kind)
+
+    def _event(self, seq: int, registration_id: str, key: bytes, event: str) -> None:
+        registration = self._gears.registry.get(registration_id)
+        if registration is None:
+            self._done.append(seq)
+            return
+        record = self._record(registration, key, event)
+        if record is None:
+            self._done.append(seq)
+        elif registration.sync:
+            firing.run_here(self._gears, registration, (record,), self._gears.hub)
+            self._done.append(seq)
+        else:
+            tell = functools.partial(self._done_elsewhere, seq)
+            firing.run_in_pool(self._gears, registration, (record,), tell)
+
+    def _record(self, registration: Registration, key: bytes, event: str) -> Any:
+        """The record of the key; None when keys of its type are not wanted."""
+        args = registration.args
+        if not args.read_value and args.key_types is None:
+            return records.bare_record(key, event)
+        gears = self._gears
+        marked = gears.rules.missed(key)
+        try:
+            record = records.read_key(gears.hub, key, event, registration.last_type, marked)
+        except RedisError as error:
+            log.warning("the key of an event cannot be read: %s", error)
+            return None
+        if record["type"] != "empty":
+            registration.last_type = record["type"]
+        if args.key_types is not None and record["type"] not in args.key_types:
+            return None
+        return record if args.read_value else records.bare_record(key, event)
+
+    def _event_of_command(
+        self, seq: int, registration_id: str, key: bytes, event: str, argv: list[bytes]
+    ) -> None:
+        """An event whose function may override the reply of the command that caused it."""
+        gears = self._gears
+        registration = gears.registry.get(registration_id)
+        record = self._record(registration, key, event) if registration is not None else None
+        command = CommandContext(argv)
+
+        def answer(execution: Execution | None) -> None:
+            overridden = command.reply is not UNSET
+            raw = replies.encode(replies.from_value(command.reply)) if overridden else None
+            self._link.send(("result", seq, raw))
+
+        if registration is None or record is None:
+            answer(None)
+        elif registration.sync:
+            answer(firing.run_here(gears, registration, (record,), gears.hub, command))
+        else:
+            firing.run_in_pool(gears, registration, (record,), answer, command)
+
+    def _done_elsewhere(self, seq: int, execution: Execution) -> None:
+        self._link.send(("done", [seq]))
+
+    def _tell_done(self) -> None:
+        if self._done:
+            done, self._done = self._done, []
+            self._link.send(("done", done))
+
+    def _streams(self, keys: Iterable[bytes]) -> None:
+        for registration in self._gears.registry:
+            if registration.runner is not None:
+                for key in keys:
+                    registration.runner.notify(key)
+
+    def _call(self, seq: int, ids: list[str], argv: list[bytes]) -> None:
+        def answer(raw: bytes | None) -> None:
+            self._link.send(("result", seq, raw))
+
+        hooks = [r for r in map(self._gears.registry.get, ids) if r is not None]
+        if hooks:
+            run_hooks(self._gears, hooks, argv, answer)
+        else:
+            answer(None)

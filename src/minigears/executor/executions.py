@@ -1,0 +1,206 @@
+"""Executions: one run of a flow each, kept until they are dropped or too many."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from minigears.executor import replies
+from minigears.executor.errors import ForceStopped
+from minigears.executor.ids import SHARD, Counter, to_id, to_number
+from minigears.executor.steps import READ_STEP, Run, Step
+
+
+class Execution:
+    """One run: its state, what came out, how long it took. Times are in milliseconds."""
+
+    __slots__ = (
+        "_lock",
+        "_on_done",
+        "_thread",
+        "aborted",
+        "errors",
+        "number",
+        "read_ms",
+        "registration",
+        "results",
+        "status",
+        "steps",
+        "total_ms",
+        "waits_for",
+    )
+
+    def __init__(self, number: int, steps: Sequence[Step], registration: str | None = None):
+        self.number = number
+        self.steps = steps
+        self.registration = registration
+        self.status = "created"
+        self.results: list[Any] = []
+        self.errors: list[str] = []
+        self.total_ms = 0.0
+        self.read_ms = 0.0
+        self.aborted = False
+        self.waits_for: Future[Any] | None = None
+        self._thread: int | None = None
+        self._lock = threading.Lock()
+        self._on_done: list[Callable[[Execution], None]] = []
+
+    @property
+    def id(self) -> str:
+        """The id that commands use."""
+        return to_id(self.number)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has ended, in whatever way."""
+        return self.status in ("done", "aborted")
+
+    def run(self, run: Run, records: Iterable[Any]) -> None:
+        """Run in this thread, from which `abort` may tear it; then tell those who wait."""
+        try:
+            self._enter()
+            started = time.perf_counter()
+            try:
+                self.results = run.results(self.steps, records)
+            finally:
+                self._leave()
+        except ForceStopped as error:  # it hit our own code, between two calls of the user's
+            run.fail(error)
+        self.total_ms = (time.perf_counter() - started) * 1000
+        self.aborted = run.aborted
+        self.finish(run.errors)
+
+    def finish(self, errors: list[str]) -> None:
+        """Mark as ended and tell those who wait."""
+        with self._lock:
+            self.errors = errors
+            self.status = "done"
+            waiting, self._on_done = self._on_done, []
+        for callback in waiting:
+            callback(self)
+
+    def when_done(self, callback: Callable[[Execution], None]) -> None:
+        """Call back once it has ended, at once if it has."""
+        with self._lock:
+            if not self.done:
+                self._on_done.append(callback)
+                return
+        callback(self)
+
+    def abort(self) -> None:
+        """Raise `gears.forcestopped` in it; one that has not begun ends without running."""
+        with self._lock:
+            if self.done:
+                return
+            if self._thread is None:
+                self.aborted = True
+                return
+            if self.waits_for is not None:
+                self.waits_for.cancel()
+            _raise_in(self._thread, ForceStopped)
+
+    def _enter(self) -> None:
+        with self._lock:
+            if self.aborted:
+                raise ForceStopped
+            self.status = "running"
+            self._thread = threading.get_ident()
+
+    def _leave(self) -> None:
+        with self._lock:
+            ident, self._thread = self._thread, None
+            if ident is not None:
+                _raise_in(ident, None)  # an abort that came too late must not hit the next one
+
+    # what commands show
+
+    def reply(self) -> list[list[Any]]:
+        """Results and errors."""
+        return replies.results_and_errors(self.results, self.errors)
+
+    def plan(self) -> list[Any]:
+        """The reply of `RG.GETEXECUTION`."""
+        kinds = [step.describe() for step in reversed(self.steps)] + [READ_STEP]
+        steps = [
+            ["type", kind, "duration", 0, "name", name, "arg", arg] for kind, name, arg in kinds
+        ]
+        plan = ["status", self.status, "shards_received", 0, "shards_completed", 0]
+        plan += ["results", len(self.results) if self.done else -1, "errors", list(self.errors)]
+        plan += ["total_duration", int(self.total_ms), "read_duration", int(self.read_ms)]
+        return [["shard_id", SHARD, "execution_plan", [*plan, "steps", steps]]]
+
+
+class ExecutionLog:
+    """Executions that can still be asked about, from any thread."""
+
+    def __init__(self, limit: Callable[[], int], limit_per_registration: Callable[[], int]):
+        self._limit = limit
+        self._limit_per_registration = limit_per_registration
+        self._numbers = Counter()
+        self._all: dict[int, Execution] = {}
+        self._kept: deque[int] = deque()
+        self._by_registration: dict[str, deque[int]] = {}
+        self._lock = threading.Lock()
+
+    def new(
+        self, steps: Sequence[Step], registration: str | None = None, keep: bool = True
+    ) -> Execution:
+        """A new execution; the oldest ones that are done make room for it."""
+        execution = Execution(self._numbers.take(), steps, registration)
+        if keep:
+            with self._lock:
+                self._keep(execution)
+        return execution
+
+    def get(self, execution_id: str) -> Execution | None:
+        """The execution of this id, unless it was dropped."""
+        number = to_number(execution_id)
+        return None if number is None else self._all.get(number)
+
+    def drop(self, execution: Execution) -> None:
+        """Forget one."""
+        self._all.pop(execution.number, None)
+
+    def drop_registration(self, registration: str) -> None:
+        """Forget all of a registration that is gone."""
+        with self._lock:
+            for number in self._by_registration.pop(registration, ()):
+                self._all.pop(number, None)
+
+    def of_registration(self, registration: str) -> list[Execution]:
+        """Those of a registration that are still kept."""
+        with self._lock:
+            numbers = list(self._by_registration.get(registration, ()))
+        return [self._all[n] for n in numbers if n in self._all]
+
+    def __iter__(self) -> Iterator[Execution]:
+        """All of them, the newest first."""
+        return iter(list(reversed(self._all.values())))
+
+    def _keep(self, execution: Execution) -> None:
+        self._all[execution.number] = execution
+        if execution.registration is not None:
+            mine = self._by_registration.setdefault(execution.registration, deque())
+            mine.append(execution.number)
+            self._shrink(mine, self._limit_per_registration())
+        self._kept.append(execution.number)
+        self._shrink(self._kept, self._limit())
+
+    def _shrink(self, numbers: deque[int], limit: int) -> None:
+        for _ in range(len(numbers) - limit):
+            number = numbers.popleft()
+            oldest = self._all.get(number)
+            if oldest is None or oldest.done:
+                self._all.pop(number, None)
+            else:
+                numbers.append(number)
+
+
+def _raise_in(thread: int, error: type[BaseException] | None) -> None:
+    argument = None if error is None else ctypes.py_object(error)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), argument)

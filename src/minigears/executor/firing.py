@@ -1,0 +1,109 @@
+"""Running a registration's flow: on the main thread, in the pool, or for a stream's batch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor.calls import Caller
+from minigears.executor.context import CommandContext, Context, current
+from minigears.executor.errors import ForceStopped
+from minigears.executor.executions import Execution
+from minigears.executor.registrations import Registration
+from minigears.executor.running import user_call, waiting_in
+from minigears.executor.steps import Run
+from minigears.executor.streams import BatchFailed
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+WhenDone = Callable[[Execution], None]
+
+
+def run_here(
+    gears: Gears,
+    registration: Registration,
+    records: Iterable[Any],
+    caller: Caller,
+    command: CommandContext | None = None,
+    keep: bool = True,
+) -> Execution:
+    """Run in this thread, to the end, without a place to wait for coroutines."""
+    context = Context(caller, registration.session, marked=registration.marked, command=command)
+    execution = gears.executions.new(registration.steps, registration.id, keep)
+    outer = current.get()
+    current.set(context)
+    try:
+        run = _run(gears, registration, context)
+        registration.stats.triggered += 1
+        started = time.perf_counter()
+        execution.results = run.results(registration.steps, records)
+        execution.total_ms = (time.perf_counter() - started) * 1000
+        execution.finish(run.errors)
+        _count(registration, execution)
+    finally:
+        current.set(outer)
+    return execution
+
+
+def run_in_pool(
+    gears: Gears,
+    registration: Registration,
+    records: Iterable[Any],
+    when_done: WhenDone,
+    command: CommandContext | None = None,
+    keep: bool = True,
+) -> None:
+    """Run in a thread of the pool, then call `when_done` there."""
+    execution = gears.executions.new(registration.steps, registration.id)
+    registration.stats.triggered += 1
+
+    def job() -> None:
+        context = Context(
+            gears.blocking,
+            registration.session,
+            marked=registration.marked,
+            wait=waiting_in(execution, gears.pool),
+            command=command,
+        )
+        current.set(context)
+        execution.run(_run(gears, registration, context), records)
+        if not keep:
+            gears.executions.drop(execution)
+        _count(registration, execution)
+        when_done(execution)
+
+    inorder = getattr(registration.args, "inorder", False)
+    gears.pool.submit(job, registration.id if inorder else None)
+
+
+def run_batch(gears: Gears, registration: Registration, records: list[dict[str, Any]]) -> None:
+    """Run for a stream's batch, in its runner's thread.
+
+    Raises BatchFailed, or ForceStopped for an abort; the runner counts.
+    """
+    execution = gears.executions.new(registration.steps, registration.id)
+    wait = None if registration.sync else waiting_in(execution, None)
+    context = Context(gears.blocking, registration.session, wait=wait)
+    current.set(context)
+    execution.run(_run(gears, registration, context), records)
+    if execution.aborted:
+        raise ForceStopped
+    if execution.errors:
+        raise BatchFailed(execution.errors[0])
+
+
+def _run(gears: Gears, registration: Registration, context: Context) -> Run:
+    profiled = gears.config.number("ProfileExecutions")
+    return Run(user_call(context, registration.session.profiler if profiled else None))
+
+
+def _count(registration: Registration, execution: Execution) -> None:
+    stats = registration.stats
+    if execution.aborted:
+        stats.was_aborted(execution.errors[0], execution.total_ms)
+    elif execution.errors:
+        stats.failed(execution.errors[0], execution.total_ms)
+    else:
+        stats.succeeded(execution.total_ms)

@@ -1,0 +1,173 @@
+"""The executor's state: everything that commands, events and user code act on."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from minigears.commandtable import CommandTable
+from minigears.executor import firing
+from minigears.executor.calls import AtomicGate, BlockingCaller, Rules
+from minigears.executor.config import Config
+from minigears.executor.context import Context
+from minigears.executor.executions import ExecutionLog
+from minigears.executor.hub import Hub
+from minigears.executor.ids import Counter, to_number
+from minigears.executor.pool import Pool
+from minigears.executor.redisconn import Address, Connection
+from minigears.executor.registrations import Registration, Registry
+from minigears.executor.requirements import RequirementStore
+from minigears.executor.runtime import running
+from minigears.executor.sessions import Session, StoredSession
+from minigears.executor.store import SessionStore
+from minigears.executor.streams import StreamReaderRunner
+from minigears.executor.userlog import write
+
+log = logging.getLogger(__name__)
+
+_STATE = "state:"
+"""Where the counter and the users' configuration are stored; no session can have this name."""
+
+
+class Gears:
+    """Made in the main thread, which the hub belongs to. Raises OSError without Redis."""
+
+    def __init__(self, address: Address, cache_dir: Path, threads: int | None = None):
+        self.address = address
+        connection = Connection(address)
+        table = CommandTable.from_reply(connection.call("COMMAND"))
+        self.config = Config(on_extra=lambda extra: self._store_state())
+        self.rules = Rules(table)
+        self.gate = AtomicGate()
+        self.blocking = BlockingCaller(address, self.gate)
+        self.hub = Hub(connection, self.gate, self.blocking)
+        self.pool = Pool(threads or self.config.number("ExecutionThreads"))
+        self.requirements = RequirementStore(cache_dir, write)
+        self.registry = Registry()
+        self.sessions: dict[str, Session] = {}
+        self.registration_ids = Counter()
+        self.executions = ExecutionLog(
+            lambda: self.config.number("MaxExecutions"),
+            lambda: self.config.number("MaxExecutionsPerRegistration"),
+        )
+        self.scripts = threading.RLock()
+        """Held while a script runs: they run one after another."""
+        self.on_interest: Callable[[dict[str, Any]], None] = lambda interest: None
+        """Called whenever registrations have changed."""
+        self.on_command: Callable[[list[bytes], Context], Any] = lambda argv, context: None
+        """Answers an `RG.*` command that user code calls; raises CommandError."""
+        self._changing = threading.RLock()
+
+    def execute(self, argv: list[bytes], context: Context) -> Any:
+        """An `RG.*` command called by user code; raises CommandError."""
+        return self.on_command(argv, context)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """A block in which, on the main thread, no other function goes on."""
+        return self.hub.alone() if self.hub.here else nullcontext()
+
+    # registrations
+
+    def commit(self, session: Session, replaces: Iterable[str] = ()) -> None:
+        """Let a session's registrations take effect, in place of those of other sessions.
+
+        They are stored first, then the door is told: a registration that a client knows of
+        survives whatever happens next.
+        """
+        if not session.registrations:
+            return
+        with self._changing:
+            self.registration_ids.take()  # RedisGears uses one up for what it tells its replicas
+            old = [self.sessions[s] for s in replaces if s in self.sessions]
+            put = {session.id: session.pack(), _STATE: self._pack_state()}
+            self._store().update(put, [s.id for s in old if s.id != session.id])
+            for gone in old:
+                del self.sessions[gone.id]
+            self.sessions[session.id] = session
+            self._change(session.registrations.values(), [r for s in old for r in s.registrations])
+
+    def unregister(self, registration: Registration, abort_pending: bool = False) -> None:
+        """Take one registration out; its session goes with its last one."""
+        with self._changing:
+            session = registration.session
+            session.registrations.pop(registration.id, None)
+            if session.registrations:
+                self._store().put(session.id, session.pack())
+            else:
+                self._store().remove(session.id)
+                self.sessions.pop(session.id, None)
+            if abort_pending:
+                for execution in self.executions.of_registration(registration.id):
+                    execution.abort()
+            self._change((), [registration.id])
+
+    def restore(self) -> None:
+        """Load what is stored; a session that cannot be loaded stays stored and is left out."""
+        stored = dict(self._store().load())
+        state = pickle.loads(stored.pop(_STATE, pickle.dumps({})))
+        self.config.extra.update(state.get("extra", {}))
+        self.registration_ids.skip_to(state.get("next_registration", 0))
+        loaded: list[Registration] = []
+        for name, data in stored.items():
+            try:
+                session = self._restore(StoredSession.unpack(data))
+            except Exception:
+                log.exception("session %s cannot be loaded; its registrations are off", name)
+                continue
+            self.sessions[name] = session
+            loaded.extend(session.registrations.values())
+        self._change(loaded, ())
+
+    def _restore(self, stored: StoredSession) -> Session:
+        requirements = self.requirements.install(stored.requirements)
+        self.requirements.activate(requirements)
+        session = stored.restore(requirements)
+        for registration in session.registrations.values():
+            self.registration_ids.skip_to((to_number(registration.id) or 0) + 1)
+            if registration.on_registered is not None:
+                with running(Context(caller=self.blocking, session=session)):
+                    registration.on_registered()
+        return session
+
+    def _change(self, add: Iterable[Registration], remove: Iterable[str]) -> None:
+        add, remove = list(add), list(remove)
+        gone = [r for r in map(self.registry.get, remove) if r is not None]
+        for registration in add:
+            if registration.spec.reader == "StreamReader":
+                registration.runner = StreamReaderRunner(
+                    registration,
+                    lambda: Connection(self.address),
+                    lambda records, r=registration: firing.run_batch(self, r, records),  # type: ignore[misc]
+                    write,
+                )
+        self.registry.change(add, remove)
+        self.rules.watch(self.registry.keys_patterns())
+        self.on_interest(self.registry.interest())
+        for registration in gone:
+            if registration.runner is not None:
+                registration.runner.stop()
+            self.executions.drop_registration(registration.id)
+        for registration in add:
+            if registration.runner is not None:
+                registration.runner.start()
+
+    # what is stored
+
+    def _store(self) -> SessionStore:
+        return SessionStore(self.blocking.connection())
+
+    def _store_state(self) -> None:
+        with self._changing:
+            self._store().put(_STATE, self._pack_state())
+
+    def _pack_state(self) -> bytes:
+        state: Mapping[str, Any] = {
+            "extra": self.config.extra,
+            "next_registration": self.registration_ids.next,
+        }
+        return pickle.dumps(state)

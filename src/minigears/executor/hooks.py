@@ -1,0 +1,59 @@
+"""Hooks: registrations that stand in front of a Redis command and answer it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor import firing, replies
+from minigears.executor.context import CommandContext, current
+from minigears.executor.errors import GearsError
+from minigears.executor.executions import Execution
+from minigears.executor.registrations import Registration
+from minigears.executor.replies import CommandError, Error
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+Answer = Callable[[bytes], None]
+
+
+def run_hooks(
+    gears: Gears, hooks: Sequence[Registration], argv: list[bytes], answer: Answer
+) -> None:
+    """Run the first hook; `call_next` in it runs the next one, and in the last the command."""
+    first, rest = hooks[0], hooks[1:]
+    command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words))
+
+    def finish(execution: Execution) -> None:
+        answer(replies.encode(_single(execution)))
+
+    record = [replies.to_text(word) for word in argv]
+    if first.sync:
+        finish(firing.run_here(gears, first, (record,), gears.hub, command, keep=False))
+    else:
+        firing.run_in_pool(gears, first, (record,), finish, command, keep=False)
+
+
+def _call_next(gears: Gears, hooks: Sequence[Registration], argv: list[bytes]) -> Any:
+    context = current.get()
+    assert context is not None
+    if not hooks:
+        return context.caller.call(gears.rules.form(argv, context.marked))
+    rest = hooks[1:]
+    command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words))
+    record = [replies.to_text(word) for word in argv]
+    execution = firing.run_here(gears, hooks[0], (record,), context.caller, command, keep=False)
+    try:
+        return replies.to_python(_single(execution))
+    except CommandError as error:
+        raise GearsError(f"{error}\r\n") from None
+
+
+def _single(execution: Execution) -> Any:
+    """A hook's reply: its one result, or its first error."""
+    if execution.errors:
+        return Error(execution.errors[0])
+    if len(execution.results) != 1:
+        return Error("Command hook must return exactly one result")
+    return replies.from_value(execution.results[0])

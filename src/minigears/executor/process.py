@@ -1,0 +1,105 @@
+"""The executor's main: restore what is stored, then serve the two links until the door is gone."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any
+
+from minigears.executor import commands, replies, runtime
+from minigears.executor.events import Events
+from minigears.executor.gears import Gears
+from minigears.executor.redisconn import Address, RedisError
+from minigears.executor.store import StoreError
+from minigears.link import Link, LinkClosed
+
+log = logging.getLogger(__name__)
+
+_PASSWORD = "MINIGEARS_REDIS_PASSWORD"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run an executor; the door starts it with `python -m minigears.executor …`."""
+    options = _options(argv)
+    logging.basicConfig(
+        level=options.log_level.upper(),
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        stream=sys.stderr,
+    )
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the door's business
+    address = dataclasses.replace(
+        Address.from_url(options.redis), password=os.environ.pop(_PASSWORD, None)
+    )
+    control = Link.from_fd(options.control_fd)
+    events = Link.from_fd(options.events_fd)
+    try:
+        _serve(Gears(address, options.cache), control, events)
+    except (LinkClosed, KeyboardInterrupt):
+        _leave(0)
+    except (OSError, RedisError, StoreError) as error:
+        log.error("the executor ends: %s", error)
+        _leave(1)
+
+
+def _serve(gears: Gears, control: Link, events: Link) -> None:
+    runtime.install(gears)
+    commands.install(gears)
+    gears.on_interest = lambda interest: control.send(("interest", interest))
+    gears.restore()
+    threading.Thread(
+        target=_serve_control, args=(gears, control), name="minigears-control", daemon=True
+    ).start()
+    Events(gears, events).serve()
+
+
+def _serve_control(gears: Gears, control: Link) -> None:
+    """Answer commands; what takes long goes on elsewhere and is answered later."""
+    try:
+        while True:
+            _, number, argv, client = control.receive()
+            _answer(gears, control, number, argv, client)
+    except LinkClosed:
+        _leave(0)
+    except BaseException:
+        log.exception("the control thread failed")
+        _leave(1)
+
+
+def _answer(
+    gears: Gears, control: Link, number: int, argv: list[bytes], client: dict[str, Any]
+) -> None:
+    resp = client.get("resp", 2)
+
+    def send(reply: Any) -> None:
+        control.send(("reply", number, replies.encode(reply, resp)))
+
+    reply = commands.call(gears, argv)
+    if isinstance(reply, Future):
+        reply.add_done_callback(lambda future: send(future.result()))
+    else:
+        send(reply)
+
+
+def _leave(status: int) -> None:
+    """End at once: threads of user code would keep the process alive."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
+
+
+def _options(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m minigears.executor")
+    parser.add_argument("--redis", required=True, metavar="URL")
+    parser.add_argument("--control-fd", required=True, type=int)
+    parser.add_argument("--events-fd", required=True, type=int)
+    parser.add_argument("--cache", required=True, type=Path)
+    parser.add_argument("--log-level", default="info")
+    return parser.parse_args(argv)

@@ -1,0 +1,178 @@
+"""Registrations: a flow that runs for every event of its kind, and what the door must watch."""
+
+from __future__ import annotations
+
+import dataclasses
+import pickle
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import cloudpickle
+
+from minigears.executor import args as arguments
+from minigears.executor.args import Args, CommandArgs, KeysArgs
+from minigears.executor.ids import to_number
+from minigears.executor.stats import Stats
+from minigears.executor.steps import Step
+from minigears.executor.streams import StreamArgs, StreamReaderRunner
+
+if TYPE_CHECKING:
+    from minigears.executor.sessions import Session
+
+_ARGS: dict[str, type[Args]] = {
+    "KeysReader": KeysArgs,
+    "StreamReader": StreamArgs,
+    "CommandReader": CommandArgs,
+}
+
+
+def pickle_code(steps: Sequence[Step], on_registered: Callable[[], Any] | None) -> bytes:
+    """The user's functions as bytes, whole: what they share they still share once loaded."""
+    return cloudpickle.dumps(([step.pack() for step in steps], on_registered))
+
+
+@dataclasses.dataclass
+class Spec:
+    """What is stored of a registration."""
+
+    id: str
+    reader: str
+    desc: str | None
+    mode: str
+    args: Args
+    code: bytes
+    """From `pickle_code`."""
+
+    def pack(self) -> dict[str, Any]:
+        """As built-in types."""
+        return {**vars(self), "args": dataclasses.asdict(self.args)}
+
+    @classmethod
+    def unpack(cls, packed: dict[str, Any]) -> Spec:
+        """From what `pack` returned."""
+        return cls(**{**packed, "args": _ARGS[packed["reader"]](**packed["args"])})
+
+
+class Registration:
+    """A registration that is in force. Its functions are loaded from their pickled form."""
+
+    def __init__(self, spec: Spec, session: Session):
+        self.spec = spec
+        self.id = spec.id
+        self.args: Any = spec.args
+        self.session = session
+        self.stats = Stats()
+        self.active = True
+        self.runner: StreamReaderRunner | None = None
+        self.last_type: str | None = None
+        """The type of the key that it read last, which the next one probably has, too."""
+        steps, self.on_registered = pickle.loads(spec.code)
+        self.steps: list[Step] = [Step(*packed) for packed in steps]
+
+    @property
+    def sync(self) -> bool:
+        """Whether it runs on the main thread, before the client has its reply."""
+        return self.spec.mode == "sync"
+
+    @property
+    def marked(self) -> bool:
+        """Whether its own writes raise no KeysReader events."""
+        return self.sync and self.spec.reader == "KeysReader"
+
+    def data(self) -> list[Any]:
+        """The field `RegistrationData` of `RG.DUMPREGISTRATIONS`."""
+        is_stream = self.spec.reader == "StreamReader"
+        shown = ["mode", self.spec.mode, *self.stats.fields(lag=is_stream)]
+        shown += ["args", arguments.fields(self.args)]
+        if self.runner is not None:
+            shown += ["status", self.runner.status.value]
+        return shown
+
+    def describe(self) -> list[Any]:
+        """The fields that `RG.DUMPREGISTRATIONS` and `RG.PYDUMPSESSIONS VERBOSE` both show."""
+        shown = ["id", self.id, "reader", self.spec.reader, "desc", self.spec.desc]
+        return [*shown, "RegistrationData", self.data()]
+
+
+class Registry:
+    """All registrations in force. Readers see a whole state; changes replace it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._all: dict[str, Registration] = {}
+        self._triggers: dict[str, Registration] = {}
+
+    def __iter__(self) -> Iterator[Registration]:
+        """In the order of registration."""
+        return iter(self._all.values())
+
+    def get(self, registration_id: str) -> Registration | None:
+        """The registration of this id."""
+        return self._all.get(registration_id)
+
+    def trigger(self, name: str) -> Registration | None:
+        """The CommandReader registration that `RG.TRIGGER name` runs."""
+        return self._triggers.get(name)
+
+    def change(self, add: Iterable[Registration], remove: Iterable[str]) -> None:
+        """Take some in and others out, at once."""
+        with self._lock:
+            gone = set(remove)
+            kept = [r for r in self._all.values() if r.id not in gone]
+            everything = sorted([*kept, *add], key=lambda r: to_number(r.id) or 0)
+            for registration in self._all.values():
+                registration.active = registration.active and registration.id not in gone
+            self._all = {r.id: r for r in everything}
+            self._triggers = {
+                r.args.trigger: r
+                for r in everything
+                if r.spec.reader == "CommandReader" and r.args.trigger is not None
+            }
+
+    def keys_patterns(self) -> list[tuple[bytes, bool, bool]]:
+        """What KeysReader registrations watch: (key or prefix, exact, wants key misses)."""
+        return [
+            (*_cut(r.args.prefix), r.args.event_types is not None and _wants_misses(r))
+            for r in self
+            if r.spec.reader == "KeysReader"
+        ]
+
+    def interest(self) -> dict[str, Any]:
+        """The frame that tells the door what to watch (see docs/architecture.md)."""
+        return {
+            "keys": [_keys_interest(r) for r in self if r.spec.reader == "KeysReader"],
+            "streams": [
+                {"id": r.id, "prefix": _cut(r.args.prefix)[0], "exact": _cut(r.args.prefix)[1]}
+                for r in self
+                if r.spec.reader == "StreamReader"
+            ],
+            "hooks": [
+                {"id": r.id, "command": r.args.hook, "prefix": r.args.key_prefix}
+                for r in self
+                if r.spec.reader == "CommandReader" and r.args.hook is not None
+            ],
+        }
+
+
+def _keys_interest(registration: Registration) -> dict[str, Any]:
+    args: KeysArgs = registration.args
+    prefix, exact = _cut(args.prefix)
+    return {
+        "id": registration.id,
+        "prefix": prefix,
+        "exact": exact,
+        "events": None if args.event_types is None else list(args.event_types),
+        "commands": None if args.commands is None else list(args.commands),
+        "mode": registration.spec.mode,
+    }
+
+
+def _cut(prefix: str) -> tuple[bytes, bool]:
+    """A trailing `*` makes a prefix, else the key is exact."""
+    raw = prefix.encode()
+    return (raw[:-1], False) if raw.endswith(b"*") else (raw, True)
+
+
+def _wants_misses(registration: Registration) -> bool:
+    return any(event.lower() == "keymiss" for event in registration.args.event_types)

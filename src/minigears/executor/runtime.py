@@ -1,0 +1,288 @@
+"""What user code can call, and the module `redisgears` that offers it to imported packages.
+
+Functions name `redisgears` as their module, so that pickled code refers to them by that name.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+import threading
+import types
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor import errors
+from minigears.executor.builder import GearsBuilder
+from minigears.executor.calls import to_value, to_words
+from minigears.executor.context import UNSET, CommandContext, Context, current
+from minigears.executor.errors import GearsError, GearsFlatError
+from minigears.executor.replies import CommandError, to_text
+from minigears.executor.running import GearsFuture, coroutines, user_call
+from minigears.executor.userlog import LEVELS, write
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+_HASHTAG = "06S"
+"""RedisGears's hash tag of slot 0, which a server that is no cluster has."""
+
+_gears: Gears
+
+
+def install(gears: Gears) -> None:
+    """Make `redisgears` and `gears` importable; their functions act on `gears`."""
+    global _gears
+    _gears = gears
+    errors.install_module()
+    module = types.ModuleType("redisgears", "What packages inside RedisGears may call.")
+    module.__dict__.update(_NAMES)
+    module.__dict__["GearsFlatError"] = GearsFlatError
+    sys.modules["redisgears"] = module
+
+
+def script_globals() -> dict[str, Any]:
+    """A fresh set of the global names that a script sees."""
+    module = sys.modules["redisgears"]
+    names = {"redisgears": module, "rg": module, "str": str, "sys": sys}
+    return {"__name__": "redisgears_script", "__builtins__": builtins, **_NAMES, **names}
+
+
+def _context() -> Context:
+    context = current.get()
+    if context is None:  # a thread that user code started
+        context = Context(caller=_gears.blocking)
+        current.set(context)
+    return context
+
+
+def execute(*words: Any) -> Any:
+    """Run a Redis command and return its reply; raises `gears.error` if that is an error."""
+    context = _context()
+    argv = to_words(words)
+    if argv[0][:3].lower() == b"rg.":
+        try:
+            return _gears.execute(argv, context)
+        except CommandError as error:
+            raise GearsError(f"{error}\r\n") from None
+    return to_value(context.caller.call(_gears.rules.form(argv, context.marked)))
+
+
+def call_next(*words: Any) -> Any:
+    """In a hook: run the next hook, or the command itself, with these words after its name."""
+    command = _context().command
+    if command is None or command.call_next is None:
+        raise GearsError("Can not get command hook ctx")
+    return to_value(command.call_next([command.argv[0], *(to_words(words) if words else [])]))
+
+
+def _command() -> CommandContext:
+    command = _context().command
+    if command is None:
+        raise GearsError("Can not get command ctx")
+    return command
+
+
+def get_command() -> list[Any]:
+    """The words of the client's command that made this function run."""
+    return [to_text(word) for word in _command().argv]
+
+
+def override_reply(reply: Any) -> None:
+    """Answer the client's command with `reply`; allowed once."""
+    command = _command()
+    if command.reply is not UNSET:
+        raise GearsError("Reply was already overriden")
+    command.reply = reply
+
+
+class atomic:
+    """`with atomic():` no other function's calls come between those of the block."""
+
+    def __enter__(self) -> atomic:
+        self._context = _context()
+        _gears.gate.enter()
+        self._alone = _gears.alone()
+        self._alone.__enter__()
+        self._context.atomic_depth += 1
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._context.atomic_depth -= 1
+        self._alone.__exit__(None, None, None)
+        _gears.gate.leave()
+
+
+def isInAtomicBlock() -> bool:
+    """Whether this code runs inside `atomic()`."""
+    return _context().atomic_depth > 0
+
+
+def isAsyncAllow() -> bool:
+    """Whether this code may return a coroutine or a `gearsFuture`."""
+    return _context().wait is not None
+
+
+def hashtag() -> str:
+    """A hash tag of this shard."""
+    return _HASHTAG
+
+
+def configGet(name: Any) -> Any:
+    """A value of Redis's own configuration; None if there is no such name."""
+    found = execute("CONFIG", "GET", name)
+    return found[1] if found else None
+
+
+def gearsConfigGet(name: str, default: Any = None) -> Any:
+    """A value that `RG.CONFIGSET` gave; `default` if there is none."""
+    return _gears.config.extra.get(name, default)
+
+
+def log(*words: Any, level: str | None = None) -> None:
+    """Write to the server's log: `log(message, level='notice')` or `log(level, message)`."""
+    if len(words) == 2 and level is None:
+        level, message = words
+    elif len(words) == 1:
+        message = words[0]
+    else:
+        raise GearsError("log function must get a message as input")
+    level = "notice" if level is None else level
+    if level not in LEVELS:
+        raise GearsError(f"Log level should be one of the following : {','.join(LEVELS)}")
+    write(str(message), level)
+
+
+def flat_error(message: Any) -> None:
+    """Fail with this message alone."""
+    raise GearsFlatError(message)
+
+
+def runCoroutine(
+    coroutine: Coroutine[Any, Any, Any],
+    f: GearsFuture | None = None,
+    delay: float = 0,
+    s: Any = None,
+) -> None:
+    """Run a coroutine after `delay` seconds; its value or error goes to the future `f`."""
+
+    async def run() -> None:
+        import asyncio
+
+        await asyncio.sleep(delay)
+        try:
+            value = await coroutine
+        except BaseException as error:
+            if f is None:
+                write(errors.render(error), "warning")
+            else:
+                f.continueFailed(error)
+        else:
+            if f is not None:
+                f.continueRun(value)
+
+    with GearsSession(s):
+        coroutines.start(run())
+
+
+class GearsSession:
+    """`with GearsSession(session):` code in a thread of its own acts for a session."""
+
+    def __init__(self, session: Any = None):
+        self._session = session
+
+    def __enter__(self) -> GearsSession:
+        context = _context()
+        session = self._session or context.session
+        # such code outlives the function that started it, so it has no command and no script
+        self._token = current.set(Context(caller=_gears.blocking, session=session))
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        current.reset(self._token)
+
+
+def getGearsSession() -> Any:
+    """The session that this code belongs to."""
+    return _context().session
+
+
+def setGearsSession(session: Any) -> None:
+    """Let this thread's code belong to a session."""
+    current.set(Context(caller=_gears.blocking, session=session))
+
+
+def registerTE(seconds: float, callback: Callable[[], Any], *ignored: Any) -> None:
+    """Call `callback` every so many seconds, as long as this process lives."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not callable(callback):
+        raise GearsError("time event must get a time in seconds and a callback")
+    context = Context(caller=_gears.blocking, session=_context().session)
+
+    def run() -> None:
+        current.set(context)
+        try:
+            user_call(context)(callback)
+        except BaseException as error:
+            write(errors.render(error), "warning")
+        _timer(seconds, run)
+
+    _timer(seconds, run)
+
+
+def _timer(seconds: float, function: Callable[[], None]) -> None:
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
+
+
+def registerGearsThread() -> None:
+    """Nothing to do: any thread may call the runtime."""
+
+
+@contextmanager
+def running(context: Context) -> Iterator[None]:
+    """Around user code: what it calls acts in `context`."""
+    token = current.set(context)
+    try:
+        yield
+    finally:
+        current.reset(token)
+
+
+_NAMES: dict[str, Any] = {
+    "GB": GearsBuilder,
+    "GearsBuilder": GearsBuilder,
+    "GearsConfigGet": gearsConfigGet,
+    "ConfigGet": configGet,
+    "GearsFuture": GearsFuture,
+    "GearsSession": GearsSession,
+    "Log": log,
+    "atomic": atomic,
+    "callNext": call_next,
+    "call_next": call_next,
+    "configGet": configGet,
+    "execute": execute,
+    "executeCommand": execute,
+    "flat_error": flat_error,
+    "gearsConfigGet": gearsConfigGet,
+    "gearsFuture": GearsFuture,
+    "getCommand": get_command,
+    "getGearsSession": getGearsSession,
+    "getMyHashTag": hashtag,
+    "get_command": get_command,
+    "hashtag": hashtag,
+    "isAsyncAllow": isAsyncAllow,
+    "isInAtomicBlock": isInAtomicBlock,
+    "log": log,
+    "overrideReply": override_reply,
+    "override_reply": override_reply,
+    "registerGearsThread": registerGearsThread,
+    "registerTE": registerTE,
+    "registerTimeEvent": registerTE,
+    "runCoroutine": runCoroutine,
+    "setGearsSession": setGearsSession,
+}
+
+for _function in set(_NAMES.values()) - {GearsBuilder}:
+    _function.__module__ = "redisgears"
