@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import enum
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from minigears.backend import BackendError
+from minigears.classify import Kind
 from minigears.protocol import (
     Command,
     ProtocolError,
@@ -23,26 +23,6 @@ if TYPE_CHECKING:
 
 _MAX_BACKLOG = 1024
 """Concerned batches of one client that may wait before the door stops reading from it."""
-
-
-class Kind(enum.IntEnum):
-    """What the door does with a command, by its name."""
-
-    PLAIN = 0
-    """Pass it on."""
-    KEYED = 1
-    """It may change keys, and some registration is about keys: look at them."""
-    MULTI = 2
-    EXEC = 3
-    DISCARD = 4
-    BLOCKING = 5
-    """Its reply may take long: what came before must not wait for it."""
-    STREAMING = 6
-    """What follows is no longer one reply for each command."""
-    SUBCOMMAND = 7
-    """Its second word decides."""
-    SPECIAL = 8
-    """The door answers it, or asks the executor first."""
 
 
 class _BackendSide(asyncio.Protocol):
@@ -174,17 +154,36 @@ class Client(asyncio.Protocol):
     # commands
 
     def _take(self, commands: list[Command]) -> None:
-        kinds = self._door.kinds
-        for argv in commands:
-            if kinds[argv[0]]:
-                self._pending.extend(commands)
-                self._advance()
-                return
-        self._send(self._parser.raw, len(commands))
+        """Forward commands as they came if that is all they need, as nearly always."""
+        batch = None if self._in_multi else self._plain_batch(commands)
+        if batch is None:
+            self._pending.extend(commands)
+            self._advance()
+        else:
+            self._send(self._parser.raw, len(commands), *batch)
+            if self.replies.backlog > _MAX_BACKLOG:
+                self.pause("backlog")
+
+    def _plain_batch(self, commands: list[Command]) -> tuple[int, list[bytes]] | None:
+        """The last concerned command and the keys concerned, if no command needs more."""
+        classifier = self._door.classifier
+        keys: list[bytes] = []
+        last = 0
+        for number, argv in enumerate(commands, 1):
+            kind = classifier[argv[0]]
+            if kind is Kind.KEYED:
+                if found := classifier.concerned(argv):
+                    if not self._counting:
+                        return None
+                    keys.extend(found)
+                    last = number
+            elif kind:
+                return None
+        return last, keys
 
     def _advance(self) -> None:
         """Forward what is pending up to the first command that needs more than forwarding."""
-        kind_of = self._door.kind
+        kind_of = self._door.classifier.kind
         batch: list[Command] = []
         keys: list[bytes] = []
         last = 0
@@ -217,10 +216,10 @@ class Client(asyncio.Protocol):
             self._in_multi, self._transaction_keys = True, []
             return ()
         if kind in (Kind.EXEC, Kind.DISCARD):
-            keys = self._transaction_keys if kind is Kind.EXEC else []
+            queued = self._transaction_keys
             self._in_multi, self._transaction_keys = False, []
-            return keys
-        keys = self._door.concerned_keys(argv)
+            return queued if kind is Kind.EXEC else ()
+        keys = self._door.classifier.concerned(argv)
         if self._in_multi:
             self._transaction_keys.extend(keys)
             return ()
@@ -280,7 +279,7 @@ class Client(asyncio.Protocol):
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""
         while self._pending:
-            kind = self._door.kind(self._pending[0])
+            kind = self._door.classifier.kind(self._pending[0])
             if kind is Kind.SPECIAL or (kind is Kind.STREAMING and self._counting):
                 await self.drained()
                 if kind is Kind.STREAMING:

@@ -124,6 +124,11 @@ class CommandTable:
         command = self._commands.get(name.lower())
         return command is not None and command.blocking
 
+    def only_key(self, name: bytes) -> int | None:
+        """Position of the only key of a writing command, if it has just one at a fixed place."""
+        command = self._commands.get(name.lower())
+        return command.single if command and command.writes and not command.subcommands else None
+
     def written_keys(self, argv: Sequence[bytes]) -> list[bytes]:
         """Keys that `argv` may change; of an unknown command its second word."""
         command = self.find(argv)

@@ -13,7 +13,8 @@ from typing import Any
 
 from minigears import specials
 from minigears.backend import Address, BackendError, Connection, open_connection
-from minigears.client import Client, Kind
+from minigears.classify import Classifier
+from minigears.client import Client
 from minigears.commandtable import CommandTable
 from minigears.delivery import Delivery, Event
 from minigears.intents import Intent, Journal
@@ -25,28 +26,8 @@ from minigears.supervisor import Callbacks, ExecutorLost, Settings, Supervisor
 
 log = logging.getLogger(__name__)
 
-_STREAMING = frozenset(
-    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
-    b"reset".split()
-)
-_TRANSACTION = {b"multi": Kind.MULTI, b"exec": Kind.EXEC, b"discard": Kind.DISCARD}
-_MAX_NAMES = 10_000
 _RECONNECT_PAUSE = 0.2
 _RECONNECT_LIMIT = 5.0
-
-
-class _Kinds(dict[bytes, Kind]):
-    """Kinds by command name as clients spell it, worked out at first sight."""
-
-    def __init__(self, door: Door):
-        super().__init__()
-        self._door = door
-
-    def __missing__(self, name: bytes) -> Kind:
-        kind = self._door.kind_of(name)
-        if len(self) < _MAX_NAMES:  # names that a client makes up must not fill the memory
-            self[name] = kind
-        return kind
 
 
 class Door:
@@ -59,8 +40,8 @@ class Door:
         self.journal = Journal()
         self.delivery = Delivery()
         self.notifications = Notifications(self._event)
-        self.kinds = _Kinds(self)
         self.table = CommandTable({})
+        self.classifier = Classifier(self.table, self.interest)
         self.scopes: dict[bytes, list[Event]] = {}
         """Keys of commands that are being served with the right to override their reply, and the
         events that they have caused so far."""
@@ -109,43 +90,7 @@ class Door:
         self.journal.flush()
         await self.executor.stop()
 
-    # which commands need more than forwarding
-
-    def kind_of(self, name: object) -> Kind:
-        """What the door does with a command of this name, with the registrations of now."""
-        if not isinstance(name, bytes):
-            return Kind.PLAIN  # not RESP as clients speak it: Redis refuses it
-        lower = name.lower()
-        if lower.startswith(b"rg."):
-            return Kind.SPECIAL
-        if lower in specials.BY_SUBCOMMAND:
-            return Kind.SUBCOMMAND
-        if not self.interest:
-            return Kind.PLAIN
-        if lower in self.interest.special_commands:
-            return Kind.SPECIAL
-        if lower in _TRANSACTION:
-            return _TRANSACTION[lower]
-        if lower in _STREAMING:
-            return Kind.STREAMING
-        if self.table.is_blocking(lower):
-            return Kind.BLOCKING
-        keyed = self.table.is_write(lower) or self.interest.reads_matter
-        return Kind.KEYED if keyed and self.interest.keys else Kind.PLAIN
-
-    def kind(self, argv: Command) -> Kind:
-        """What the door does with this command."""
-        kind = self.kinds[argv[0]]
-        if kind is Kind.SUBCOMMAND:
-            return Kind.SPECIAL if specials.wants(argv) else Kind.PLAIN
-        return kind
-
-    def concerned_keys(self, argv: Command) -> list[bytes]:
-        """Keys that a command may change and some registration is about."""
-        table = self.table
-        keys = table.keys(argv) if self.interest.reads_matter else table.written_keys(argv)
-        concerns = self.interest.concerns
-        return [key for key in keys if concerns(key)]
+    # commands
 
     async def serve(self, client: Client, argv: Command) -> None:
         """Serve a command of kind SPECIAL for a client all of whose earlier ones are answered."""
@@ -203,7 +148,7 @@ class Door:
 
     async def _interest(self, frame: dict[str, Any]) -> None:
         before, self.interest = self.interest, Interest.from_frame(frame)
-        self.kinds.clear()
+        self.classifier = Classifier(self.table, self.interest)
         self.delivery.forget({w.id for w in before.keys} - {w.id for w in self.interest.keys})
         if self.interest.keys:
             await enable_notifications(self._connected(), self.interest.reads_matter)
@@ -220,7 +165,7 @@ class Door:
         """Connect all of the door's own connections; the future is done when one is lost."""
         self._admin = await open_connection(self.address, Connection)
         self.table = CommandTable.from_reply(await self._admin.call("COMMAND"))
-        self.kinds.clear()
+        self.classifier = Classifier(self.table, self.interest)
         if self.interest.keys:
             await enable_notifications(self._admin, self.interest.reads_matter)
         journal = await self.journal.connect(self.address)

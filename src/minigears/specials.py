@@ -14,17 +14,6 @@ if TYPE_CHECKING:
 
 _NOT_IN_MULTI = b"-Can not run gears inside a multi exec, lua, or when blocking is not allowed"
 
-BY_SUBCOMMAND = frozenset({b"command", b"client"})
-"""Commands that are special with some of their subcommands only."""
-
-
-def wants(argv: Command) -> bool:
-    """Whether a command of `BY_SUBCOMMAND` is one that the door serves."""
-    words = [word.lower() for word in argv[:2]]
-    if words == [b"command", b"info"]:
-        return any(name.lower().startswith(b"rg.") for name in argv[2:])
-    return words == [b"client", b"reply"]
-
 
 async def serve(door: Door, client: Client, argv: Command) -> None:
     """Answer one command; every earlier one of this client is answered."""

@@ -1,0 +1,108 @@
+"""What the door does with a command, by the registrations of now. Pure look-ups, on the hot path."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+
+from minigears.commandtable import CommandTable
+from minigears.interest import Interest
+from minigears.protocol import Command
+
+
+class Kind(enum.IntEnum):
+    """What the door does with a command, by its name."""
+
+    PLAIN = 0
+    """Pass it on."""
+    KEYED = 1
+    """It may change keys, and some registration is about keys: look at them."""
+    MULTI = 2
+    EXEC = 3
+    DISCARD = 4
+    BLOCKING = 5
+    """Its reply may take long: what came before must not wait for it."""
+    STREAMING = 6
+    """What follows is no longer one reply for each command."""
+    SUBCOMMAND = 7
+    """Its second word decides."""
+    SPECIAL = 8
+    """The door answers it, or asks the executor first."""
+
+
+_TRANSACTION = {b"multi": Kind.MULTI, b"exec": Kind.EXEC, b"discard": Kind.DISCARD}
+_STREAMING = frozenset(
+    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
+    b"reset".split()
+)
+_BY_SUBCOMMAND = frozenset({b"command", b"client"})
+_MAX_NAMES = 10_000
+_NOTHING: tuple[bytes, ...] = ()
+
+
+class Classifier(dict[bytes, Kind]):
+    """Kinds by command name as clients spell it, worked out at first sight.
+
+    One is made for each interest and command table; it never changes its mind.
+    """
+
+    def __init__(self, table: CommandTable, interest: Interest):
+        super().__init__()
+        self._table = table
+        self._interest = interest
+        self._special = interest.special_commands
+        self._any_key = interest.reads_matter
+        self._concerns = interest.concerns
+        self._places: dict[bytes, int] = {}
+        """Where the only key stands, for commands that have just one at a fixed place."""
+
+    def __missing__(self, name: bytes) -> Kind:
+        kind = self._kind_of(name.lower())
+        if len(self) < _MAX_NAMES:  # names that a client makes up must not fill the memory
+            self[name] = kind
+            place = self._table.only_key(name)
+            if place is not None:
+                self._places[name] = place
+        return kind
+
+    def kind(self, argv: Command) -> Kind:
+        """What to do with this command."""
+        kind = self[argv[0]]
+        if kind is Kind.SUBCOMMAND:
+            return Kind.SPECIAL if _special_subcommand(argv) else Kind.PLAIN
+        return kind
+
+    def concerned(self, argv: Command) -> Sequence[bytes]:
+        """Keys that a command may change (or read, if that matters) and a registration is about."""
+        place = self._places.get(argv[0])
+        if place is not None:
+            if place < len(argv) and self._concerns(argv[place]):
+                return (argv[place],)
+            return _NOTHING
+        keys = self._table.keys(argv) if self._any_key else self._table.written_keys(argv)
+        return [key for key in keys if self._concerns(key)]
+
+    def _kind_of(self, name: bytes) -> Kind:
+        if name.startswith(b"rg."):
+            return Kind.SPECIAL
+        if name in _BY_SUBCOMMAND:
+            return Kind.SUBCOMMAND
+        if not self._interest:
+            return Kind.PLAIN
+        if name in self._special:
+            return Kind.SPECIAL
+        if name in _TRANSACTION:
+            return _TRANSACTION[name]
+        if name in _STREAMING:
+            return Kind.STREAMING
+        if self._table.is_blocking(name):
+            return Kind.BLOCKING
+        keyed = self._table.is_write(name) or self._any_key
+        return Kind.KEYED if keyed and self._interest.keys else Kind.PLAIN
+
+
+def _special_subcommand(argv: Command) -> bool:
+    words = [word.lower() for word in argv[:2]]
+    if words == [b"command", b"info"]:
+        return any(name.lower().startswith(b"rg.") for name in argv[2:])
+    return words == [b"client", b"reply"]
