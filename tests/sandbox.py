@@ -21,7 +21,8 @@ from tests import janitor
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 _CACHE = REPOSITORY / ".cache"
-_GRACE = 10.0  # seconds in which a process that is ending may end
+_FIRST_PORT = 20000  # below those that systems give to outgoing connections
+_GRACE = 3.0  # seconds in which a process that is ending may end
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -58,6 +59,12 @@ def _environment(folder: Path) -> dict[str, str]:
         **{name: str(_CACHE / place) for name, place in cached.items()},
         **{name: str(p) for name, p in kept.items() if p.exists() and name not in os.environ},
     }
+
+
+def _forget_the_users_stack() -> None:
+    """Drop what would lead tests, which empty databases, to a stack of the user's own."""
+    for name in [name for name in os.environ if name.startswith("LAB_") and name != "LAB_CACHE"]:
+        del os.environ[name]
 
 
 class Sandbox:
@@ -101,11 +108,14 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
     if not hasattr(config, "workerinput"):
         config.stash[_sandbox] = sandbox = Sandbox()
+        _forget_the_users_stack()
         os.environ.update(_environment(sandbox.folder))
         tempfile.tempdir = None  # read TMPDIR again
     # Tests that start a stack make a folder for it. This is for the one that forgets: it must not
-    # find the learner's.
+    # find the learner's. Nor must a test's stack take the ports that a learner's would take.
     os.environ["LAB_HOME"] = str(Path(os.environ[janitor.MARK], f"lab-{worker}"))
+    for number, service in enumerate(("MINIGEARS", "REDIS", "MONGO")):
+        os.environ[f"LAB_PORT_{service}"] = str(_FIRST_PORT + os.getpid() % 1000 * 10 + number)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -1,0 +1,40 @@
+"""Every notebook keeps every rule of `rules.py`."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.notebooks.book import FOLDER, NOTEBOOKS, REPOSITORY, Book, links
+from tests.notebooks.rules import RULES, Rule
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_keeps_the_rules(path, rule: Rule):
+    assert not rule(Book(path))
+
+
+def test_notebooks_are_numbered_without_a_gap():
+    assert NOTEBOOKS, "there is no notebook"
+    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(len(NOTEBOOKS))]
+    assert sorted(FOLDER.glob("*.ipynb")) == NOTEBOOKS
+
+
+def test_the_readme_lists_every_notebook_with_its_title_and_minutes():
+    assert readme_rows() == {
+        f"notebooks/{path.name}": (Book(path).title, Book(path).opener.get("minutes"))
+        for path in NOTEBOOKS
+    }
+
+
+def readme_rows() -> dict[str, tuple[str, str]]:
+    """Read the README's table: | [title](notebooks/…) | … | minutes |."""
+    rows = {}
+    for line in (REPOSITORY / "README.md").read_text().splitlines():
+        words = [word.strip() for word in line.strip("|").split("|")]
+        if line.startswith("|") and (target := links(words[0])):
+            title = re.findall(r"\[([^\]]*)\]", words[0])[0]
+            rows[target[0]] = (title, words[-1])
+    return rows
