@@ -14,6 +14,20 @@ CONSUMER = "__gears_client__"
 _SCAN_COUNT = 1000
 _GLOB = {ord(special): f"\\{special}" for special in "*?[]\\^-"}
 
+_ACK_AND_REMOVE = """
+local acknowledged = 0
+for from = 2, #ARGV, 5000 do
+  local upto = math.min(from + 4999, #ARGV)
+  acknowledged = acknowledged + redis.call('XACK', KEYS[1], ARGV[1], unpack(ARGV, from, upto))
+end
+-- None: the stream was made anew since we read, and these ids may be other entries.
+if acknowledged == 0 then return 0 end
+for from = 2, #ARGV, 5000 do
+  redis.call('XDEL', KEYS[1], unpack(ARGV, from, math.min(from + 4999, #ARGV)))
+end
+return acknowledged
+"""
+
 
 class StreamGone(Exception):
     """The key is no stream any more."""
@@ -70,12 +84,13 @@ class StreamGroup:
 
     def finish(self, ids: Sequence[bytes], trim: bool) -> None:
         """Acknowledge the entries and, with `trim`, remove just these, all at once."""
-        commands: list[tuple[Any, ...]] = [("XACK", self._key, GROUP, *ids)]
-        if trim:
-            commands = [("MULTI",), *commands, ("XDEL", self._key, *ids), ("EXEC",)]
-        for reply in _flat(self._conn.pipeline(commands)):
-            if isinstance(reply, RedisError):
-                raise reply
+        try:
+            if trim:
+                self._conn.call("EVAL", _ACK_AND_REMOVE, "1", self._key, GROUP, *ids)
+            else:
+                self._conn.call("XACK", self._key, GROUP, *ids)
+        except RedisError as error:
+            raise _gone(error) from error
 
     def _read(self, count: int, start: str) -> list[Entry]:
         words = ("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", count, "STREAMS")
@@ -139,11 +154,3 @@ def _gone(error: RedisError) -> Exception:
     text = str(error)
     gone = text.startswith("WRONGTYPE") or "no such key" in text or "requires the key" in text
     return StreamGone(text) if gone else error
-
-
-def _flat(replies: Sequence[Any]) -> Iterator[Any]:
-    for reply in replies:
-        if isinstance(reply, list):
-            yield from _flat(reply)
-        else:
-            yield reply

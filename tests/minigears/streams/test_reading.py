@@ -1,0 +1,290 @@
+"""What is read when, and what becomes of it afterwards."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from realredis import wait_for
+
+from minigears.executor.streams import Status
+
+GROUP = "__gears_consumer_group__"
+
+
+def test_a_record_has_key_id_and_fields_in_reverse_order(start_reader, redis_conn):
+    reader = start_reader()
+    redis_conn.call("XADD", "s:1", "5-1", "a", "b", "c", "d")
+    reader.runner.notify(b"s:1")
+    wait_for(lambda: reader.steps.batches)
+    expected = "[[{'key': 's:1', 'id': '5-1', 'value': {'c': 'd', 'a': 'b'}}]]"
+    assert str(reader.steps.batches) == expected
+
+
+def test_what_is_not_text_is_bytes(start_reader, redis_conn):
+    reader = start_reader()
+    redis_conn.call("XADD", b"s:\xff", "5-1", b"\xfe", b"\xfd", "é", "ü")
+    reader.runner.notify(b"s:\xff")
+    wait_for(lambda: reader.steps.batches)
+    [[record]] = reader.steps.batches
+    assert record["key"] == bytearray(b"s:\xff")
+    assert record["value"] == {"é": "ü", b"\xfe": bytearray(b"\xfd")}
+
+
+def test_a_field_that_comes_twice_has_its_last_value(start_reader, redis_conn):
+    reader = start_reader()
+    redis_conn.call("XADD", "s:1", "5-1", "a", "1", "b", "2", "a", "3")
+    reader.runner.notify(b"s:1")
+    wait_for(lambda: reader.steps.batches)
+    assert reader.steps.batches[0][0]["value"] == {"a": "3", "b": "2"}
+
+
+def test_entries_that_are_done_are_removed_and_acknowledged(start_reader, stream):
+    reader = start_reader()
+    ids = stream.add(3, reader)
+    wait_for(lambda: reader.stats.success == 4)  # three, and the look for pending ones
+    assert reader.steps.ids == ids
+    assert (stream.length(), stream.pending()) == (0, 0)
+
+
+def test_without_trimming_entries_stay_and_are_acknowledged(start_reader, stream):
+    reader = start_reader(trim_stream=False)
+    ids = stream.add(3, reader)
+    wait_for(lambda: reader.stats.success == 4)
+    assert reader.steps.ids == ids
+    assert (stream.length(), stream.pending()) == (3, 0)
+
+
+def test_trimming_by_id_spares_what_comes_meanwhile(start_reader, stream):
+    reader = start_reader(batch=2)
+    reader.steps.gate.clear()
+    stream.add(2, reader)
+    assert reader.steps.running.wait(30)
+    stream.conn.call("XADD", "s:1", "*", "late", "1")
+    reader.steps.gate.set()
+    wait_for(lambda: stream.length() == 1)
+    [[_, fields]] = stream.conn.call("XRANGE", "s:1", "-", "+")
+    assert fields == [b"late", b"1"]
+
+
+def test_entries_with_ids_of_the_writers_own_are_all_delivered(start_reader, redis_conn):
+    reader = start_reader()
+    for number in range(1, 6):
+        redis_conn.call("XADD", "s:1", f"{number}-1", "a", "b")
+        reader.runner.notify(b"s:1")
+    wait_for(lambda: len(reader.steps.ids) == 5)
+    assert reader.stats.last_lag_ms == 0
+
+
+def test_the_lag_is_the_age_of_a_batch_when_it_is_done(start_reader, redis_conn):
+    minute_ago = int(time.time() * 1000) - 60_000
+    redis_conn.call("XADD", "s:1", f"{minute_ago}-0", "a", "b")
+    reader = start_reader()
+    wait_for(lambda: reader.stats.success == 2)
+    assert 60_000 <= reader.stats.last_lag_ms < 90_000
+
+
+def test_a_batch_waits_until_it_is_full(start_reader, stream):
+    reader = start_reader(batch=3)
+    first = stream.add(2, reader)
+    wait_for(lambda: reader.stats.success == 1)
+    second = stream.add(1, reader)
+    wait_for(lambda: reader.steps.batches)
+    assert reader.steps.sizes == [3]
+    assert reader.steps.ids == first + second
+
+
+def test_a_batch_that_is_not_full_runs_after_its_duration(start_reader, stream):
+    reader = start_reader(batch=100, duration=300)
+    added = time.monotonic()
+    stream.add(2, reader)
+    wait_for(lambda: reader.steps.batches)
+    assert reader.steps.sizes == [2]
+    assert time.monotonic() - added >= 0.3
+
+
+def test_entries_left_by_a_full_batch_run_after_their_duration(start_reader, stream):
+    reader = start_reader(batch=4, duration=50)
+    stream.add(10, reader)
+    wait_for(lambda: sum(reader.steps.sizes) == 10)
+    assert max(reader.steps.sizes) == 4
+
+
+def test_the_duration_counts_from_the_first_entry(start_reader, stream):
+    """Entries that keep coming do not put the batch off."""
+    reader = start_reader(batch=1_000_000, duration=200)
+    added = 0
+
+    def add_until_it_ran() -> bool:
+        nonlocal added
+        added += len(stream.add(1, reader))
+        return bool(reader.steps.batches)
+
+    wait_for(add_until_it_ran)
+    assert 0 < reader.steps.sizes[0] <= added
+
+
+def test_with_no_duration_a_batch_is_never_short(start_reader, stream):
+    reader = start_reader(batch=4)
+    for _ in range(11):
+        stream.add(1, reader)
+    wait_for(lambda: sum(reader.steps.sizes) == 8)
+    assert reader.steps.sizes == [4, 4]
+    wait_for(lambda: stream.length() == 3)
+
+
+def test_entries_that_are_there_at_the_start_run_at_once(start_reader, stream):
+    ids = stream.add(5)
+    reader = start_reader(batch=4)
+    wait_for(lambda: sum(reader.steps.sizes) == 5)
+    assert reader.steps.sizes == [4, 1]
+    assert reader.steps.ids == ids
+
+
+def test_unread_entries_that_were_removed_do_not_confuse_the_count(start_reader, stream):
+    reader = start_reader(batch=3)
+    ids = stream.add(2, reader)
+    wait_for(lambda: reader.stats.success == 1)
+    stream.conn.call("XDEL", "s:1", ids[1])
+    stream.add(2, reader)
+    wait_for(lambda: reader.steps.batches)
+    assert reader.steps.sizes == [3]
+
+
+def test_only_streams_that_match_are_read(start_reader, redis_conn):
+    for key in ("s:1", "s:2", "t:1", "s[1]", "s"):
+        redis_conn.call("XADD", key, "1-1", "a", "b")
+    redis_conn.call("SET", "s:text", "x")
+    reader = start_reader("s:*")
+    for key in (b"t:1", b"s[1]", b"s:text"):
+        reader.runner.notify(key)
+    wait_for(lambda: len(reader.steps.ids) == 2)
+    assert {r["key"] for batch in reader.steps.batches for r in batch} == {"s:1", "s:2"}
+    wait_for(lambda: redis_conn.call("XLEN", "s:2") == 0)
+    reader.runner.stop()
+    assert reader.runner.join(30)
+    assert len(reader.steps.ids) == 2
+
+
+@pytest.mark.parametrize("prefix", ["s", "s[1]", "s[1]*"])
+def test_a_prefix_without_a_star_is_a_key(start_reader, redis_conn, prefix):
+    keys = ["s", "s1", "s:1", "s[1]", "s[1]2"]
+    for key in keys:
+        redis_conn.call("XADD", key, "1-1", "a", "b")
+    reader = start_reader(prefix)
+    for key in keys:
+        reader.runner.notify(key.encode())
+    expected = {"s": {"s"}, "s[1]": {"s[1]"}, "s[1]*": {"s[1]", "s[1]2"}}[prefix]
+    wait_for(lambda: len(reader.steps.ids) == len(expected))
+    assert {r["key"] for batch in reader.steps.batches for r in batch} == expected
+
+
+def test_a_thousand_streams_are_found_and_take_turns(start_reader, redis_conn):
+    adds = [("XADD", f"s:{n}", "*", "a", "b") for n in range(1000) for _ in range(2)]
+    redis_conn.pipeline(adds)
+    reader = start_reader()
+    wait_for(lambda: len(reader.steps.ids) == 2000)
+    keys = [record["key"] for batch in reader.steps.batches for record in batch]
+    assert len(set(keys[:1000])) == 1000
+
+
+def test_pending_entries_come_first(start_reader, stream):
+    ids = stream.add(5)
+    stream.conn.call("XGROUP", "CREATE", "s:1", GROUP, "0")
+    stream.conn.call(
+        *("XREADGROUP", "GROUP", GROUP, "__gears_client__", "COUNT", "3"),
+        *("STREAMS", "s:1", ">"),
+    )
+    reader = start_reader(batch=2)
+    wait_for(lambda: sum(reader.steps.sizes) == 5)
+    assert reader.steps.sizes == [2, 1, 2]
+    assert reader.steps.ids == ids
+    wait_for(lambda: stream.length() == 0)
+
+
+def test_pending_entries_that_were_removed_are_acknowledged_and_told(start_reader, stream):
+    ids = stream.add(3)
+    stream.conn.call("XGROUP", "CREATE", "s:1", GROUP, "0")
+    stream.conn.call(*("XREADGROUP", "GROUP", GROUP, "__gears_client__"), *("STREAMS", "s:1", ">"))
+    stream.conn.call("XDEL", "s:1", *ids[:2])
+    reader = start_reader(batch=2)
+    wait_for(lambda: reader.steps.ids == ids[2:])
+    wait_for(lambda: stream.pending() == 0)
+    assert "warning 2 pending entries of b's:1' were removed unread" in reader.log
+
+
+def test_a_stream_that_was_deleted_is_read_again(start_reader, stream):
+    reader = start_reader()
+    stream.add(1, reader)
+    wait_for(lambda: reader.stats.success == 2)
+    stream.conn.call("DEL", "s:1")
+    ids = stream.add(2, reader)
+    wait_for(lambda: reader.steps.ids[1:] == ids)
+    wait_for(lambda: stream.length() == 0)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_a_group_that_was_destroyed_is_made_again(start_reader, stream, batch):
+    reader = start_reader(batch=batch)
+    stream.add(2, reader)
+    wait_for(lambda: sum(reader.steps.sizes) == 2)
+    wait_for(lambda: stream.length() == 0)
+    stream.conn.call("XGROUP", "DESTROY", "s:1", GROUP)
+    ids = stream.add(2, reader)
+    wait_for(lambda: reader.steps.ids[2:] == ids)
+    wait_for(lambda: stream.length() == 0)
+
+
+def test_a_stream_deleted_while_its_batch_runs(start_reader, stream):
+    reader = start_reader()
+    reader.steps.gate.clear()
+    stream.add(1, reader)
+    assert reader.steps.running.wait(30)
+    [first] = reader.steps.ids
+    stream.conn.call("DEL", "s:1")
+    stream.conn.call("XADD", "s:1", first, "another", "entry")
+    reader.steps.gate.set()
+    wait_for(lambda: len(reader.steps.ids) == 2)
+    assert reader.steps.batches[1][0]["value"] == {"another": "entry"}
+    wait_for(lambda: stream.length() == 0)
+
+
+def test_a_batch_of_ten_thousand(start_reader, stream):
+    ids = stream.add(10_001)
+    reader = start_reader(batch=10_000)
+    wait_for(lambda: stream.length() == 0)
+    assert reader.steps.sizes == [10_000, 1]
+    assert reader.steps.ids == ids
+
+
+def test_a_key_that_becomes_something_else_is_left_alone(start_reader, stream):
+    reader = start_reader(batch=2)
+    stream.add(1, reader)
+    wait_for(lambda: reader.stats.success == 1)
+    stream.conn.pipeline([("DEL", "s:1"), ("SET", "s:1", "x")])
+    reader.runner.notify(b"s:1")
+    stream.conn.pipeline([("XADD", "s:2", "*", "a", "b")] * 2)
+    reader.runner.notify(b"s:2")
+    wait_for(lambda: reader.steps.sizes == [2])
+    assert reader.log == []
+    assert reader.runner.status is Status.OK
+
+
+def test_counts_are_those_of_redisgears(start_reader, stream):
+    """Recorded there after one entry: triggered 2, success 2."""
+    reader = start_reader(trim_stream=False)
+    stream.add(1, reader)
+    wait_for(lambda: reader.stats.success == 2)
+    assert (reader.stats.triggered, reader.stats.failures, reader.stats.aborted) == (2, 0, 0)
+
+
+def test_stopping_lets_a_batch_finish(start_reader, stream):
+    reader = start_reader()
+    reader.steps.gate.clear()
+    stream.add(2, reader)
+    assert reader.steps.running.wait(30)
+    reader.runner.stop()
+    assert not reader.runner.join(0.01)
+    reader.steps.gate.set()
+    assert reader.runner.join(30)
+    assert (len(reader.steps.ids), stream.length(), stream.pending()) == (1, 1, 0)
