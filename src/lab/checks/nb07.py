@@ -1,0 +1,127 @@
+"""Notebook 07: look inside the stream."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from redis import Redis
+
+from lab.checks.exercise import Answer, Exercise, Wrong
+
+_TOLERANCE = 2.0  # seconds that a slow machine may take between writing an entry and the answer
+
+
+def _function(answer: Answer, name: str) -> Callable[..., Any]:
+    given = answer[name]
+    if not callable(given):
+        raise Wrong(f"`{name}` is a {type(given).__name__}, not a function.")
+    found: Callable[..., Any] = given
+    return found
+
+
+def _check_oldest_age(answer: Answer) -> str:
+    oldest_age = _function(answer, "oldest_age")
+    client = answer.stack.redis
+    stream = f"lab-check-{uuid.uuid4()}"
+    try:
+        _judge_age(oldest_age(stream), 0.0, "an empty stream")
+        _add(client, stream, seconds_ago=90.0)
+        _judge_age(oldest_age(stream), 90.0, "a stream with one entry, 90 s old")
+        _add(client, stream, seconds_ago=30.0)
+        _judge_age(oldest_age(stream), 90.0, "a stream with entries 90 s and 30 s old")
+    finally:
+        client.delete(stream)
+    return "Right for an empty stream, for one entry and for several: alert on this number."
+
+
+def _add(client: Redis, stream: str, seconds_ago: float) -> None:
+    client.xadd(stream, {"key": "value"}, id=f"{int((time.time() - seconds_ago) * 1000)}-0")
+
+
+def _judge_age(given: Any, wanted: float, case: str) -> None:
+    if given is None or given is ...:
+        raise Wrong(f"For {case} your function returned `{given!r}`, not a number of seconds.")
+    if not isinstance(given, (int, float)):
+        raise Wrong(f"For {case} your function returned a {type(given).__name__}, not a number.")
+    if wanted and abs(given - wanted * 1000) < _TOLERANCE * 1000:
+        raise Wrong("That is milliseconds. The id is in milliseconds, the answer in seconds.")
+    if abs(given - wanted) > _TOLERANCE:
+        raise Wrong(f"For {case} your function returned {given:.1f}, expected about {wanted:.0f}.")
+
+
+OLDEST_AGE = Exercise(
+    id="07-1",
+    asks=("oldest_age",),
+    stub="""\
+def oldest_age(stream):
+    return ...  # seconds since the oldest entry of the stream was added; 0.0 when it is empty
+""",
+    solution="""\
+import time
+
+
+def oldest_age(stream):
+    oldest = stack.redis.xrange(stream, count=1)
+    if not oldest:
+        return 0.0
+    entry_id, _ = oldest[0]
+    return time.time() - int(entry_id.split("-")[0]) / 1000
+""",
+    hints=(
+        "Everything that you need is in the id of one entry. Which one?",
+        "`stack.redis.xrange(stream, count=1)` is a list with the oldest entry, or an empty list.",
+        'The milliseconds are `int(entry_id.split("-")[0])`; compare them with `time.time()`.',
+    ),
+    check=_check_oldest_age,
+)
+
+
+_Store = dict[str, dict[str, Any]]
+
+_SAME: _Store = {"1": {"title": "Alien", "year": 1979}, "2": {"title": "Heat", "year": 1995}}
+_ORDER: _Store = {"2": {"year": 1995, "title": "Heat"}, "1": {"title": "Alien", "year": 1979}}
+_CASES: tuple[tuple[str, _Store, _Store, list[str]], ...] = (
+    ("two equal stores", _SAME, _ORDER, []),
+    ("a document that MongoDB lacks", _SAME, {"1": _SAME["1"]}, ["2"]),
+    ("a document that only MongoDB has", {"2": _SAME["2"]}, _SAME, ["1"]),
+    ("a document that differs", _SAME, {**_SAME, "2": {"title": "Heat", "year": 1996}}, ["2"]),
+    ("two empty stores", {}, {}, []),
+    ("two differences", {"1": {}, "3": {}, "2": {}}, {"2": {}}, ["1", "3"]),
+)
+
+
+def _check_drift(answer: Answer) -> str:
+    drift = _function(answer, "drift")
+    for case, left, right, wanted in _CASES:
+        given = drift(dict(left), dict(right))
+        if given is None or given is ...:
+            raise Wrong(f"For {case} your function returned `{given!r}`, not a list of ids.")
+        if sorted(given) != wanted:
+            raise Wrong(f"For {case} your function returned {sorted(given)}, expected {wanted}.")
+    return f"Right in all {len(_CASES)} cases: missing, left over and different documents."
+
+
+DRIFT = Exercise(
+    id="07-2",
+    asks=("drift",),
+    stub="""\
+def drift(from_redis, from_mongo):
+    return ...  # ids of the documents that are missing on one side, or differ
+""",
+    solution="""\
+def drift(from_redis, from_mongo):
+    every_id = from_redis.keys() | from_mongo.keys()
+    return sorted(id for id in every_id if from_redis.get(id) != from_mongo.get(id))
+""",
+    hints=(
+        "Three things can be wrong with an id: only here, only there, or here and there different.",
+        "The keys of two dictionaries can be joined like sets, with `|`.",
+        "`get` returns None for what is missing, and None differs from every document.",
+    ),
+    check=_check_drift,
+)
+
+EXERCISES = (OLDEST_AGE, DRIFT)
