@@ -109,8 +109,8 @@ def without_fences(markdown: str) -> str:
 
 
 def links(markdown: str) -> list[str]:
-    """Return the targets of all links, those inside fenced code left out."""
-    return _LINK.findall(without_fences(markdown))
+    """Return the targets of all links, those inside code left out."""
+    return _LINK.findall(re.sub(r"`[^`\n]*`", "", without_fences(markdown)))
 
 
 def fences(markdown: str, language: str) -> list[str]:

@@ -35,7 +35,7 @@ def test_in_order_and_stubs_do_not_pass(path, record_property):
 
 
 @pytest.mark.usefixtures("used_stack")
-@pytest.mark.parametrize("path", reversed(NOTEBOOKS), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS[::-1], ids=lambda path: path.stem)
 def test_backwards_and_solutions_pass(path, record_property):
     with variant(solved(Book(path))) as changed:
         run(changed, record_property)

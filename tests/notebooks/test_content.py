@@ -34,7 +34,8 @@ def readme_rows() -> dict[str, tuple[str, str]]:
     rows = {}
     for line in (REPOSITORY / "README.md").read_text().splitlines():
         words = [word.strip() for word in line.strip("|").split("|")]
-        if line.startswith("|") and (target := links(words[0])):
+        target = links(words[0])
+        if line.startswith("|") and target and target[0].startswith("notebooks/"):
             title = re.findall(r"\[([^\]]*)\]", words[0])[0]
             rows[target[0]] = (title, words[-1])
     return rows

@@ -1,0 +1,150 @@
+"""A JupyterLab server, and Chromium on it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.wait import WebDriverWait
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+_STARTS = 60.0  # seconds that a server or a page may take on a slow machine
+_RUNS = 240.0  # seconds for all cells of a notebook
+_SETTINGS = {
+    # All cells stay in the page, so that it can be asked about all of them.
+    "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
+    "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
+}
+_FLAGS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-sync "
+    "--disable-background-networking --disable-component-update --window-size=1400,2200"
+)
+
+
+def browser_or_skip() -> tuple[str, str]:
+    """Return the paths of Chromium and of its driver, or skip the test."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    driver = shutil.which("chromedriver")
+    if not browser or not driver:
+        pytest.skip("no Chromium with its driver here (Debian: chromium chromium-driver)")
+    return browser, driver
+
+
+@contextmanager
+def server(root: Path, theme: str, folder: Path) -> Iterator[str]:
+    """Serve `root` in JupyterLab with a theme; yield the URL of its page with {} for the path."""
+    themes = {"@jupyterlab/apputils-extension/themes": {"theme": theme}}
+    for name, content in (_SETTINGS | themes).items():
+        file = folder / "settings" / f"{name}.jupyterlab-settings"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(content))
+    runtime = folder / "runtime"
+    env = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTER_RUNTIME_DIR": str(runtime)}
+    words = ["--no-browser", "--allow-root", "--ServerApp.port=0", "--LabApp.news_url=None"]
+    words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    with (folder / "jupyter.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", *words],
+            env={**os.environ, **env},
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        known = _server_file(runtime, process.pid)
+        yield f"{known['url']}lab/tree/{{}}?token={known['token']}"
+    finally:
+        process.terminate()  # it ends its kernels first
+        process.wait()
+
+
+def _server_file(runtime: Path, pid: int) -> dict[str, str]:
+    """Read the file in which a server that is ready says where it is."""
+    for attempt in Retrying(
+        retry=retry_if_exception_type((OSError, ValueError)),
+        stop=stop_after_delay(_STARTS),
+        wait=wait_fixed(0.1),
+    ):
+        with attempt:
+            known: dict[str, str] = json.loads((runtime / f"jpserver-{pid}.json").read_text())
+    return known
+
+
+@contextmanager
+def chromium(folder: Path) -> Iterator[WebDriver]:
+    """Open Chromium with a profile of its own, and close it."""
+    browser, driver = browser_or_skip()
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for flag in (*_FLAGS.split(), f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(flag)
+    page = webdriver.Chrome(options=options, service=Service(driver))
+    try:
+        yield page
+    finally:
+        page.quit()
+
+
+class NotebookPage:
+    """A notebook that is open in JupyterLab."""
+
+    def __init__(self, page: WebDriver, url: str) -> None:
+        self._page = page
+        page.get(url)
+        self._until(lambda: self._all(".jp-Notebook-ExecutionIndicator[data-status='idle']"))
+
+    def run_all_cells(self) -> None:
+        """Choose Run, Run All Cells, and wait until every code cell has run or one has failed."""
+        (run,) = [item for item in self._all(".lm-MenuBar-item") if item.text == "Run"]
+        run.click()
+        self._until(lambda: self._all("[data-command='runmenu:run-all']"))
+        self._all("[data-command='runmenu:run-all']")[0].click()
+        self._until(self._has_run, _RUNS)
+
+    def errors(self) -> list[str]:
+        """Return the tracebacks that the page shows."""
+        return [
+            shown.text for shown in self._all("[data-mime-type='application/vnd.jupyter.error']")
+        ]
+
+    def broken_diagrams(self) -> list[str]:
+        """Return the Mermaid diagrams that could not be drawn."""
+        return [shown.text for shown in self._all(".jp-RenderedMermaid.jp-mod-warning")]
+
+    def pictures_without_alt(self) -> list[str]:
+        """Return the beginnings of pictures' addresses that have no alt text."""
+        pictures = self._all(".jp-Notebook img")
+        bare = [picture for picture in pictures if not picture.get_attribute("alt")]
+        return [(picture.get_attribute("src") or "")[:60] for picture in bare]
+
+    def is_light(self) -> bool:
+        """Tell whether the page shows a light theme."""
+        return self._page.execute_script("return document.body.dataset.jpThemeLight") == "true"
+
+    def photograph(self, file: Path) -> None:
+        """Write what the page shows to a PNG file."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._page.save_screenshot(str(file))
+
+    def _has_run(self) -> bool:
+        prompts = self._page.execute_script(
+            "return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
+            ".map(prompt => prompt.textContent)"
+        )
+        return bool(self.errors()) or all(prompt.strip("[]: ").isdigit() for prompt in prompts)
+
+    def _all(self, selector: str) -> list:
+        return self._page.find_elements(By.CSS_SELECTOR, selector)
+
+    def _until(self, condition, seconds: float = _STARTS) -> None:
+        WebDriverWait(self._page, seconds).until(lambda _: condition())

@@ -1,0 +1,33 @@
+"""The first notebook, run in a real JupyterLab by its menu, in a light and in a dark theme."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.browser.jupyterlab import NotebookPage, browser_or_skip, chromium, server
+from tests.notebooks.book import NOTEBOOKS, REPOSITORY, Book
+from tests.notebooks.running import stack_folder, variant
+
+SCREENSHOTS = REPOSITORY / ".cache" / "screenshots"
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.timeout(600),
+    pytest.mark.xdist_group("browser"),
+]
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
+@pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)
+def test_all_cells_run_and_show_well(path, theme, tmp_path):
+    browser_or_skip()
+    # A copy, because JupyterLab saves what it ran.
+    with stack_folder(), variant(Book(path)) as copy:
+        with server(copy.parent.parent, theme, tmp_path) as url, chromium(tmp_path) as page:
+            notebook = NotebookPage(page, url.format(f"notebooks/{path.name}"))
+            notebook.run_all_cells()
+            notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
+            assert notebook.errors() == []
+            assert notebook.broken_diagrams() == []
+            assert notebook.pictures_without_alt() == []
+            assert notebook.is_light() == (theme == "JupyterLab Light")

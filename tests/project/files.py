@@ -1,0 +1,34 @@
+"""Files that several tests of the project read."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.sandbox import REPOSITORY
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+
+
+def pyproject() -> dict[str, Any]:
+    """Return the content of pyproject.toml."""
+    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+
+
+def targets() -> set[str]:
+    """Return the targets of the Makefile."""
+    return set(re.findall(r"^([a-z][a-z-]*):", MAKEFILE, re.MULTILINE))
+
+
+def documents() -> list[Path]:
+    """Return the Markdown files of the project."""
+    return sorted(
+        [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("*/README.md")]
+    )
