@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lab.liveview import watch
     from lab.movies import load_movies
     from lab.openloop import LoadResult, load, per_second
-    from lab.plots import plot_lag, plot_latency, plot_peaks, show
+    from lab.plots import plot_lag, plot_latency, plot_latency_over_time, plot_peaks, show
     from lab.snapshot import Snapshot
     from lab.stack import Stack, Status
     from lab.states import prepare, run_gears
@@ -32,7 +32,7 @@ _HOMES = {
     "liveview": "watch",
     "movies": "load_movies",
     "openloop": "LoadResult load per_second",
-    "plots": "plot_lag plot_latency plot_peaks show",
+    "plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
     "snapshot": "Snapshot",
     "stack": "Stack Status",
     "states": "prepare run_gears",
@@ -63,6 +63,7 @@ __all__ = [
     "per_second",
     "plot_lag",
     "plot_latency",
+    "plot_latency_over_time",
     "plot_peaks",
     "prepare",
     "reset",

@@ -17,9 +17,9 @@ from pathlib import Path
 
 import tenacity
 
-from lab import embedded, lifecycle, paths, ports, rediscli
+from lab import embedded, lifecycle, paths, ports, processes, rediscli
 from lab.errors import LabError
-from lab.resp import Connection, Failure
+from lab.resp import Connection
 from lab.services import SERVICES
 from lab.services.redis import no_redis_server
 
@@ -127,41 +127,44 @@ def _modules(server: Path) -> Iterator[Finding]:
 
 
 def _loaded_modules(server: Path) -> list[str]:
-    """Start Redis on a socket in a temporary folder and ask which modules it has loaded."""
+    """Start Redis on a socket in a temporary folder and ask which modules it has loaded.
+
+    Raises LabError with Redis's last words when it does not start.
+    """
     with tempfile.TemporaryDirectory(prefix="lab-") as folder:
-        socket = str(Path(folder) / "s")
-        words = [str(server), "--port", "0", "--unixsocket", socket, "--dir", folder, "--save", ""]
+        socket, log = Path(folder, "s"), Path(folder, "log")
+        words = [str(server), "--port", "0", "--unixsocket", str(socket), "--dir", folder]
+        words += ["--save", "", "--logfile", str(log)]
         for module in paths.redis_modules().values():
             words += ["--loadmodule", str(module)]
-        process = subprocess.Popen(
-            words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        )
+        process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            for attempt in tenacity.Retrying(
-                stop=tenacity.stop_after_delay(10), wait=tenacity.wait_fixed(0.02), reraise=True
-            ):
-                with attempt:
-                    if process.poll() is not None:
-                        break
-                    connection = Connection(socket)
-            if process.poll() is not None:
-                raise LabError("a module does not load: " + _last_line(process))
-            reply = connection.call("INFO", "modules")
-            connection.close()
+            listed = _ask_for_modules(process, str(socket))
         except OSError as problem:
-            raise LabError(f"Redis did not start with its modules: {problem}") from problem
+            raise LabError(f"Redis does not start with them: {processes.tail(log, 1)}") from problem
         finally:
             process.kill()
-            process.communicate()
-    if isinstance(reply, Failure) or not isinstance(reply, bytes):
-        raise LabError("Redis did not list its modules")
-    lines = [line for line in reply.decode().splitlines() if line.startswith("module:name=")]
+            process.wait()
+    lines = [line for line in listed.splitlines() if line.startswith("module:name=")]
     return [line.removeprefix("module:name=").replace(",ver=", " ").split(",")[0] for line in lines]
 
 
-def _last_line(process: subprocess.Popen[str]) -> str:
-    out, _ = process.communicate()
-    return (out.strip().splitlines() or ["(it said nothing)"])[-1]
+@tenacity.retry(
+    stop=tenacity.stop_after_delay(10),
+    wait=tenacity.wait_fixed(0.02),
+    retry=tenacity.retry_if_exception_type((FileNotFoundError, ConnectionRefusedError)),
+    reraise=True,
+)
+def _ask_for_modules(process: subprocess.Popen[bytes], socket: str) -> str:
+    """Return `INFO modules`, once Redis listens. Raises OSError when it ends or never does."""
+    if process.poll() is not None:
+        raise ChildProcessError("redis-server ended")
+    connection = Connection(socket)
+    try:
+        reply = connection.call("INFO", "modules")
+    finally:
+        connection.close()
+    return reply.decode() if isinstance(reply, bytes) else ""
 
 
 def _packages() -> Iterator[Finding]:

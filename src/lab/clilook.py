@@ -40,8 +40,10 @@ def raw(reply: Reply) -> bytes:
     """Return a reply as redis-cli writes it into a pipe: values only, one a line."""
     if reply is None:
         return b""
-    if isinstance(reply, (Status, Failure)):
+    if isinstance(reply, Status):
         return reply.text.encode()
+    if isinstance(reply, Failure):
+        return reply.text.encode() + b"\n"  # as the original does, an empty line follows
     if isinstance(reply, int):
         return b"%d" % reply
     if isinstance(reply, bytes):

@@ -21,6 +21,7 @@ READY_SECONDS = 30.0
 
 _MIN_FREE = 200 * 2**20  # bytes of disk below which databases fail in strange ways
 _PORT_TRIES = 5
+_SETTLE_SECONDS = 5.0
 
 
 def up() -> State:
@@ -35,7 +36,10 @@ def up() -> State:
         check_disk(home)
         state = statefile.read(home)
         _end_strays(home, state)
-        missing = [service for service in SERVICES.values() if not _usable(home, state, service)]
+        missing: list[Service] = []
+        for service in SERVICES.values():
+            if not _usable(home, state, service, missing):
+                missing.append(service)
         if missing:
             with progress("Starting " + ", ".join(service.title for service in missing)):
                 _start(home, state, missing)
@@ -72,7 +76,7 @@ def kill(name: str) -> None:
 def start(name: str) -> None:
     """Start one service, on the port that it had before, and wait until it is ready."""
     with _changing(name) as (home, state, service):
-        if not _usable(home, state, service):
+        if not _usable(home, state, service, missing=[]):
             _start(home, state, [service])
 
 
@@ -127,16 +131,26 @@ def _end_strays(home: Path, state: State) -> None:
         processes.kill(left)
 
 
-def _usable(home: Path, state: State, service: Service) -> bool:
-    """Tell whether a service runs and answers. One that hangs is killed, with a message."""
+def _usable(home: Path, state: State, service: Service, missing: list[Service]) -> bool:
+    """Tell whether a service runs and answers. One that hangs is killed, with a message.
+
+    One that needs a service that is `missing` cannot answer now; `_settle` looks at it later.
+    """
     known = state.services.get(service.name)
     if known is None or known.proc is None:
         return False
     if not known.proc.alive:
         say(f"{service.title} (process {known.proc.pid}) had ended; starting it again.")
         return False
+    if any(absent.name in service.needs for absent in missing):
+        return True
+    return _answers(home, known.port, service)
+
+
+def _answers(home: Path, port: int, service: Service) -> bool:
+    """Tell whether a running service answers; kill it when it does not."""
     try:
-        service.ping(home, known.port)
+        service.ping(home, port)
     except Exception as problem:
         say(f"{service.title} does not answer ({_short(problem)}); starting it again.")
         processes.kill(processes.marked(home, service.name))
@@ -145,13 +159,28 @@ def _usable(home: Path, state: State, service: Service) -> bool:
 
 
 def _start(home: Path, state: State, services: list[Service]) -> None:
-    """Start services side by side; minigears needs Redis's socket and so waits for Redis."""
+    """Start services side by side, each as soon as those that it needs are ready."""
     for service in services:
-        if service.name == "minigears":
-            _wait_started(home, state, services, "redis")
+        for needed in service.needs:
+            _wait_started(home, state, services, needed)
         _spawn(home, state, service)
     for service in services:
         _wait_started(home, state, services, service.name)
+    _settle(home, state, {service.name for service in services})
+
+
+def _settle(home: Path, state: State, started: set[str]) -> None:
+    """See that what kept running finds the services again that were started; else restart it."""
+    for service in SERVICES.values():
+        known = state.services.get(service.name)
+        kept = service.name not in started and known is not None and known.proc is not None
+        if known and kept and started & set(service.needs):
+            with contextlib.suppress(StartFailed):
+                _wait_ready(home, state, service, seconds=_SETTLE_SECONDS)
+                continue
+            say(f"{service.title} did not find what it needs again; starting it again.")
+            processes.kill(processes.marked(home, service.name))
+            _start(home, state, [service])
 
 
 def _wait_started(home: Path, state: State, services: list[Service], name: str) -> None:
@@ -192,11 +221,11 @@ def _spawn(home: Path, state: State, service: Service, first: int | None = None)
     statefile.write(home, state)
 
 
-def _wait_ready(home: Path, state: State, service: Service) -> None:
+def _wait_ready(home: Path, state: State, service: Service, seconds: float = READY_SECONDS) -> None:
     """Wait until a process listens and answers. Raises PortTaken or StartFailed."""
     known = state.services[service.name]
     assert known.proc is not None
-    deadline = time.monotonic() + READY_SECONDS
+    deadline = time.monotonic() + seconds
     problem: Exception | None = None
     while time.monotonic() < deadline:
         process = known.proc.handle()
@@ -210,7 +239,7 @@ def _wait_ready(home: Path, state: State, service: Service) -> None:
             problem = not_yet
         time.sleep(0.02)
     raise StartFailed(
-        f"{service.title} was not ready after {READY_SECONDS:.0f} s ({_short(problem)}). "
+        f"{service.title} was not ready after {seconds:.0f} s ({_short(problem)}). "
         f"The end of {service.log(home)}:\n{processes.tail(service.log(home))}"
     )
 

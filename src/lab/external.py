@@ -13,6 +13,8 @@ from lab.errors import LabError, Unsupported
 from lab.report import say
 from lab.stack import Row, Stack, Status, connect_redis
 
+_PATIENCE = 3.0  # seconds for a server elsewhere to answer
+
 
 def up() -> Stack:
     """Return the stack that `LAB_REDIS_URL` and `LAB_MONGO_URL` name, once both answer.
@@ -94,7 +96,8 @@ def _check_redis(stack: Stack) -> None:
 def _check_mongo(stack: Stack) -> None:
     shown = hide_password(stack.mongo_url)
     try:
-        stack.mongo.admin.command("ping")
+        with pymongo.timeout(_PATIENCE):
+            stack.mongo.admin.command("ping")
     except (PyMongoError, ValueError) as problem:
         reason = str(problem).split(", Timeout:")[0]
         raise LabError(
@@ -112,8 +115,8 @@ def _redis_answers(url: str) -> bool:
 
 def _mongo_answers(url: str) -> bool:
     try:
-        client: pymongo.MongoClient[dict[str, Any]]
-        with pymongo.MongoClient(url, serverSelectionTimeoutMS=2000) as client:
+        client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(url)
+        with client, pymongo.timeout(_PATIENCE):
             return bool(client.admin.command("ping"))
     except (PyMongoError, ValueError):
         return False

@@ -22,6 +22,8 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     words += ["--LabApp.default_url", f"/lab/tree/notebooks/{FIRST}"]
     if port:
         words += ["--ServerApp.port", str(port)]
+    if sys.platform != "win32" and os.geteuid() == 0:
+        words.append("--allow-root")  # usual in a container; it listens on loopback, with a token
     if not _has_display():
         words.append("--no-browser")
         click.echo("There is no display here: open the URL that JupyterLab prints below.")

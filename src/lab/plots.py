@@ -63,6 +63,18 @@ def plot_latency(results: Mapping[str, LoadResult], title: str = "Latency of the
     return _legend(figure, axes)
 
 
+def plot_latency_over_time(
+    results: Mapping[str, LoadResult], title: str = "Latency over time"
+) -> Figure:
+    """Draw each write as a dot: when it was due, and how long it waited for its answer."""
+    figure, axes = _new(title, "seconds (scheduled arrival)", "milliseconds")
+    for name, result in results.items():
+        milliseconds = (result.acknowledged - result.scheduled) * 1000
+        axes.plot(result.scheduled, milliseconds, ".", markersize=3, alpha=0.6, label=name)
+    axes.set_ylim(bottom=0)
+    return _legend(figure, axes)
+
+
 def plot_peaks(
     series: Mapping[str, Sequence[float]], title: str = "Arrivals and database writes"
 ) -> Figure:

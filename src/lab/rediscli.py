@@ -160,6 +160,5 @@ def _goes_on(command: str | bytes, reply: Reply) -> bool:
 
 def _print(reply: Reply, as_raw: bool) -> None:
     out = clilook.raw(reply) if as_raw else clilook.formatted(reply).encode()
-    end = b"\n\n" if as_raw and isinstance(reply, Failure) else b"\n"
-    sys.stdout.buffer.write(out + end)
+    sys.stdout.buffer.write(out + b"\n")
     sys.stdout.buffer.flush()

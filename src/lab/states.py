@@ -91,7 +91,7 @@ def _movies_in_redis(stack: Stack, movies: list[dict[str, Any]]) -> None:
     strangers = [
         key
         for key in stack.redis.scan_iter(match=KEY_PREFIX + "*", count=1000)
-        if key not in wanted and not key.startswith(SEARCH_INDEX)  # Redis OM's mark
+        if key not in wanted  # Redis OM's note of the index that it made, too: that one is gone
     ]
     pipeline = stack.redis.pipeline(transaction=False)
     if strangers:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from redis import ResponseError
+from redis.commands.search.query import Query
+
 from lab.checks.exercise import Answer, Exercise, Wrong
-from lab.names import COLLECTION
+from lab.movies import load_movies
+from lab.names import COLLECTION, KEY_PREFIX, SEARCH_INDEX
 
 
 def _check_best(answer: Answer) -> str:
@@ -42,4 +48,61 @@ best = [movie["title"] for movie in found]
     check=_check_best,
 )
 
-EXERCISES = (BEST,)
+
+def _check_query(answer: Answer) -> str:
+    given = answer["query"]
+    if not isinstance(given, str):
+        raise Wrong(f"`query` is a {type(given).__name__}, not the text of a query.")
+    asked = Query(given).no_content().paging(0, 1000)
+    try:
+        reply: Any = answer.stack.redis.ft(SEARCH_INDEX).search(asked)
+    except ResponseError as error:
+        raise Wrong(f"Redis does not understand the query: {error}") from None
+    found = {document.id.removeprefix(KEY_PREFIX) for document in reply.docs}
+    _judge_found(found)
+    return f"{len(found)} movies, and Redis looked at no others."
+
+
+def _judge_found(found: set[str]) -> None:
+    movies = {movie["movieId"]: movie for movie in load_movies()}
+    for id in sorted(found, key=int):
+        movie = movies[id]
+        if "Animation" not in movie["genres"]:
+            raise Wrong(f"{movie['title']!r} is found, but is no animation: {movie['genres']}.")
+        if not 1980 <= movie["year"] <= 1999:
+            raise Wrong(f"{movie['title']!r} is found, but is of {movie['year']}.")
+        if (movie["imdbRating"] or 0) < 8:
+            raise Wrong(f"{movie['title']!r} is found, but is rated {movie['imdbRating']}.")
+    wanted = {
+        movie["movieId"]
+        for movie in movies.values()
+        if "Animation" in movie["genres"]
+        and 1980 <= movie["year"] <= 1999
+        and (movie["imdbRating"] or 0) >= 8
+    }
+    if missing := sorted(wanted - found, key=int):
+        example = movies[missing[0]]
+        raise Wrong(
+            f"{len(missing)} of {len(wanted)} are missing, for example {example['title']!r} of "
+            f"{example['year']}, rated {example['imdbRating']}. Both ends of a range count."
+        )
+
+
+QUERY = Exercise(
+    id="03-2",
+    asks=("query",),
+    stub="""\
+query = ...  # animations of 1980 to 1999, rated 8 or more, in RediSearch's own language
+""",
+    solution="""\
+query = "@genres:{Animation} @year:[1980 1999] @imdbRating:[8 +inf]"
+""",
+    hints=(
+        "Print `.query` of a search that Redis OM makes, and look at how its parts are joined.",
+        "Tags stand in braces, ranges in brackets: `@field:{tag}`, `@field:[from to]`.",
+        "`@genres:{Animation} @year:[1980 1999]`, and a third range with `+inf` as its end.",
+    ),
+    check=_check_query,
+)
+
+EXERCISES = (BEST, QUERY)

@@ -22,6 +22,9 @@ class Service(ABC):
     default_port: ClassVar[int]
     """The port that it gets when that is free and the environment names no other."""
 
+    needs: ClassVar[tuple[str, ...]] = ()
+    """The services that must be ready before it starts, and without which it cannot answer."""
+
     stop_seconds: ClassVar[float] = 10.0
     """How long it may take to end in order before it is killed."""
 

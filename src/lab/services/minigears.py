@@ -15,6 +15,7 @@ class Minigears(Service):
 
     name = "minigears"
     title = "minigears (front door)"
+    needs = ("redis",)
     default_port = 6379
 
     def argv(self, home: Path, port: int) -> list[str]:

@@ -1,0 +1,99 @@
+"""Notebook 04: run a function inside Redis."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import redis
+
+from lab.checks.exercise import Answer, Exercise, Wrong
+from lab.magics import readable_error
+
+_STRANGERS: dict[str, dict[Any, Any]] = {
+    "person:check-1": {"name": "Ágnes Keleti", "age": "100"},
+    "person:check-2": {"name": "Mia at forty", "age": "40"},
+    "person:check-3": {"name": "Ada at nine", "age": "9"},
+}
+"""Persons that only the check knows: an age of three digits, one of one digit, one at the edge."""
+
+
+def _check_script(answer: Answer) -> str:
+    script = answer["script"]
+    if not isinstance(script, str):
+        raise Wrong(f"`script` is a {type(script).__name__}, not the text of a script.")
+    client = answer.stack.redis
+    try:
+        for key, fields in _STRANGERS.items():
+            client.hset(key, mapping=fields)
+        names = _results(client, script)
+        _judge_names(names, _people(client))
+    finally:
+        client.delete(*_STRANGERS)
+    return "Right for your persons, and for three that only the check knows."
+
+
+def _results(client: redis.Redis, script: str) -> list[str]:
+    """Run the script and return its results; raises Wrong when it failed or ran nothing."""
+    try:
+        reply: Any = client.execute_command("RG.PYEXECUTE", script)
+    except redis.ResponseError as error:
+        raise Wrong(f"The script itself failed: {_last_line(str(error))}") from None
+    if not isinstance(reply, list):
+        raise Wrong(f'The reply is {reply}: nothing was run. Does it end with `.run("person:*")`?')
+    results, errors = reply
+    if errors:
+        raise Wrong(f"A step failed on a record: {_last_line(errors[0])}")
+    return list(results)
+
+
+def _people(client: redis.Redis) -> dict[str, int]:
+    """Return the age of everyone under `person:*`, by name."""
+    found = [client.hgetall(key) for key in client.scan_iter("person:*", _type="hash")]
+    return {person["name"]: int(person["age"]) for person in found}
+
+
+def _judge_names(names: list[str], ages: dict[str, int]) -> None:
+    wanted = {name for name, age in ages.items() if age >= 40}
+    unknown = sorted(set(names) - set(ages))
+    if unknown:
+        raise Wrong(f"A result is not a name: `{unknown[0]}`. One `map` makes a name of a record.")
+    if "Ágnes Keleti" not in names and "Ada at nine" in names:
+        raise Wrong(
+            "A nine-year-old is in and one of 100 is not: those ages were compared as text."
+        )
+    if missing := sorted(wanted - set(names)):
+        raise Wrong(f"{missing[0]!r} is missing, who is {ages[missing[0]]}.")
+    if extra := [name for name in names if name not in wanted]:
+        raise Wrong(f"{extra[0]!r} should not be there, who is {ages[extra[0]]}.")
+    if names != sorted(names):
+        raise Wrong("The names are the right ones, but not in alphabetical order.")
+
+
+def _last_line(error: str) -> str:
+    return readable_error(error).strip().splitlines()[-1]
+
+
+FORTY = Exercise(
+    id="04-1",
+    asks=("script",),
+    stub="""\
+script = ...  # a script that returns the names of all who are 40 or older, in order
+""",
+    solution='''\
+script = """
+old_enough = lambda record: int(record["value"]["age"]) >= 40
+name = lambda record: record["value"]["name"]
+GB("KeysReader").filter(old_enough).map(name).sort().run("person:*")
+"""
+''',
+    hints=(
+        "The script is text, in three quotes. It needs a reader, three steps and an action.",
+        "`filter` keeps a record when its function is true. A hash's values are text: "
+        '`int(record["value"]["age"])` is a number.',
+        'After `filter` comes `.map(lambda record: record["value"]["name"])`, then `.sort()`, '
+        'then `.run("person:*")`.',
+    ),
+    check=_check_script,
+)
+
+EXERCISES = (FORTY,)

@@ -1,0 +1,97 @@
+"""Stacks of the tests' own: each in a temporary home, on ports that nobody else was given."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+import lab
+from lab import lifecycle, paths, processes
+from lab.services import SERVICES
+from lab.stack import Stack
+
+
+def free_ports(count: int) -> list[int]:
+    """Ask the system for ports that nothing uses, all at once so that they differ."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(closing(socket.socket())) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The variables that point the lab at a home and at free ports."""
+    ports = free_ports(len(SERVICES))
+    named = {f"LAB_PORT_{name.upper()}": str(p) for name, p in zip(SERVICES, ports, strict=True)}
+    return {"LAB_HOME": str(home), "LAB_STACK": "embedded", **named}
+
+
+def end_all(home: Path) -> None:
+    processes.kill(processes.marked(home))
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the tests that only use it. They bring it to the state that they need."""
+    home = tmp_path_factory.mktemp("stack") / "lab"
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(home).items():
+            patch.setenv(name, value)
+        patch.setattr(lifecycle, "_current", None)
+        try:
+            yield lab.up()
+        finally:
+            end_all(home)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home with nothing in it, for the tests that start and break stacks."""
+    folder = tmp_path / "lab"
+    for name, value in environment(folder).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(lifecycle, "_current", None)
+    try:
+        yield folder
+    finally:
+        end_all(folder)
+        paths.socket_path(folder).unlink(missing_ok=True)
+
+
+@pytest.fixture
+def elsewhere(home: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Run Python code in another process, as another kernel would."""
+    running: list[subprocess.Popen[str]] = []
+
+    def run(code: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=dict(os.environ),
+        )
+        running.append(process)
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def shell() -> Iterator[InteractiveShell]:
+    """A notebook's kernel, as far as magics know."""
+    made = InteractiveShell.instance()
+    yield made
+    InteractiveShell.clear_instance()

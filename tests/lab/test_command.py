@@ -1,0 +1,153 @@
+"""The command `lab`, and gears-cli and redis-cli beside it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+import lab
+from lab import checkup, lifecycle, paths, ports
+from lab.cli import main
+from lab.stack import Stack
+
+LAB = str(paths.scripts() / "lab")
+
+
+def test_up_status_down(home: Path) -> None:
+    run = CliRunner().invoke
+    assert run(main, ["status"]).exit_code == 1
+    up = run(main, ["up"])
+    assert up.exit_code == 0, up.output
+    assert lab.current().cli in up.output
+    status = run(main, ["status"])
+    assert status.exit_code == 0
+    assert "running" in status.output
+    log = run(main, ["logs", "redis"])
+    assert log.exit_code == 0
+    assert "Stopped:" in run(main, ["down"]).output
+    assert run(main, ["status"]).exit_code == 1
+
+
+def test_reset_asks_first(stack: Stack) -> None:
+    stack.redis.set("mine", 1)
+    run = CliRunner().invoke
+    assert run(main, ["reset"], input="n\n").exit_code == 1
+    assert stack.redis.get("mine") == "1"
+    assert run(main, ["reset", "--yes"]).exit_code == 0
+    assert stack.redis.get("mine") is None
+
+
+def test_every_command_explains_itself() -> None:
+    run = CliRunner().invoke
+    assert run(main, ["--help"]).exit_code == 0
+    for name in ("up", "down", "status", "reset", "doctor", "notebook", "logs"):
+        told = run(main, [name, "--help"])
+        assert told.exit_code == 0
+        assert len(told.output.splitlines()) > 4
+
+
+def test_what_the_lab_raises_is_one_message(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lifecycle, "_current", None)
+    monkeypatch.setenv("LAB_STACK", "containers")
+    done = subprocess.run([LAB, "up"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "docker compose up -d" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_redis_cli_reaches_this_stack(stack: Stack) -> None:
+    done = subprocess.run([LAB, "redis-cli", "SET", "a", "--b"], capture_output=True, text=True)
+    assert done.stdout == "OK\n"
+    assert stack.redis.get("a") == "--b"
+    found = lab.sh(f"command -v redis-cli && {stack.cli} PING")
+    assert found == f"{paths.scripts() / 'redis-cli'}\nPONG\n"
+
+
+def test_gears_cli_runs_in_an_environment_of_its_own(stack: Stack) -> None:
+    done = subprocess.run([LAB, "gears-cli", "--help"], capture_output=True, text=True)
+    assert "export-requirements" in done.stdout
+    environment = paths.cache() / "gears-cli" / "bin" / "python"
+    version = subprocess.run(
+        [environment, "-c", "import redis; print(redis.__version__)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert version.stdout.startswith("4.")
+
+
+def test_doctor_finds_this_machine_fit(stack: Stack) -> None:
+    report = checkup.doctor()
+    assert report.healthy, report
+    found = {finding.what: finding for finding in report.findings}
+    assert "ReJSON" in found["Redis modules"].detail
+    assert found["Redis"].detail.startswith("running at")
+    assert all(f.mend for f in report.findings if f.level is checkup.Level.BAD)
+    assert "<table>" in report._repr_html_()
+
+
+def test_doctor_fails_where_the_stack_cannot_run(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "redis-server"
+    server.write_text("#!/bin/sh\necho 'libstdc++.so.6: not found' >&2\nexit 127\n")
+    server.chmod(0o755)
+    monkeypatch.setattr(paths, "redis_server", lambda: server)
+    broken = checkup.doctor()
+    assert not broken.healthy
+    assert "libstdc++.so.6: not found" in repr(broken)
+    monkeypatch.setattr(paths, "redis_server", lambda: None)
+    done = CliRunner().invoke(main, ["doctor"])
+    assert done.exit_code == 1
+    assert "LAB_STACK=external" in " ".join(done.output.split())
+
+
+def test_doctor_names_a_module_that_does_not_load(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damaged = tmp_path / "rejson.so"
+    damaged.write_bytes(b"not a library")
+    good = paths.redis_modules()
+    monkeypatch.setattr(paths, "redis_modules", lambda: {**good, "rejson": damaged})
+    report = checkup.doctor()
+    assert not report.healthy
+    assert [f.what for f in report.findings if f.level is checkup.Level.BAD] == ["Redis modules"]
+
+
+@pytest.mark.parametrize("stop_stack", [True, False])
+def test_notebook_starts_jupyterlab_and_ends_it(home: Path, stop_stack: bool) -> None:
+    port = ports.next_free(20000 + os.getpid() % 20000)
+    words = [LAB, "notebook", "--port", str(port), *(["--stop-stack"] if stop_stack else [])]
+    display = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+    process = subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=display
+    )
+    try:
+        assert process.stdout
+        said = []
+        for line in process.stdout:
+            said.append(line)
+            if f":{port}/lab/tree/notebooks/00_start_here.ipynb?token=" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        rest = process.communicate(timeout=30)[0]
+    finally:
+        process.kill()
+        process.communicate()
+    assert process.returncode == 0, "".join(said) + rest
+    assert any("no display" in line for line in said)
+    assert ports.is_free(port)
+    assert ("lab down" in rest) is not stop_stack
+    assert lab.status().running is not stop_stack
+
+
+def test_small_commands_do_not_wait_for_drivers() -> None:
+    code = "import sys, lab.rediscli; print([m for m in ('redis', 'pymongo', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"

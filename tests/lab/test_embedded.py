@@ -1,0 +1,268 @@
+"""The embedded stack starts, is found again, and mends itself."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pymongo.errors
+import pytest
+import redis
+from pymongo import WriteConcern
+
+import lab
+from lab import embedded, paths, ports, processes, statefile
+from lab.services import SERVICES
+
+Elsewhere = Callable[[str], "subprocess.Popen[str]"]
+UP = "import lab; stack = lab.up(); print('ready')"
+
+
+def pids() -> dict[str, int]:
+    known = embedded.status().services
+    return {name: service.proc.pid for name, service in known.items() if service.proc}
+
+
+def count(home: Path, service: str) -> int:
+    """How many processes of a service have no parent of the same stack: its starts."""
+    found = processes.marked(home, service)
+    ours = {process.pid for process in found}
+    return sum(1 for process in found if process.ppid() not in ours)
+
+
+def test_up_makes_every_part_answer(home: Path) -> None:
+    stack = lab.up()
+    assert stack.redis.ping()
+    assert stack.redis_direct.ping()
+    assert stack.db.command("ping")["ok"] == 1
+    assert lab.status().running
+    assert stack.redis.json().set("doc", "$", {"a": 1})
+    modules = stack.redis.info("modules")["modules"]
+    assert {"ReJSON", "search"} <= {module["name"] for module in modules}
+    assert stack.cli == f"redis-cli -p {os.environ['LAB_PORT_MINIGEARS']}"
+
+
+def test_second_up_finds_the_same_stack(home: Path) -> None:
+    first, before = lab.up(), pids()
+    assert lab.up() is first
+    assert pids() == before
+
+
+def test_stack_outlives_the_kernel_that_started_it(home: Path, elsewhere: Elsewhere) -> None:
+    kernel = elsewhere(UP + "; import sys; sys.stdout.flush(); sys.stdin.read()")
+    assert kernel.stdout
+    assert any("ready" in line for line in kernel.stdout) or kernel.wait() == 0
+    os.kill(kernel.pid, signal.SIGKILL)
+    kernel.wait()
+    before = pids()
+    assert len(before) == len(SERVICES)
+    assert lab.up().redis.ping()
+    assert pids() == before
+
+
+def test_down_leaves_nothing_behind_but_the_data(home: Path) -> None:
+    stack = lab.up()
+    stack.redis.set("kept", "yes")
+    stack.db.things.insert_one({"kept": True})
+    used = embedded.status().ports()
+    lab.down()
+    assert processes.marked(home) == []
+    assert all(ports.is_free(port) for port in used)
+    assert not paths.socket_path(home).exists()
+    assert not lab.status().rows
+    again = lab.up()
+    assert again.redis.get("kept") == "yes"
+    assert again.db.things.count_documents({"kept": True}) == 1
+
+
+def test_down_without_a_stack_says_so(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lab.down()
+    assert "Nothing was running" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("service", list(SERVICES))
+def test_only_the_dead_process_is_started_again(
+    home: Path, service: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack, before = lab.up(), pids()
+    stack.redis.set("kept", "yes")
+    journaled = stack.db.things.with_options(write_concern=WriteConcern(j=True))
+    journaled.insert_one({"_id": 1})
+    psutil.Process(before[service]).kill()
+    lab.wait_until(lambda: service not in pids(), what=f"{service} is gone")
+    assert lab.up() == stack  # the same addresses
+    after = pids()
+    assert {name for name in after if after[name] != before[name]} == {service}
+    assert "had ended" in capsys.readouterr().out
+    assert stack.redis.ping()
+    assert stack.db.things.find_one({"_id": 1})
+
+
+def test_a_process_that_hangs_is_replaced(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    stack = lab.up()
+    hung = pids()["redis"]
+    os.kill(hung, signal.SIGSTOP)
+    lab.up()
+    assert "does not answer" in capsys.readouterr().out
+    assert pids()["redis"] != hung
+    assert stack.redis.ping()
+
+
+def test_a_state_file_that_names_strangers_harms_nobody(home: Path) -> None:
+    me = processes.Proc(os.getpid(), psutil.Process().create_time() - 3600)
+    stale = statefile.State(
+        {name: statefile.Service(service.preferred_port, me) for name, service in SERVICES.items()}
+    )
+    statefile.write(home, stale)
+    assert lab.up().redis.ping()
+    assert os.getpid() not in pids().values()
+
+
+@pytest.mark.parametrize("damage", ["", "{", '{"format": 99, "services": {}}', "[]", "\0\0"])
+def test_a_damaged_state_file_is_put_aside(
+    home: Path, damage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.mkdir()
+    (home / "stack.json").write_text(damage)
+    assert statefile.read(home) == statefile.State()
+    assert "damaged" in capsys.readouterr().out
+    assert (home / "stack.damaged.json").read_text() == damage
+
+
+def test_a_half_written_state_file_costs_a_restart(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stack, before = lab.up(), pids()
+    stack.redis.set("kept", "yes")
+    file = home / "stack.json"
+    file.write_text(file.read_text()[:40])
+    again = lab.up()
+    said = capsys.readouterr().out
+    assert "damaged" in said
+    assert "left redis behind" in said
+    assert not set(before.values()) & set(pids().values())
+    assert again.redis.get("kept") == "yes"
+    assert [count(home, name) for name in SERVICES] == [1] * len(SERVICES)
+
+
+def test_a_taken_port_is_named_and_the_next_one_used(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with contextlib.closing(socket.socket()) as squatter:
+        squatter.bind(("127.0.0.1", 0))
+        squatter.listen()
+        taken = squatter.getsockname()[1]
+        monkeypatch.setenv("LAB_PORT_MONGO", str(taken))
+        stack = lab.up()
+        assert f"Port {taken} is taken by" in capsys.readouterr().out
+        assert not stack.mongo_url.endswith(f":{taken}")
+        assert stack.db.command("ping")["ok"] == 1
+
+
+def test_a_start_that_is_killed_is_cleaned_up(home: Path, elsewhere: Elsewhere) -> None:
+    starting = elsewhere(UP)
+    lab.wait_until(
+        lambda: processes.marked(home, "redis") or starting.poll() is not None, what="it starts"
+    )
+    starting.kill()
+    starting.wait()
+    assert lab.up().redis.ping()
+    assert [count(home, name) for name in SERVICES] == [1] * len(SERVICES)
+
+
+def test_what_a_killed_start_did_not_write_down_is_ended(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service = SERVICES["redis"]
+    home.mkdir()
+    service.prepare(home)
+    argv = service.argv(home, service.preferred_port)
+    orphan = processes.spawn(argv, home=home, service="redis", log=service.log(home))
+    lab.up()
+    assert not orphan.alive
+    assert f"process {orphan.pid}" in capsys.readouterr().out
+    assert count(home, "redis") == 1
+
+
+def test_two_kernels_that_start_at_once_share_one_stack(home: Path, elsewhere: Elsewhere) -> None:
+    code = "import lab; print('at', lab.up().redis_url)"
+    kernels = [elsewhere(code) for _ in range(3)]
+    said = [kernel.communicate(timeout=60)[0] for kernel in kernels]
+    places = {line for text in said for line in text.splitlines() if line.startswith("at ")}
+    assert len(places) == 1, said
+    assert [kernel.returncode for kernel in kernels] == [0, 0, 0]
+    assert [count(home, name) for name in SERVICES] == [1] * len(SERVICES)
+
+
+def test_services_stop_start_and_die_on_their_own(home: Path) -> None:
+    stack = lab.up()
+    lab.stop("mongo")
+    assert "mongo" not in pids()
+    assert ports.is_free(embedded.status().services["mongo"].port)
+    with pytest.raises(pymongo.errors.ServerSelectionTimeoutError), pymongo.timeout(0.2):
+        stack.db.command("ping")
+    lab.start("mongo")
+    assert stack.db.command("ping")["ok"] == 1
+    lab.kill("redis")
+    with pytest.raises(redis.ConnectionError):
+        stack.redis_direct.ping()
+    lab.start("redis")
+    assert stack.redis_direct.ping()
+    with pytest.raises(lab.LabError, match="there are: redis"):
+        lab.stop("mysql")
+
+
+def test_stopping_a_part_of_nothing_says_what_to_do(home: Path) -> None:
+    with pytest.raises(lab.LabError, match=r"lab\.up\(\) first"):
+        lab.stop("redis")
+
+
+def test_a_full_disk_is_told_before_anything_starts(home: Path) -> None:
+    with pytest.raises(lab.LabError, match="Free some space, or set LAB_HOME"):
+        embedded.check_disk(home, least=2**62)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="mounts a tiny disk")
+def test_a_disk_that_fills_up_while_writing(home: Path) -> None:
+    home.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", str(home)])
+    if mounted.returncode:
+        pytest.skip("this machine does not let us mount a tiny disk")
+    try:
+        with contextlib.suppress(OSError):
+            (home / "filler").write_bytes(b"x" * 32768)
+        with pytest.raises(lab.LabError, match="is full"):
+            statefile.write(home, statefile.State({"redis": statefile.Service(1)}))
+        assert not (home / "stack.json").exists()
+    finally:
+        subprocess.run(["umount", str(home)], check=True)
+
+
+def test_a_home_that_cannot_be_made_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv("LAB_HOME", str(file / "lab"))
+    with pytest.raises(lab.LabError, match="cannot be written"):
+        lab.up("embedded")
+
+
+def test_a_deep_folder_still_gets_a_socket(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 60) / ("e" * 60)
+    monkeypatch.setenv("LAB_HOME", str(deep))
+    try:
+        assert lab.up().redis.ping()
+        assert len(str(paths.socket_path(deep))) < 100
+        lab.down()
+        assert not paths.socket_path(deep).parent.exists()
+    finally:
+        processes.kill(processes.marked(deep))

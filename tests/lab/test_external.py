@@ -1,0 +1,100 @@
+"""A stack that someone else runs, and the kinds of stack that there are."""
+
+from __future__ import annotations
+
+import pytest
+
+import lab
+from lab import external, lifecycle
+from lab.stack import Stack, Status
+from tests.lab.conftest import free_ports
+
+
+@pytest.fixture
+def outside(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The shared stack, seen as a server that someone else runs."""
+    monkeypatch.setattr(lifecycle, "_current", None)
+    monkeypatch.setenv("LAB_STACK", "external")
+    monkeypatch.setenv("LAB_REDIS_URL", stack.redis_url)
+    monkeypatch.setenv("LAB_MONGO_URL", stack.mongo_url)
+    return monkeypatch
+
+
+def test_external_takes_the_urls_of_the_environment(
+    outside: pytest.MonkeyPatch, stack: Stack
+) -> None:
+    found = lab.up()
+    assert found.kind == "external"
+    assert found.redis.ping()
+    assert found.mongo_url == stack.mongo_url
+    assert lab.status().running
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("LAB_REDIS_URL", "", "needs LAB_REDIS_URL, for example"),
+        ("LAB_MONGO_URL", "", "needs LAB_MONGO_URL, for example"),
+        ("LAB_REDIS_URL", "redis://127.0.0.1:{free}", "Nothing answers as Redis"),
+        ("LAB_REDIS_URL", "http://127.0.0.1", "is not a Redis URL"),
+        ("LAB_MONGO_URL", "nonsense", "Nothing answers as MongoDB"),
+        ("LAB_MONGO_URL", "mongodb://u:secret@127.0.0.1:{free}/", "LAB_MONGO_URL=mongodb://u@127"),
+    ],
+)
+def test_a_wrong_url_is_told_without_its_password(
+    outside: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    outside.setattr(external, "_PATIENCE", 0.3)
+    outside.setenv(variable, value.format(free=free_ports(1)[0]))
+    with pytest.raises(lab.LabError, match=told) as raised:
+        lab.up()
+    assert "secret" not in str(raised.value)
+
+
+def test_the_external_stack_is_not_ours_to_stop(
+    outside: pytest.MonkeyPatch, stack: Stack, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.up()
+    for change in (lab.stop, lab.start, lab.kill):
+        with pytest.raises(lab.Unsupported, match="embedded stack only"):
+            change("redis")
+    lab.down()
+    assert "left running" in capsys.readouterr().out
+    assert stack.redis.ping()
+
+
+def test_status_names_what_does_not_answer(outside: pytest.MonkeyPatch) -> None:
+    outside.setenv("LAB_REDIS_URL", f"redis://127.0.0.1:{free_ports(1)[0]}")
+    status = lab.status()
+    assert not status.running
+    assert [row.status for row in status.rows] == ["no answer", "running"]
+
+
+def test_other_kinds_say_what_to_do() -> None:
+    with pytest.raises(lab.Unsupported, match=r"docker compose up -d.*LAB_STACK=external"):
+        lab.up("containers")
+    with pytest.raises(lab.LabError, match="there are: embedded, containers, external"):
+        lab.up("cloud")
+
+
+@pytest.mark.parametrize(
+    ("url", "cli", "gears"),
+    [
+        ("redis://127.0.0.1:6390", "redis-cli -p 6390", "--host 127.0.0.1 --port 6390"),
+        (
+            "redis://:pw@db.example:7000/0",
+            "redis-cli -h db.example -p 7000 -a pw --no-auth-warning",
+            "--host db.example --port 7000 --password pw",
+        ),
+    ],
+)
+def test_terminal_lines_reach_the_front_door(url: str, cli: str, gears: str) -> None:
+    made = Stack("external", url, url, "mongodb://x", "mongodb://x", lambda: Status("external", []))
+    assert made.cli == cli
+    assert made.gears_cli_args == gears
+
+
+def test_passwords_are_hidden() -> None:
+    assert external.hide_password("redis://:p@ss@h:1/0") == "redis://@h:1/0"
+    assert external.hide_password("mongodb://u:p@h/?a=b") == "mongodb://u@h/?a=b"
+    assert external.hide_password("redis://h:1") == "redis://h:1"
