@@ -87,12 +87,12 @@ class Classifier(dict[bytes, Kind]):
             return Kind.SPECIAL
         if name in _BY_SUBCOMMAND:
             return Kind.SUBCOMMAND
+        if name in _TRANSACTION:
+            return _TRANSACTION[name]
         if not self._interest:
             return Kind.PLAIN
         if name in self._special:
             return Kind.SPECIAL
-        if name in _TRANSACTION:
-            return _TRANSACTION[name]
         if name in _STREAMING:
             return Kind.STREAMING
         if self._table.is_blocking(name):

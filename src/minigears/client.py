@@ -284,6 +284,7 @@ class Client(asyncio.Protocol):
                 await self.drained()
                 if kind is Kind.STREAMING:
                     self.replies.stop_counting()
+                    self._in_multi = False  # RESET ends a transaction; the others cannot be in one
                 else:
                     await self._door.serve(self, self._pending.popleft())
             else:

@@ -45,7 +45,7 @@ class Door:
         self.scopes: dict[bytes, list[Event]] = {}
         """Keys of commands that are being served with the right to override their reply, and the
         events that they have caused so far."""
-        callbacks = Callbacks(self._interest, self.delivery.done, self._executor_restarted)
+        callbacks = Callbacks(self._interest, self.delivery.done, self._executor_ready)
         self.executor = Supervisor(settings, callbacks)
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
@@ -150,11 +150,14 @@ class Door:
         before, self.interest = self.interest, Interest.from_frame(frame)
         self.classifier = Classifier(self.table, self.interest)
         self.delivery.forget({w.id for w in before.keys} - {w.id for w in self.interest.keys})
-        if self.interest.keys:
-            await enable_notifications(self._connected(), self.interest.reads_matter)
-        await self.notifications.watch(self.interest.subscriptions())
+        try:
+            if self.interest.keys:
+                await enable_notifications(self._connected(), self.interest.reads_matter)
+            await self.notifications.watch(self.interest.subscriptions())
+        except BackendError as error:  # `_connect` does both once Redis is back
+            log.warning("the registrations are not watched yet: %s", error)
 
-    def _executor_restarted(self) -> None:
+    def _executor_ready(self) -> None:
         """Send again what the last executor did not finish."""
         if events := self.delivery.outstanding():
             self.executor.send_events(events)

@@ -105,6 +105,11 @@ class Link:
             raise LinkClosed("the other side has gone")
         return self._frames.feed(data)
 
+    def shutdown(self) -> None:
+        """End the conversation: who waits in `receive`, here or there, gets LinkClosed."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
+
     def close(self) -> None:
         """Close this end."""
         self._sock.close()

@@ -59,9 +59,9 @@ class Notifications:
 
     async def watch(self, patterns: frozenset[bytes]) -> None:
         """Subscribe to exactly these patterns; returns once Redis has confirmed."""
-        connection = self._connected()
         new, old = sorted(patterns - self._patterns), sorted(self._patterns - patterns)
         self._patterns = patterns
+        connection = self._connected()
         for command, names in (("PSUBSCRIBE", new), ("PUNSUBSCRIBE", old)):
             confirmations = [connection.call(command, name) for name in names]
             if confirmations:

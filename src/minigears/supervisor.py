@@ -45,7 +45,8 @@ class Callbacks:
     interest: Callable[[dict[str, Any]], Any]
     """Awaited: replies that come after it wait for it."""
     done: Callable[[list[int]], None]
-    restarted: Callable[[], None]
+    ready: Callable[[], None]
+    """An executor has loaded its registrations: the first one, or one that takes over."""
 
 
 class _Pipe(asyncio.Protocol):
@@ -104,11 +105,12 @@ class Supervisor:
             raise ExecutorLost("the executor did not start; its own words are in the log above")
 
     async def command(self, argv: Sequence[bytes], client: dict[str, Any]) -> bytes:
-        """Have an `RG.*` command answered.
+        """Have an `RG.*` command answered; waits for an executor that is being started.
 
         Raises:
             ExecutorLost: the executor died over it.
         """
+        await self._ready.wait()
         number = next(self._ids)
         future = self._commands[number] = asyncio.get_running_loop().create_future()
         assert self._control is not None
@@ -124,6 +126,7 @@ class Supervisor:
         Raises:
             ExecutorLost: the executor died over it.
         """
+        await self._ready.wait()
         number = next(self._ids)
         future = self._calls[number] = asyncio.get_running_loop().create_future()
         self.send(("call", number, registrations, list(argv)))
@@ -220,7 +223,9 @@ class Supervisor:
             frame = await self._inbox.get()
             if frame[0] == "interest":
                 await self._callbacks.interest(frame[1])
-                self._ready.set()
+                if not self._ready.is_set():
+                    self._ready.set()
+                    self._callbacks.ready()
             elif frame[0] == "reply":
                 future = self._commands.get(frame[1])
                 if future and not future.done():
@@ -232,20 +237,19 @@ class Supervisor:
             assert self._process is not None
             started = asyncio.get_running_loop().time()
             status = await self._process.wait()
+            started_before = self._ready.is_set() or self.restarts
+            self._ready.clear()
             self._fail_waiting()
-            if not self._ready.is_set() and not self.restarts:
+            if not started_before:
                 return
             log.error("the executor ended (status %s); starting another", status)
             lived = asyncio.get_running_loop().time() - started
             pause = _RESTART_PAUSE if lived > _RESTART_LIMIT else min(pause * 2, _RESTART_LIMIT)
             await asyncio.sleep(pause)
             self.restarts += 1
-            self._ready.clear()
-            await self._spawn()
             self._tasks[0].cancel()
+            await self._spawn()
             self._tasks[0] = asyncio.get_running_loop().create_task(self._read_control())
-            await self._ready.wait()
-            self._callbacks.restarted()
 
     def _fail_waiting(self) -> None:
         error = ExecutorLost("the executor died while it was working on this; it is started again")

@@ -15,6 +15,9 @@ from minigears.executor.errors import ForceStopped
 from minigears.executor.ids import SHARD, Counter, to_id, to_number
 from minigears.executor.steps import READ_STEP, Run, Step
 
+_CHECKPOINTS = 100
+"""Turns of a loop within which Python surely raises what another thread has sent."""
+
 
 class Execution:
     """One run: its state, what came out, how long it took. Times are in milliseconds."""
@@ -23,6 +26,7 @@ class Execution:
         "_lock",
         "_on_done",
         "_thread",
+        "_torn",
         "aborted",
         "errors",
         "number",
@@ -47,6 +51,7 @@ class Execution:
         self.aborted = False
         self.waits_for: Future[Any] | None = None
         self._thread: int | None = None
+        self._torn = False
         self._lock = threading.Lock()
         self._on_done: list[Callable[[Execution], None]] = []
 
@@ -62,15 +67,14 @@ class Execution:
 
     def run(self, run: Run, records: Iterable[Any]) -> None:
         """Run in this thread, from which `abort` may tear it; then tell those who wait."""
-        try:
-            self._enter()
-            started = time.perf_counter()
+        started = time.perf_counter()
+        parts = [self._enter, lambda: self._run(run, records), self._leave, self._leave]
+        while parts:
             try:
-                self.results = run.results(self.steps, records)
-            finally:
-                self._leave()
-        except ForceStopped as error:  # it hit our own code, between two calls of the user's
-            run.fail(error)
+                while parts:
+                    parts.pop(0)()
+            except ForceStopped as error:  # it hit our own code, between two calls of the user's
+                run.fail(error)
         self.total_ms = (time.perf_counter() - started) * 1000
         self.aborted = run.aborted
         self.finish(run.errors)
@@ -100,9 +104,16 @@ class Execution:
             if self._thread is None:
                 self.aborted = True
                 return
+            if self._torn:
+                return
+            self._torn = True
             if self.waits_for is not None:
                 self.waits_for.cancel()
             _raise_in(self._thread, ForceStopped)
+
+    def _run(self, run: Run, records: Iterable[Any]) -> None:
+        if not self.aborted:
+            self.results = run.results(self.steps, records)
 
     def _enter(self) -> None:
         with self._lock:
@@ -112,10 +123,14 @@ class Execution:
             self._thread = threading.get_ident()
 
     def _leave(self) -> None:
+        """From here on no abort comes; one that is on its way hits here, not the next execution.
+
+        It may hit before the thread is forgotten, so this is done twice.
+        """
         with self._lock:
-            ident, self._thread = self._thread, None
-            if ident is not None:
-                _raise_in(ident, None)  # an abort that came too late must not hit the next one
+            self._thread = None
+        for _ in range(_CHECKPOINTS if self._torn else 0):
+            pass
 
     # what commands show
 
@@ -201,6 +216,5 @@ class ExecutionLog:
                 numbers.append(number)
 
 
-def _raise_in(thread: int, error: type[BaseException] | None) -> None:
-    argument = None if error is None else ctypes.py_object(error)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), argument)
+def _raise_in(thread: int, error: type[BaseException]) -> None:
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(error))

@@ -5,11 +5,23 @@ Functions name `redisgears` as their module, so that pickled code refers to them
 
 from __future__ import annotations
 
+import asyncio
 import builtins
+import copy
+import functools
+import io
+import itertools
+import logging
+import operator
+import pickle
+import struct
 import sys
 import threading
+import traceback
 import types
+import weakref
 from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -45,8 +57,8 @@ def install(gears: Gears) -> None:
 def script_globals() -> dict[str, Any]:
     """A fresh set of the global names that a script sees."""
     module = sys.modules["redisgears"]
-    names = {"redisgears": module, "rg": module, "str": str, "sys": sys}
-    return {"__name__": "redisgears_script", "__builtins__": builtins, **_NAMES, **names}
+    own = {"__name__": "redisgears_script", "__builtins__": builtins}
+    return {**own, **_LIBRARY, **_NAMES, "redisgears": module, "rg": module}
 
 
 def _context() -> Context:
@@ -168,8 +180,6 @@ def runCoroutine(
     """Run a coroutine after `delay` seconds; its value or error goes to the future `f`."""
 
     async def run() -> None:
-        import asyncio
-
         await asyncio.sleep(delay)
         try:
             value = await coroutine
@@ -249,6 +259,17 @@ def running(context: Context) -> Iterator[None]:
     finally:
         current.reset(token)
 
+
+_LIBRARY: dict[str, Any] = {
+    **{module.__name__: module for module in (asyncio, copy, io, itertools, logging, operator)},
+    **{module.__name__: module for module in (pickle, struct, sys, traceback, types, weakref)},
+    "Future": Future,
+    "StringIO": io.StringIO,
+    "Thread": threading.Thread,
+    "partial": functools.partial,
+    "str": str,
+}
+"""Names of the standard library that RedisGears's script sees without importing them."""
 
 _NAMES: dict[str, Any] = {
     "GB": GearsBuilder,

@@ -1,0 +1,151 @@
+"""Whatever clients do, they get what Redis itself would have given them."""
+
+import concurrent.futures
+
+import psutil
+import pytest
+import redis
+from realgears import MiniGears, descriptors
+from realredis import wait_for
+
+REGISTER = "GB('KeysReader').foreach(lambda x: None).register(prefix='k:*', mode='sync')"
+
+
+@pytest.fixture(params=["no registration", "a registration"])
+def gears_either_way(request, gears: MiniGears):
+    if request.param == "a registration":
+        gears.run(REGISTER)
+    return gears
+
+
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_types_of_replies(gears_either_way, protocol):
+    with gears_either_way.client(protocol=protocol) as client:
+        client.hset("k:h", mapping={"a": 1, "b": 2})
+        client.zadd("k:z", {"m": 1.5})
+        assert client.hgetall("k:h") == {"a": "1", "b": "2"}
+        assert client.zscore("k:z", "m") == 1.5
+        assert client.get("k:none") is None
+        with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+            client.incr("k:h")
+        assert client.execute_command("RG.PYEXECUTE", "GB('ShardsIDReader').run()") == [["1"], []]
+
+
+def test_large_values(gears_either_way):
+    value = b"x" * (64 << 20)
+    with gears_either_way.client(decode_responses=False) as client:
+        assert client.set("k:large", value)
+        assert client.get("k:large") == value
+
+
+def test_blocking_commands_do_not_hold_up_what_came_before(gears_either_way):
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        sock.sendall(b"SET k:1 1\r\nBLPOP k:list 0\r\n")
+        assert sock.recv(100) == b"+OK\r\n"
+        other.rpush("k:list", "v")
+        assert sock.recv(100) == b"*2\r\n$6\r\nk:list\r\n$1\r\nv\r\n"
+
+
+def test_publish_and_subscribe(gears_either_way):
+    with gears_either_way.client() as client, client.pubsub() as subscriber:
+        client.set("k:before", 1)
+        subscriber.subscribe("news")
+        assert subscriber.get_message(timeout=10)["type"] == "subscribe"
+        client.publish("news", "hello")
+        assert subscriber.get_message(timeout=10)["data"] == "hello"
+        subscriber.unsubscribe("news")
+        assert subscriber.get_message(timeout=10)["type"] == "unsubscribe"
+
+
+def test_a_connection_that_has_written_can_subscribe_and_write_again(gears_either_way):
+    with gears_either_way.raw() as sock:
+        stream = sock.makefile("rb")
+        sock.sendall(b"SET k:1 1\r\n")
+        assert stream.readline() == b"+OK\r\n"
+        sock.sendall(b"SUBSCRIBE c\r\n")
+        assert [stream.readline() for _ in range(6)][2] == b"subscribe\r\n"
+        sock.sendall(b"UNSUBSCRIBE c\r\n")
+        assert [stream.readline() for _ in range(6)][2] == b"unsubscribe\r\n"
+        sock.sendall(b"SET k:1 2\r\nGET k:1\r\n")
+        assert [stream.readline() for _ in range(3)] == [b"+OK\r\n", b"$1\r\n", b"2\r\n"]
+
+
+def test_client_tracking_invalidates(gears_either_way):
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        stream = sock.makefile("rb")
+        sock.sendall(b"HELLO 3\r\nCLIENT TRACKING ON\r\nSET k:0 0\r\nGET k:1\r\nPING\r\n")
+        while stream.readline() != b"+PONG\r\n":
+            pass
+        other.set("k:1", 1)
+        assert stream.readline() == b">2\r\n"
+        assert stream.readline() + stream.readline() == b"$10\r\ninvalidate\r\n"
+
+
+def test_monitor(gears_either_way):
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        stream = sock.makefile("rb")
+        sock.sendall(b"SET k:1 1\r\nMONITOR\r\n")
+        assert [stream.readline() for _ in range(2)] == [b"+OK\r\n", b"+OK\r\n"]
+        other.set("k:2", "seen-by-monitor")
+        assert any(b"seen-by-monitor" in stream.readline() for _ in range(20))
+
+
+def test_client_reply_off_and_skip(gears_either_way):
+    with gears_either_way.raw() as sock:
+        stream = sock.makefile("rb")
+        sock.sendall(
+            b"CLIENT REPLY OFF\r\nSET k:1 1\r\nSET k:2 2\r\nCLIENT REPLY ON\r\nGET k:2\r\n"
+        )
+        assert [stream.readline() for _ in range(3)] == [b"+OK\r\n", b"$1\r\n", b"2\r\n"]
+        sock.sendall(b"CLIENT REPLY SKIP\r\nSET k:3 3\r\nGET k:3\r\n")
+        assert [stream.readline() for _ in range(2)] == [b"$1\r\n", b"3\r\n"]
+
+
+def test_other_databases(gears_either_way):
+    with gears_either_way.client(db=3) as client:
+        client.set("k:1", "three")
+        assert client.get("k:1") == "three"
+    with gears_either_way.client() as client:
+        assert client.get("k:1") is None
+
+
+def test_quit_and_protocol_errors_close(gears_either_way):
+    with gears_either_way.raw() as sock:
+        sock.sendall(b"QUIT\r\n")
+        assert sock.recv(100) == b"+OK\r\n"
+        assert sock.recv(100) == b""
+    with gears_either_way.raw() as sock:
+        sock.sendall(b"*1\r\n$x\r\n")
+        assert sock.recv(200).startswith(b"-Protocol error")
+        assert sock.recv(100) == b""
+
+
+def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(gears_either_way):
+    door = psutil.Process(gears_either_way.process.pid)
+    before = descriptors(door)
+    for _ in range(20):
+        with gears_either_way.raw() as sock:
+            sock.sendall(b"SET k:1 1\r\n*3\r\n$3\r\nSET\r\n$3\r\nk:2\r\n$100\r\nhalf")
+    wait_for(lambda: descriptors(door) <= before, what="closed connections")
+    with gears_either_way.client() as client:
+        assert client.get("k:1") == "1"
+        assert client.get("k:2") is None
+
+
+def test_a_thousand_clients_at_once(gears_either_way):
+    clients = [gears_either_way.client() for _ in range(1000)]
+    try:
+        with concurrent.futures.ThreadPoolExecutor(20) as pool:
+            list(pool.map(lambda i: clients[i].set(f"k:{i}", i), range(1000)))
+            values = list(pool.map(lambda i: clients[i].get(f"k:{i}"), range(1000)))
+        assert values == [str(i) for i in range(1000)]
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_gears_commands_inside_multi_fail_in_exec(gears_either_way):
+    with gears_either_way.client() as client, client.pipeline() as pipe:
+        pipe.execute_command("RG.PYEXECUTE", "GB().run()")
+        with pytest.raises(redis.ResponseError, match="Can not run gears inside a multi"):
+            pipe.execute()

@@ -1,0 +1,89 @@
+"""A minigears in front of a real Redis, for tests."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import redis
+from realredis import RedisServer, wait_for
+
+
+class MiniGears:
+    """The process, its port, its log."""
+
+    def __init__(self, server: RedisServer, directory: Path, *options: str):
+        self.server = server
+        self.directory = directory
+        self.options = list(options)
+        self.port = 0
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it; on the port that it had before, if it ran before."""
+        command = [sys.executable, "-m", "minigears", "--redis", f"unix://{self.server.socket}"]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--cache", str(self.directory / "cache")]
+        with (self.directory / "minigears.log").open("a") as log:
+            self.process = subprocess.Popen(
+                command + self.options, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert self.process.stdout is not None
+        ready = self.process.stdout.readline()
+        assert ready, self.log
+        self.port = int(ready.rpartition(":")[2])
+
+    @property
+    def log(self) -> str:
+        """What it has logged, in all its lives."""
+        return (self.directory / "minigears.log").read_text()
+
+    @property
+    def executor(self) -> psutil.Process | None:
+        """Its executor process."""
+        assert self.process is not None
+        children = psutil.Process(self.process.pid).children()
+        found = [child for child in children if "minigears.executor" in child.cmdline()]
+        return found[0] if found else None
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash; its executor ends by itself."""
+        assert self.process is not None
+        executor = self.executor
+        self.process.kill()
+        self.process.wait()
+        if executor:
+            wait_for(lambda: not executor.is_running(), what="the executor to end")
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+    def client(self, **options: object) -> redis.Redis:
+        """A redis-py client without time limit and retry, as `RG.PYEXECUTE` wants it."""
+        defaults = {"decode_responses": True, "socket_timeout": None, "retry": None}
+        return redis.Redis(port=self.port, **(defaults | options))
+
+    def run(self, script: str, *more: str) -> object:
+        """`RG.PYEXECUTE`."""
+        with self.client() as client:
+            return client.execute_command("RG.PYEXECUTE", script, *more)
+
+    @contextmanager
+    def raw(self) -> Iterator[socket.socket]:
+        """A bare connection."""
+        with socket.create_connection(("127.0.0.1", self.port), 30) as sock:
+            yield sock
+
+
+def descriptors(process: psutil.Process) -> int:
+    """How many files and sockets a process holds open."""
+    return process.num_fds()
