@@ -31,6 +31,10 @@ def exceptions() -> dict[int, str]:
     }
 
 
+BY_CHANCE = frozenset({167})
+"""Exceptions that are as recorded when the order of SCAN happens to be the same."""
+
+
 class Client:
     """A raw connection: replies are compared byte by byte."""
 
@@ -115,7 +119,7 @@ def test_replay(client: Client, mongo: str) -> None:
     for exchange in golden.load():
         got = replay(client, exchange, ids, mongo)
         differs = not golden.same(exchange, got, ids)
-        if differs != (exchange.n in expected):
+        if differs != (exchange.n in expected) and exchange.n not in BY_CHANCE:
             wrong.append(f"{exchange}\n  recorded {exchange.reply!r}\n  got      {got!r}")
         ids.learn(exchange, got)
     assert not wrong, "\n".join(wrong)
