@@ -159,6 +159,7 @@ def test_a_full_disk_is_named(make_store, tmp_path, log):
         subprocess.run(["umount", small], check=True)
 
 
+@pytest.mark.long
 def test_pip_does_it_where_there_is_no_uv(wheels, tmp_path):
     """A bare environment: pip, and of our dependencies only `packaging`."""
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "bare"], check=True)
