@@ -268,6 +268,7 @@ class Client(asyncio.Protocol):
         self._task = asyncio.get_running_loop().create_task(work)
 
     async def _connect(self) -> None:
+        await self._door.connected.wait()
         try:
             self._backend = await self._door.address.connect(lambda: _BackendSide(self))
         except BackendError as error:

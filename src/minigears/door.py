@@ -47,6 +47,8 @@ class Door:
         events that they have caused so far."""
         callbacks = Callbacks(self._interest, self.delivery.done, self._executor_ready)
         self.executor = Supervisor(settings, callbacks)
+        self.connected = asyncio.Event()
+        """Set while redis-server is there: clients wait for it before they are connected."""
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
         self._streams: set[bytes] = set()
@@ -70,6 +72,7 @@ class Door:
         lost = await self._connect()
         await self.executor.start()
         await self._recover()
+        self.connected.set()
         self._keeper = loop.create_task(self._keep_connected(lost))
         await self._server.start_serving()
         bound = self._server.sockets[0].getsockname()
@@ -181,12 +184,15 @@ class Door:
     async def _keep_connected(self, lost: asyncio.Future[Any]) -> None:
         while True:
             await lost
+            self.connected.clear()
             log.error("redis-server at %s is gone; waiting for it", self.address)
             for client in list(self.clients):
                 client.close()
             lost = await self._reconnect()
             log.info("redis-server at %s is back", self.address)
+            self.executor.send(("rescan",))  # streams may have grown while nobody told us
             await self._recover()
+            self.connected.set()
 
     async def _reconnect(self) -> asyncio.Future[Any]:
         pause = _RECONNECT_PAUSE

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -47,9 +47,11 @@ class MiniGears:
     def executor(self) -> psutil.Process | None:
         """Its executor process."""
         assert self.process is not None
-        children = psutil.Process(self.process.pid).children()
-        found = [child for child in children if "minigears.executor" in child.cmdline()]
-        return found[0] if found else None
+        for child in psutil.Process(self.process.pid).children():
+            with suppress(psutil.Error):  # a zombie has no command line
+                if "minigears.executor" in child.cmdline():
+                    return child
+        return None
 
     def kill(self) -> None:
         """SIGKILL, as a crash; its executor ends by itself."""

@@ -8,9 +8,11 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import firing, records, replies
+from minigears.executor.calls import together
 from minigears.executor.context import UNSET, CommandContext
 from minigears.executor.executions import Execution
 from minigears.executor.hooks import run_hooks
+from minigears.executor.prefetch import Prefetch
 from minigears.executor.redisconn import RedisError
 from minigears.executor.registrations import Registration
 from minigears.link import Link
@@ -47,6 +49,8 @@ class Events:
                 self._gears.hub.submit(key, job)
         elif kind == "streams":
             self._streams(frame[1])
+        elif kind == "rescan":
+            self._rescan()
         elif kind == "event":
             self._gears.hub.submit(frame[3], functools.partial(self._event_of_command, *frame[1:]))
         elif kind == "call":
@@ -61,33 +65,44 @@ class Events:
         if registration is None:
             self._done.append(seq)
             return
-        record = self._record(registration, key, event)
+        record, prefetch = self._read(registration, key, event)
         if record is None:
             self._done.append(seq)
         elif registration.sync:
-            firing.run_here(self._gears, registration, (record,), self._gears.hub)
+            firing.run_here(
+                self._gears, registration, (record,), self._gears.hub, prefetch=prefetch
+            )
+            registration.habits.learn(event, prefetch.asked)
             self._done.append(seq)
         else:
             tell = functools.partial(self._done_elsewhere, seq)
             firing.run_in_pool(self._gears, registration, (record,), tell)
 
-    def _record(self, registration: Registration, key: bytes, event: str) -> Any:
-        """The record of the key; None when keys of its type are not wanted."""
-        args = registration.args
+    def _read(self, registration: Registration, key: bytes, event: str) -> tuple[Any, Prefetch]:
+        """The key's record, None when keys of its type are not wanted; and what was read ahead."""
+        gears, args = self._gears, registration.args
+        rules = gears.rules
+        ahead = registration.sync and not rules.misses_matter
+        reads = registration.habits.reads(event, key) if ahead else []
         if not args.read_value and args.key_types is None:
-            return records.bare_record(key, event)
-        gears = self._gears
-        marked = gears.rules.missed(key)
+            replies = gears.hub.call(together(reads, False)) if reads else []
+            record = records.bare_record(key, event)
+            return record, Prefetch(rules.table, key, reads, replies)
+        record: Any
+        expected, marked = registration.last_type, rules.missed(key)
         try:
-            record = records.read_key(gears.hub, key, event, registration.last_type, marked)
+            record, replies = records.read_key(gears.hub, key, event, expected, marked, reads)
         except RedisError as error:
             log.warning("the key of an event cannot be read: %s", error)
-            return None
+            record, replies = records.key_record(key, event, "empty", None), []
+            reads = []
         if record["type"] != "empty":
             registration.last_type = record["type"]
         if args.key_types is not None and record["type"] not in args.key_types:
-            return None
-        return record if args.read_value else records.bare_record(key, event)
+            record = None
+        elif not args.read_value:
+            record = records.bare_record(key, event)
+        return record, Prefetch(rules.table, key, reads, replies)
 
     def _event_of_command(
         self, seq: int, registration_id: str, key: bytes, event: str, argv: list[bytes]
@@ -95,7 +110,7 @@ class Events:
         """An event whose function may override the reply of the command that caused it."""
         gears = self._gears
         registration = gears.registry.get(registration_id)
-        record = self._record(registration, key, event) if registration is not None else None
+        record = self._read(registration, key, event)[0] if registration is not None else None
         command = CommandContext(argv)
 
         def answer(execution: Execution | None) -> None:
@@ -123,6 +138,12 @@ class Events:
             if registration.runner is not None:
                 for key in keys:
                     registration.runner.notify(key)
+
+    def _rescan(self) -> None:
+        """Notifications may have been missed: look at the streams themselves."""
+        for registration in self._gears.registry:
+            if registration.runner is not None:
+                registration.runner.rescan()
 
     def _call(self, seq: int, ids: list[str], argv: list[bytes]) -> None:
         def answer(raw: bytes | None) -> None:
