@@ -83,8 +83,8 @@ class MovieConnector(MongoConnector):
             raise ValueError('not a JSON object')
         if '_id' in document:
             raise ValueError("_id is MongoDB's own field")
-        if document.get(self.PrimaryKey(), key) != key:  # trap 2: rgsync may write 1 where the key says "1"
-            raise ValueError('%s is %r, but the key says %r' % (self.PrimaryKey(), document[self.PrimaryKey()], key))
+        # Trap 2: rgsync may write 1 where the key says "1". The key says it, whatever a renamed document says.
+        document.pop(self.PrimaryKey(), None)
         document = {self.PrimaryKey(): key, **document}
         if len(bson.encode(document)) > MAX_BYTES:  # encoding also finds integers over 64 bits
             raise ValueError('larger than %d bytes' % MAX_BYTES)

@@ -22,12 +22,12 @@ from pymongo.errors import OperationFailure
 NAME, VERSION = 'MoviesWriteThrough', '1.0.0'
 PREFIX, COLLECTION, PRIMARY_KEY = 'MovieEntity:', 'movies', 'movieId'
 PATIENCE_MS = 2000
-JSON = 'set mset merge clear toggle numincrby nummultby numpowby strappend arrappend arrinsert arrpop arrtrim del'
+JSON = 'set mset merge clear toggle numincrby nummultby numpowby strappend arrappend arrinsert arrpop arrtrim'
 JSON_WRITES = ['json.' + name for name in JSON.split()]
+WRITES = JSON_WRITES + ['change', 'copy_to', 'rename_to', 'restore']
 DELETES = ['del', 'json.del', 'expired', 'rename_from', 'move_from']
-EVENTS = JSON_WRITES + DELETES + ['change', 'copy_to', 'rename_to', 'restore']
-# Whoever sends one of these waits for the functions below, which may replace the reply.
-COMMANDS = JSON_WRITES + ['json.forget', 'del', 'unlink', 'rename', 'renamenx', 'copy', 'restore', 'move']
+# Whoever sends one of these waits for `write_through`, which may replace the reply.
+COMMANDS = JSON_WRITES + ['json.del', 'json.forget', 'del', 'unlink', 'rename', 'renamenx', 'copy', 'restore', 'move']
 
 
 class Movies:
@@ -40,6 +40,7 @@ class Movies:
 
     @property
     def collection(self):
+        """The collection; finds out at first use whether MongoDB is there."""
         if self._collection is None:
             # Every wait has an end: the client's connection to Redis stands still meanwhile.
             waits = ('serverSelectionTimeoutMS', 'connectTimeoutMS', 'socketTimeoutMS')
@@ -56,16 +57,19 @@ class Movies:
     def write(self, key, text):
         """Make the document of a key equal to the JSON text. Raises when that cannot be."""
         movie_id, document = key[len(PREFIX):], json.loads(text)
-        if not isinstance(document, dict) or '_id' in document or document.get(PRIMARY_KEY, movie_id) != movie_id:
-            raise ValueError('not a JSON object with %s %r and without _id' % (PRIMARY_KEY, movie_id))
+        if not isinstance(document, dict) or '_id' in document:
+            raise ValueError('not a JSON object without _id')
+        document.pop(PRIMARY_KEY, None)  # the key says which movie it is, whatever a renamed document says
         document = {PRIMARY_KEY: movie_id, **document}
         self.collection.replace_one({PRIMARY_KEY: movie_id}, document, upsert=True)
 
     def delete(self, key):
+        """Delete the document of a key, if there is one."""
         self.collection.delete_one({PRIMARY_KEY: key[len(PREFIX):]})
 
 
 def write_through(record):
+    """Make MongoDB equal to Redis for one key. Runs before the client has its reply."""
     key = record['key']
     try:
         document = execute('JSON.GET', key)
@@ -77,7 +81,7 @@ def write_through(record):
         reason = ' '.join(str(error).split())[:300]  # one line, as a Redis error has to be
         log('%s: %s of %s: %s' % (NAME, record['event'], key, reason), level='warning')
         # Raises where no client's reply is held back; then the registration counts a failure.
-        override_reply('-ERR done in Redis, but not in MongoDB: %s' % reason)
+        override_reply('-ERR done in Redis, but MongoDB did not confirm it: %s' % reason)
 
 
 # Read now, so that it is part of the registration: after a restart RedisGears has forgotten it.
@@ -88,7 +92,7 @@ movies = Movies(url, gearsConfigGet('mongoDatabase', 'dbSpeedMernDemo'))
 
 desc = '{"name": "%s.KeysReader", "version": "%s"}' % (NAME, VERSION)
 GB('KeysReader', desc=desc).foreach(write_through).register(
-    prefix=PREFIX + '*', eventTypes=EVENTS, commands=COMMANDS, mode='sync', readValue=False, convertToStr=False
+    prefix=PREFIX + '*', eventTypes=WRITES + DELETES, commands=COMMANDS, mode='sync', readValue=False, convertToStr=False
 )
 
 # Running the script again replaces what it registered before. The id is the second word, the description the sixth.
