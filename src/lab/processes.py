@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import psutil
 
 HOME_MARK = "LAB_STACK_HOME"
 SERVICE_MARK = "LAB_SERVICE"
+_LONG_LOG = 5 * 2**20  # bytes after which a log is put aside at the next start
 _CLOCK_SLACK = 1.0  # seconds by which two readings of a process's start may differ
 
 
@@ -33,11 +35,9 @@ class Proc:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) < _CLOCK_SLACK
-            if not same or process.status() == psutil.STATUS_ZOMBIE:
-                return None
         except psutil.Error:
             return None
-        return process
+        return process if same and not _gone(process) else None
 
     @property
     def alive(self) -> bool:
@@ -54,6 +54,8 @@ def spawn(
     Raises OSError when the program cannot be run or the log cannot be written.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
+    if log.exists() and log.stat().st_size > _LONG_LOG:
+        log.replace(log.with_suffix(".old.log"))
     marks = {HOME_MARK: str(home), SERVICE_MARK: service}
     with log.open("ab") as out:
         child = subprocess.Popen(
@@ -79,9 +81,8 @@ def marked(home: Path, service: str | None = None) -> list[psutil.Process]:
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             marks = process.environ()
-            if marks.get(HOME_MARK) != str(home) or process.status() == psutil.STATUS_ZOMBIE:
-                continue
-            if service in (None, marks.get(SERVICE_MARK)):
+            ours = marks.get(HOME_MARK) == str(home) and not _gone(process)
+            if ours and service in (None, marks.get(SERVICE_MARK)):
                 found.append(process)
     return found
 
@@ -97,7 +98,7 @@ def kill(processes: Iterable[psutil.Process], timeout: float = 5.0) -> None:
     for process in processes:
         with contextlib.suppress(psutil.Error):
             process.kill()
-    psutil.wait_procs(processes, timeout=timeout)
+    _wait_gone(processes, timeout)
 
 
 def end(proc: Proc, timeout: float) -> bool:
@@ -107,8 +108,32 @@ def end(proc: Proc, timeout: float) -> bool:
         return True
     with contextlib.suppress(psutil.Error):
         process.terminate()
-        gone, _ = psutil.wait_procs([process], timeout=timeout)
-        return bool(gone)
+    return _wait_gone([process], timeout)
+
+
+def _wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
+    """Wait until processes have ended; tell whether all have."""
+    left = list(processes)
+    deadline = time.monotonic() + timeout
+    while left := [process for process in left if not _gone(process)]:
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
+
+
+def _gone(process: psutil.Process) -> bool:
+    """Tell whether a process has ended.
+
+    A process whose parent, perhaps another kernel, has not asked for its end yet is a zombie. It
+    has ended all the same. A zombie of our own is cleared away.
+    """
+    try:
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return not process.is_running()
+        process.wait(timeout=0)
+    except psutil.Error:
+        pass
     return True
 
 

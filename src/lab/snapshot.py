@@ -28,6 +28,11 @@ class Stream:
     length: int
     pending: int
 
+    @property
+    def holds_dead_letters(self) -> bool:
+        """True for a stream of entries that were given up: nothing will drain it."""
+        return "dead-letter" in self.name
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -41,8 +46,13 @@ class Snapshot:
 
     @property
     def queued(self) -> int:
-        """Entries in all streams."""
-        return sum(stream.length for stream in self.streams)
+        """Entries in all streams but those of dead letters."""
+        return sum(stream.length for stream in self.streams if not stream.holds_dead_letters)
+
+    @property
+    def dead_letters(self) -> int:
+        """Entries that a recipe gave up."""
+        return sum(stream.length for stream in self.streams if stream.holds_dead_letters)
 
     @property
     def pending(self) -> int:
@@ -71,7 +81,7 @@ class Snapshot:
         """Return what, by the look of it, keeps a write from arriving: the likeliest first."""
         found = []
         if self.movie_keys is None:
-            found.append("Redis does not answer: lab.status(), then lab.up().")
+            found.append("Redis's front door does not answer: lab.status(), then lab.up().")
         if self.documents is None:
             found.append("MongoDB does not answer: lab.start('mongo'), or lab.up().")
         for registration in self.registrations:
@@ -81,6 +91,10 @@ class Snapshot:
                 found.append(f"Registration {registration['id']} is paused or aborted.")
         if self.movie_keys is not None and not self.registrations:
             found.append("No recipe is registered: lab.prepare('write-behind').")
+        if self.dead_letters:
+            found.append(
+                f"{self.dead_letters} entries are dead letters: their field `error` says why."
+            )
         if self.queued and not found:
             found.append("Entries wait in the stream: the recipe is slow, or its worker is stuck.")
         return found or ["Nothing looks broken; the condition itself may never become true."]

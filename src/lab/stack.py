@@ -74,7 +74,7 @@ def _html_row(row: Row) -> str:
     return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stack:
     """Where the parts of the course run. All notebooks work through one of these.
 
@@ -88,7 +88,7 @@ class Stack:
     redis_direct_url: str
     mongo_url: str
     recipe_mongo_url: str
-    status: Callable[[], Status] = field(repr=False, compare=False)
+    status: Callable[[], Status] = field(compare=False)
 
     @cached_property
     def redis(self) -> Redis:
@@ -138,6 +138,10 @@ class Stack:
             words += ["--password", url.password]
         return " ".join(words)
 
+    def __repr__(self) -> str:
+        redis, mongo = hide_password(self.redis_url), hide_password(self.mongo_url)
+        return f"Stack({self.kind}, {redis}, {mongo})"
+
     def _repr_html_(self) -> str:
         return self.status()._repr_html_()
 
@@ -147,3 +151,10 @@ def connect_redis(url: str) -> Redis:
     return Redis.from_url(
         url, decode_responses=True, socket_timeout=None, retry=Retry(NoBackoff(), 0)
     )
+
+
+def hide_password(url: str) -> str:
+    """Return a URL without its password, fit to be printed."""
+    scheme, mark, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    return f"{scheme}{mark}{login.partition(':')[0]}{at}{place}" if at else url

@@ -29,7 +29,7 @@ def prepare(*states: str) -> None:
 
     - "empty": nothing in either store, nothing registered
     - "gears-empty": nothing registered, and no stream left of what was
-    - "movies": exactly the movies of `data/movies.jsonl`, in MongoDB (with an index on `movieId`)
+    - "movies": exactly the movies of `data/movies.jsonl`, in MongoDB (unique index on `movieId`)
       and in Redis (JSON, with a search index)
     - "write-behind", "write-through": that recipe is registered, and no other
 
@@ -80,9 +80,9 @@ def _movies(stack: Stack) -> None:
 
 
 def _movies_in_mongo(stack: Stack, movies: list[dict[str, Any]]) -> None:
+    stack.db.drop_collection(COLLECTION)  # with whatever indexes an earlier notebook tried out
     collection = stack.db[COLLECTION]
-    collection.create_index([("movieId", ASCENDING)])
-    collection.delete_many({})
+    collection.create_index([("movieId", ASCENDING)], unique=True)
     collection.insert_many([dict(movie) for movie in movies])
 
 

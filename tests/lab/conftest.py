@@ -54,6 +54,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
+def breakable(stack: Stack) -> Iterator[Stack]:
+    """The shared stack, for tests that break it in ways that `lab.up()` mends."""
+    yield stack
+    lab.up()
+
+
+@pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A home with nothing in it, for the tests that start and break stacks."""
     folder = tmp_path / "lab"
@@ -68,7 +75,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def elsewhere(home: Path) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+def elsewhere() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     """Run Python code in another process, as another kernel would."""
     running: list[subprocess.Popen[str]] = []
 

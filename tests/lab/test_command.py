@@ -121,7 +121,7 @@ def test_doctor_names_a_module_that_does_not_load(
 
 
 @pytest.mark.parametrize("stop_stack", [True, False])
-def test_notebook_starts_jupyterlab_and_ends_it(home: Path, stop_stack: bool) -> None:
+def test_notebook_starts_jupyterlab_and_ends_it(breakable: Stack, stop_stack: bool) -> None:
     port = ports.next_free(20000 + os.getpid() % 20000)
     words = [LAB, "notebook", "--port", str(port), *(["--stop-stack"] if stop_stack else [])]
     display = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}

@@ -6,7 +6,7 @@ import pytest
 
 import lab
 from lab import external, lifecycle
-from lab.stack import Stack, Status
+from lab.stack import Stack, Status, hide_password
 from tests.lab.conftest import free_ports
 
 
@@ -91,10 +91,11 @@ def test_other_kinds_say_what_to_do() -> None:
 def test_terminal_lines_reach_the_front_door(url: str, cli: str, gears: str) -> None:
     made = Stack("external", url, url, "mongodb://x", "mongodb://x", lambda: Status("external", []))
     assert made.cli == cli
+    assert ":pw@" not in repr(made)
     assert made.gears_cli_args == gears
 
 
 def test_passwords_are_hidden() -> None:
-    assert external.hide_password("redis://:p@ss@h:1/0") == "redis://@h:1/0"
-    assert external.hide_password("mongodb://u:p@h/?a=b") == "mongodb://u@h/?a=b"
-    assert external.hide_password("redis://h:1") == "redis://h:1"
+    assert hide_password("redis://:p@ss@h:1/0") == "redis://@h:1/0"
+    assert hide_password("mongodb://u:p@h/?a=b") == "mongodb://u@h/?a=b"
+    assert hide_password("redis://h:1") == "redis://h:1"

@@ -23,7 +23,7 @@ class Minigears(Service):
         backend = f"unix://{paths.socket_path(home)}"
         words = [sys.executable, "-m", "minigears", "--redis", backend]
         words += ["--listen", f"{ports.LOOPBACK}:{port}"]
-        return [*words, "--cache", str(paths.cache() / "minigears"), "--log-level", "info"]
+        return [*words, "--cache", str(paths.cache()), "--log-level", "info"]
 
     def ping(self, home: Path, port: int) -> None:
         """Raise when the front door, or Redis behind it, does not answer."""

@@ -13,6 +13,7 @@ from redis.retry import Retry
 
 from lab import paths, ports
 from lab.errors import Unsupported
+from lab.report import say
 from lab.services.base import Service
 
 
@@ -42,9 +43,11 @@ class Redis(Service):
         return words
 
     def prepare(self, home: Path) -> None:
-        """Make the data folder, and the socket's folder where that is another one."""
+        """Make the data folder and the socket's folder; say which modules are not there."""
         data_folder(home).mkdir(parents=True, exist_ok=True)
         paths.socket_path(home).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if missing := set(paths.MODULES) - set(paths.redis_modules()):
+            say(f"Redis starts without {' and '.join(sorted(missing))}: `lab doctor` says why.")
 
     def ping(self, home: Path, port: int) -> None:
         """Raise when Redis does not answer, or still loads its data."""
