@@ -90,9 +90,10 @@ class Link:
         """Frames that have arrived, without waiting; raises LinkClosed at the end."""
         frames = list(self._ready)
         self._ready.clear()
-        with contextlib.suppress(BlockingIOError):
-            frames.extend(self._read(socket.MSG_DONTWAIT))
-        return frames
+        try:
+            return frames + self._read(socket.MSG_DONTWAIT)
+        except BlockingIOError:
+            return frames
 
     def _read(self, flags: int) -> list[Any]:
         try:

@@ -84,7 +84,7 @@ def _listens(port: int) -> bool:
 def client(redis_server: RedisServer, tmp_path: Path) -> Iterator[Client]:
     """A client of a minigears in front of an empty Redis."""
     command = [sys.executable, "-m", "minigears", "--redis", f"unix://{redis_server.socket}"]
-    command += ["--listen", "127.0.0.1:0", "--cache", str(tmp_path / "cache")]
+    command += ["--listen", "127.0.0.1:0", "--cache", str(REPOSITORY / ".cache/minigears")]
     log = (tmp_path / "minigears.log").open("w")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None

@@ -102,7 +102,7 @@ class Rules:
     """Decides the form of each command, from the command table and the keys being watched."""
 
     def __init__(self, table: CommandTable):
-        self._table = table
+        self.table = table
         self._prefixes: tuple[bytes, ...] = ()
         self._keys: frozenset[bytes] = frozenset()
         self._miss_prefixes: tuple[bytes, ...] = ()
@@ -116,6 +116,11 @@ class Rules:
     def watched(self, key: bytes) -> bool:
         """Whether a KeysReader registration is about this key."""
         return key.startswith(self._prefixes) or key in self._keys
+
+    @property
+    def misses_matter(self) -> bool:
+        """Whether any registration wants to know of reads that find nothing."""
+        return bool(self._miss_prefixes)
 
     def missed(self, key: bytes) -> bool:
         """Whether a registration wants to know when this key is read and not there."""
@@ -134,9 +139,9 @@ class Rules:
 
     def _raises_events(self, argv: Sequence[bytes]) -> bool:
         watching = bool(self._prefixes or self._keys)
-        if watching and any(map(self.watched, self._table.written_keys(argv))):
+        if watching and any(map(self.watched, self.table.written_keys(argv))):
             return True
-        return bool(self._miss_prefixes) and any(map(self.missed, self._table.keys(argv)))
+        return bool(self._miss_prefixes) and any(map(self.missed, self.table.keys(argv)))
 
 
 def _has_word(argv: Sequence[bytes], word: bytes) -> bool:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from minigears.executor.calls import Caller
+    from minigears.executor.prefetch import Prefetch
     from minigears.executor.scripts import Script
     from minigears.executor.sessions import Session
 
@@ -47,6 +48,8 @@ class Context:
     script: Script | None = None
     """The script that runs, while `run` and `register` are allowed."""
     atomic_depth: int = 0
+    prefetch: Prefetch | None = None
+    """What was read ahead for it."""
 
 
 current: ContextVar[Context | None] = ContextVar("minigears_context", default=None)

@@ -81,6 +81,7 @@ class Events:
     def _read(self, registration: Registration, key: bytes, event: str) -> tuple[Any, Prefetch]:
         """The key's record, None when keys of its type are not wanted; and what was read ahead."""
         gears, args = self._gears, registration.args
+        record: Any
         rules = gears.rules
         ahead = registration.sync and not rules.misses_matter
         reads = registration.habits.reads(event, key) if ahead else []
@@ -88,7 +89,6 @@ class Events:
             replies = gears.hub.call(together(reads, False)) if reads else []
             record = records.bare_record(key, event)
             return record, Prefetch(rules.table, key, reads, replies)
-        record: Any
         expected, marked = registration.last_type, rules.missed(key)
         try:
             record, replies = records.read_key(gears.hub, key, event, expected, marked, reads)

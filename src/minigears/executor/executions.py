@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import itertools
 import threading
 import time
 from collections import deque
@@ -12,18 +13,21 @@ from typing import Any
 
 from minigears.executor import replies
 from minigears.executor.errors import ForceStopped
-from minigears.executor.ids import SHARD, Counter, to_id, to_number
+from minigears.executor.ids import SHARD, to_id, to_number
 from minigears.executor.steps import READ_STEP, Run, Step
 
 _CHECKPOINTS = 100
 """Turns of a loop within which Python surely raises what another thread has sent."""
 
 
+_changing = threading.Lock()
+"""Held for the moment in which an execution's state changes; one for all, as it is for so short."""
+
+
 class Execution:
     """One run: its state, what came out, how long it took. Times are in milliseconds."""
 
     __slots__ = (
-        "_lock",
         "_on_done",
         "_thread",
         "_torn",
@@ -52,7 +56,6 @@ class Execution:
         self.waits_for: Future[Any] | None = None
         self._thread: int | None = None
         self._torn = False
-        self._lock = threading.Lock()
         self._on_done: list[Callable[[Execution], None]] = []
 
     @property
@@ -81,7 +84,7 @@ class Execution:
 
     def finish(self, errors: list[str]) -> None:
         """Mark as ended and tell those who wait."""
-        with self._lock:
+        with _changing:
             self.errors = errors
             self.status = "done"
             waiting, self._on_done = self._on_done, []
@@ -90,7 +93,7 @@ class Execution:
 
     def when_done(self, callback: Callable[[Execution], None]) -> None:
         """Call back once it has ended, at once if it has."""
-        with self._lock:
+        with _changing:
             if not self.done:
                 self._on_done.append(callback)
                 return
@@ -98,7 +101,7 @@ class Execution:
 
     def abort(self) -> None:
         """Raise `gears.forcestopped` in it; one that has not begun ends without running."""
-        with self._lock:
+        with _changing:
             if self.done:
                 return
             if self._thread is None:
@@ -116,7 +119,7 @@ class Execution:
             self.results = run.results(self.steps, records)
 
     def _enter(self) -> None:
-        with self._lock:
+        with _changing:
             if self.aborted:
                 raise ForceStopped
             self.status = "running"
@@ -127,7 +130,7 @@ class Execution:
 
         It may hit before the thread is forgotten, so this is done twice.
         """
-        with self._lock:
+        with _changing:
             self._thread = None
         for _ in range(_CHECKPOINTS if self._torn else 0):
             pass
@@ -156,7 +159,7 @@ class ExecutionLog:
     def __init__(self, limit: Callable[[], int], limit_per_registration: Callable[[], int]):
         self._limit = limit
         self._limit_per_registration = limit_per_registration
-        self._numbers = Counter()
+        self._numbers = itertools.count()
         self._all: dict[int, Execution] = {}
         self._kept: deque[int] = deque()
         self._by_registration: dict[str, deque[int]] = {}
@@ -166,7 +169,7 @@ class ExecutionLog:
         self, steps: Sequence[Step], registration: str | None = None, keep: bool = True
     ) -> Execution:
         """A new execution; the oldest ones that are done make room for it."""
-        execution = Execution(self._numbers.take(), steps, registration)
+        execution = Execution(next(self._numbers), steps, registration)
         if keep:
             with self._lock:
                 self._keep(execution)

@@ -10,8 +10,9 @@ from minigears.executor.calls import Caller
 from minigears.executor.context import CommandContext, Context, current
 from minigears.executor.errors import ForceStopped
 from minigears.executor.executions import Execution
+from minigears.executor.prefetch import Prefetch
 from minigears.executor.registrations import Registration
-from minigears.executor.running import user_call, waiting_in
+from minigears.executor.running import call_without_waiting, user_call, waiting_in
 from minigears.executor.steps import Run
 from minigears.executor.streams import BatchFailed
 
@@ -28,9 +29,16 @@ def run_here(
     caller: Caller,
     command: CommandContext | None = None,
     keep: bool = True,
+    prefetch: Prefetch | None = None,
 ) -> Execution:
     """Run in this thread, to the end, without a place to wait for coroutines."""
-    context = Context(caller, registration.session, marked=registration.marked, command=command)
+    context = Context(
+        caller,
+        registration.session,
+        marked=registration.marked,
+        command=command,
+        prefetch=prefetch,
+    )
     execution = gears.executions.new(registration.steps, registration.id, keep)
     outer = current.get()
     current.set(context)
@@ -96,7 +104,9 @@ def run_batch(gears: Gears, registration: Registration, records: list[dict[str, 
 
 def _run(gears: Gears, registration: Registration, context: Context) -> Run:
     profiled = gears.config.number("ProfileExecutions")
-    return Run(user_call(context, registration.session.profiler if profiled else None))
+    if context.wait is None and not profiled:
+        return Run(call_without_waiting)
+    return Run(user_call(context.wait, registration.session.profiler if profiled else None))
 
 
 def _count(registration: Registration, execution: Execution) -> None:

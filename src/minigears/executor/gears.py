@@ -95,12 +95,12 @@ class Gears:
         """Take one registration out; its session goes with its last one."""
         with self._changing:
             session = registration.session
-            session.registrations.pop(registration.id, None)
-            if session.registrations:
-                self._store().put(session.id, session.pack())
-            else:
+            if session.registrations.keys() <= {registration.id}:
                 self._store().remove(session.id)
                 self.sessions.pop(session.id, None)
+            else:
+                self._store().put(session.id, session.pack(without=registration.id))
+            session.registrations.pop(registration.id, None)
             if abort_pending:
                 for execution in self.executions.of_registration(registration.id):
                     execution.abort()

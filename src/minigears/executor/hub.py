@@ -78,11 +78,17 @@ class Hub:
             os.write(self._wake_write, b"x")
 
     def wait(self, fd: int) -> bool:
-        """Wait until `fd` can be read or a job is posted; tells whether `fd` can be read."""
+        """Wait until `fd` can be read or a job is posted; tells whether `fd` can be read.
+
+        Nothing is to come from Redis meanwhile, so when it can be read it has gone: OSError.
+        """
         poll = select.poll()
-        poll.register(fd, select.POLLIN)
-        poll.register(self._wake_read, select.POLLIN)
+        redis = self._connection.fileno()
+        for waited in (fd, self._wake_read, redis):
+            poll.register(waited, select.POLLIN)
         ready = {which for which, _ in poll.poll()}
+        if redis in ready:
+            raise ConnectionResetError("Redis closed the connection")
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
         return fd in ready

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -17,12 +18,14 @@ from typing import Any
 from minigears.executor import commands, replies, runtime
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
-from minigears.executor.redisconn import Address, RedisError
+from minigears.executor.redisconn import Address, Connection, RedisError
 from minigears.executor.store import StoreError
 from minigears.link import Link, LinkClosed
 
 log = logging.getLogger(__name__)
 
+_PATIENCE = 60.0  # seconds for Redis to be there
+_PAUSE = 0.05
 _PASSWORD = "MINIGEARS_REDIS_PASSWORD"
 
 
@@ -41,12 +44,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     control = Link.from_fd(options.control_fd)
     events = Link.from_fd(options.events_fd)
     try:
+        _wait_for_redis(address)
         _serve(Gears(address, options.cache), control, events)
     except (LinkClosed, KeyboardInterrupt):
         _leave(0)
     except (OSError, RedisError, StoreError) as error:
         log.error("the executor ends: %s", error)
         _leave(1)
+
+
+def _wait_for_redis(address: Address) -> None:
+    """Redis may be starting, too, or loading its data; raises OSError or RedisError in the end."""
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection = Connection(address)
+            connection.call("FUNCTION", "STATS")
+            connection.close()
+            return
+        except (OSError, RedisError) as error:
+            starting = isinstance(error, OSError) or str(error).startswith("LOADING")
+            if not starting or time.monotonic() > deadline:
+                raise
+        time.sleep(_PAUSE)
 
 
 def _serve(gears: Gears, control: Link, events: Link) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigears.executor.calls import Call, Caller, together
+from minigears.executor.calls import Caller, together
 from minigears.executor.redisconn import RedisError
 from minigears.executor.replies import to_text
 
@@ -42,37 +42,32 @@ def bare_record(key: bytes, event: str | None) -> dict[str, Any]:
     return {"event": event, "key": to_text(key)}
 
 
-def read_call(key: bytes, expected: str | None, marked: bool) -> Call:
-    """Ask for the key's type and, if a type is expected, for the value that it would have."""
-    ask_value = _VALUE_COMMANDS.get(expected or "")
-    return together([(b"TYPE", key), *([ask_value(key)] if ask_value else [])], marked)
-
-
 def read_key(
-    caller: Caller, key: bytes, event: str | None, expected: str | None, marked: bool
-) -> dict[str, Any]:
-    """Read a key's record; a second trip is made when its type is not the expected one.
+    caller: Caller,
+    key: bytes,
+    event: str | None,
+    expected: str | None,
+    marked: bool,
+    reads: Sequence[tuple[bytes, ...]] = (),
+) -> tuple[dict[str, Any], list[Any]]:
+    """Read a key's record, and the replies to `reads` in the same trip to Redis.
 
-    `marked` hides the reads from those who listen to key misses. Raises RedisError.
+    A second trip is made when the key's type is not the expected one. `marked` hides the reads
+    from those who listen to key misses. Raises RedisError.
     """
-    return finish_record(
-        caller, key, event, expected, marked, caller.call(read_call(key, expected, marked))
-    )
-
-
-def finish_record(
-    caller: Caller, key: bytes, event: str | None, expected: str | None, marked: bool, replies: Any
-) -> dict[str, Any]:
-    """The record from the replies to `read_call`."""
-    if isinstance(replies, RedisError):
-        raise replies
+    ask_value = _VALUE_COMMANDS.get(expected or "")
+    asked = [(b"TYPE", key), *([ask_value(key)] if ask_value else [])]
+    replies = caller.call(together([*asked, *reads], marked))
+    if isinstance(replies[0], RedisError):
+        raise replies[0]
+    more = replies[len(asked) :]
     kind = key_type(replies[0])
     ask_value = _VALUE_COMMANDS.get(kind)
     if ask_value is None:
-        return key_record(key, event, kind, None)
+        return key_record(key, event, kind, None), more
     if kind != expected:
         replies = caller.call(together([(b"TYPE", key), ask_value(key)], marked))
-    return key_record(key, event, kind, to_value(kind, replies[1]))
+    return key_record(key, event, kind, to_value(kind, replies[1])), more
 
 
 def to_value(kind: str, reply: Any) -> Any:

@@ -99,6 +99,10 @@ class Connection:
         """Wait for the next `count` replies."""
         return [self.read() for _ in range(count)]
 
+    def fileno(self) -> int:
+        """The descriptor, for `poll`."""
+        return self._sock.fileno()
+
     def close(self) -> None:
         """Close the socket."""
         self._sock.close()
@@ -106,7 +110,8 @@ class Connection:
 
 def pack(words: Sequence[str | bytes | int]) -> bytes:
     """One command as RESP."""
-    return hiredis.pack_command(tuple(words))  # type: ignore[arg-type] # its stubs forget bytes
+    packable: Any = words if type(words) is tuple else tuple(words)
+    return hiredis.pack_command(packable)
 
 
 def pack_all(commands: Iterable[Sequence[str | bytes | int]]) -> bytes:

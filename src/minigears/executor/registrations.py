@@ -13,6 +13,7 @@ import cloudpickle
 from minigears.executor import args as arguments
 from minigears.executor.args import Args, CommandArgs, KeysArgs
 from minigears.executor.ids import to_number
+from minigears.executor.prefetch import Habits
 from minigears.executor.stats import Stats
 from minigears.executor.steps import Step
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
@@ -67,6 +68,7 @@ class Registration:
         self.runner: StreamReaderRunner | None = None
         self.last_type: str | None = None
         """The type of the key that it read last, which the next one probably has, too."""
+        self.habits = Habits()
         steps, self.on_registered = pickle.loads(spec.code)
         self.steps: list[Step] = [Step(*packed) for packed in steps]
 

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from types import CoroutineType
 from typing import Any
 
-from minigears.executor.context import Context, leave_if_forked
+from minigears.executor.context import leave_if_forked
 from minigears.executor.errors import ForceStopped, GearsError
 from minigears.executor.executions import Execution
 from minigears.executor.pool import Pool
@@ -85,8 +85,14 @@ class Profiler:
         self.profile = cProfile.Profile()
 
 
-def user_call(context: Context, profiler: Profiler | None = None) -> UserCall:
-    """How steps call user functions: `call(function, *arguments)` returns the final value."""
+Wait = Callable[[Future[Any]], Any]
+
+
+def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
+    """How steps call user functions: `call(function, *arguments)` returns the final value.
+
+    `wait` waits for what comes later; without it, user code may not return such.
+    """
 
     def call(function: UserCall, *arguments: Any) -> Any:
         try:
@@ -95,13 +101,17 @@ def user_call(context: Context, profiler: Profiler | None = None) -> UserCall:
             leave_if_forked()
         kind = type(value)
         if kind is CoroutineType:
-            return _wait(context, coroutines.start(value)) if context.wait else _refuse(value)
-        return _wait(context, value.future) if kind is GearsFuture else value
+            return _wait(wait, coroutines.start(value)) if wait else _refuse(value)
+        return _wait(wait, value.future) if kind is GearsFuture else value
 
     return call
 
 
-def waiting_in(execution: Execution, pool: Pool | None) -> Callable[[Future[Any]], Any]:
+call_without_waiting = user_call(None)
+"""How steps of sync functions are called."""
+
+
+def waiting_in(execution: Execution, pool: Pool | None) -> Wait:
     """How an execution waits; an abort ends the wait.
 
     A job of `pool` leaves its place to others meanwhile.
@@ -122,10 +132,10 @@ def waiting_in(execution: Execution, pool: Pool | None) -> Callable[[Future[Any]
     return wait
 
 
-def _wait(context: Context, future: Future[Any]) -> Any:
-    if context.wait is None:
+def _wait(wait: Wait | None, future: Future[Any]) -> Any:
+    if wait is None:
         raise GearsError("a sync function can not wait for an asynchronous result")
-    return context.wait(future)
+    return wait(future)
 
 
 def _refuse(coroutine: Coroutine[Any, Any, Any]) -> None:

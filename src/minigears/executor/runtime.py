@@ -30,8 +30,9 @@ from minigears.executor.builder import GearsBuilder
 from minigears.executor.calls import to_value, to_words
 from minigears.executor.context import UNSET, CommandContext, Context, current
 from minigears.executor.errors import GearsError, GearsFlatError
+from minigears.executor.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
-from minigears.executor.running import GearsFuture, coroutines, user_call
+from minigears.executor.running import GearsFuture, call_without_waiting, coroutines
 from minigears.executor.userlog import LEVELS, write
 
 if TYPE_CHECKING:
@@ -73,6 +74,11 @@ def execute(*words: Any) -> Any:
     """Run a Redis command and return its reply; raises `gears.error` if that is an error."""
     context = _context()
     argv = to_words(words)
+    prefetch = context.prefetch
+    if prefetch is not None and not context.atomic_depth:
+        reply = prefetch.take(argv)
+        if reply is not MISSING:
+            return to_value(reply)
     if argv[0][:3].lower() == b"rg.":
         try:
             return _gears.execute(argv, context)
@@ -232,7 +238,7 @@ def registerTE(seconds: float, callback: Callable[[], Any], *ignored: Any) -> No
     def run() -> None:
         current.set(context)
         try:
-            user_call(context)(callback)
+            call_without_waiting(callback)
         except BaseException as error:
             write(errors.render(error), "warning")
         _timer(seconds, run)

@@ -24,15 +24,17 @@ class Session:
     registrations: dict[str, Registration] = field(default_factory=dict)
     profiler: Profiler = field(default_factory=Profiler)
 
-    def pack(self) -> bytes:
-        """The session as it is stored."""
+    def pack(self, without: str | None = None) -> bytes:
+        """The session as it is stored, but for one registration if asked."""
         return pickle.dumps(
             {
                 "id": self.id,
                 "description": self.description,
                 "installed": self.installed,
                 "requirements": [requirement.name for requirement in self.requirements],
-                "registrations": [r.spec.pack() for r in self.registrations.values()],
+                "registrations": [
+                    r.spec.pack() for r in self.registrations.values() if r.id != without
+                ],
             }
         )
 

@@ -6,6 +6,7 @@ A command's function takes the state and the words after its name. It returns a 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
@@ -25,6 +26,8 @@ from minigears.executor.commands.docs import command_info
 from minigears.executor.context import Context
 from minigears.executor.gears import Gears
 from minigears.executor.replies import CommandError, Error
+
+log = logging.getLogger(__name__)
 
 _NO_BLOCKING = "Can not run gears inside a multi exec, lua, or when blocking is not allowed"
 
@@ -74,9 +77,17 @@ def call(gears: Gears, argv: list[bytes]) -> Any:
         return [command_info(_text(word)) for word in argv[2:]]
     try:
         reply = _function(name, argv)(gears, argv[1:])
-    except CommandError as error:
-        return Error(str(error))
+    except Exception as error:
+        return _error(error)
     return _settled(reply) if isinstance(reply, Future) else reply
+
+
+def _error(error: BaseException) -> Error:
+    """The reply for an error: a command's own, or one that Redis or the machine raised."""
+    if not isinstance(error, CommandError):
+        log.error("a command failed", exc_info=error)
+        return Error(f"ERR {error}")
+    return Error(str(error))
 
 
 def _call_inside(gears: Gears, argv: list[bytes], context: Context) -> Any:
@@ -109,7 +120,7 @@ def _settled(future: Future[Any]) -> Future[Any]:
         if error is None:
             settled.set_result(ended.result())
         else:
-            settled.set_result(Error(str(error)))
+            settled.set_result(_error(error))
 
     future.add_done_callback(done)
     return settled
