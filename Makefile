@@ -53,12 +53,12 @@ lint: setup ## check style, types and that notebooks hold no output
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(if $(NOTEBOOKS),$(BIN)/nbstripout --verify $(NOTEBOOKS))
+	@$(if $(NOTEBOOKS),$(BIN)/nbstripout --keep-id --verify $(NOTEBOOKS))
 
 format: setup ## mend style, and strip the output of notebooks
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
-	@$(if $(NOTEBOOKS),$(BIN)/nbstripout $(NOTEBOOKS))
+	@$(if $(NOTEBOOKS),$(BIN)/nbstripout --keep-id $(NOTEBOOKS))
 
 test: lint ## run every check and test, every notebook included
 	@echo "==> Tests, with every notebook on a fresh stack and twice on a used one"
