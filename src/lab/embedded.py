@@ -237,7 +237,7 @@ def _wait_ready(home: Path, state: State, service: Service, seconds: float = REA
                 return
         except Exception as not_yet:
             problem = not_yet
-        time.sleep(0.02)
+        time.sleep(0.05)
     raise StartFailed(
         f"{service.title} was not ready after {seconds:.0f} s ({_short(problem)}). "
         f"The end of {service.log(home)}:\n{processes.tail(service.log(home))}"

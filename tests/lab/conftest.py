@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 import lab
 from lab import lifecycle, paths, processes
@@ -99,6 +100,6 @@ def elsewhere() -> Iterator[Callable[[str], subprocess.Popen[str]]]:
 @pytest.fixture
 def shell() -> Iterator[InteractiveShell]:
     """A notebook's kernel, as far as magics know."""
-    made = InteractiveShell.instance()
+    made = InteractiveShell.instance(config=Config({"HistoryManager": {"enabled": False}}))
     yield made
     InteractiveShell.clear_instance()
