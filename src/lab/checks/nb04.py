@@ -20,7 +20,7 @@ _STRANGERS: dict[str, dict[Any, Any]] = {
 def _check_script(answer: Answer) -> str:
     script = answer["script"]
     if not isinstance(script, str):
-        raise Wrong(f"`script` is a {type(script).__name__}, not the text of a script.")
+        raise Wrong(f"`script` is of type {type(script).__name__}; the text of a script is a str.")
     client = answer.stack.redis
     try:
         for key, fields in _STRANGERS.items():

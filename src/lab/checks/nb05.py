@@ -20,7 +20,7 @@ _STRANGER = "stranger:check"
 def _check_capture(answer: Answer) -> str:
     script = answer["capture"]
     if not isinstance(script, str):
-        raise Wrong(f"`capture` is a {type(script).__name__}, not the text of a script.")
+        raise Wrong(f"`capture` is of type {type(script).__name__}; the text of a script is a str.")
     client = answer.stack.redis
     with _registered(client, script) as registration:
         _judge_registration(registration)
