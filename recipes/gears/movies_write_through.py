@@ -44,7 +44,7 @@ class Movies:
         if self._collection is None:
             # Every wait has an end: the client's connection to Redis stands still meanwhile.
             waits = ('serverSelectionTimeoutMS', 'connectTimeoutMS', 'socketTimeoutMS')
-            client = MongoClient(self.url, **{wait: PATIENCE_MS for wait in waits})
+            client = MongoClient(self.url, **dict.fromkeys(waits, PATIENCE_MS))
             safe = WriteConcern(w='majority', j=True, wtimeout=PATIENCE_MS)
             collection = client[self.database].get_collection(COLLECTION, write_concern=safe)
             try:
@@ -92,7 +92,8 @@ movies = Movies(url, gearsConfigGet('mongoDatabase', 'dbSpeedMernDemo'))
 
 desc = '{"name": "%s.KeysReader", "version": "%s"}' % (NAME, VERSION)
 GB('KeysReader', desc=desc).foreach(write_through).register(
-    prefix=PREFIX + '*', eventTypes=WRITES + DELETES, commands=COMMANDS, mode='sync', readValue=False, convertToStr=False
+    prefix=PREFIX + '*', eventTypes=WRITES + DELETES, commands=COMMANDS,
+    mode='sync', readValue=False, convertToStr=False,
 )
 
 # Running the script again replaces what it registered before. The id is the second word, the description the sixth.
