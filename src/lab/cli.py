@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from rich.text import Text
 from lab import checkup, lifecycle, notebook, paths
 from lab.errors import LabError
 from lab.services import SERVICES
-from lab.stack import Status
+from lab.stack import Stack, Status
 
 _console = Console()
 _err = Console(stderr=True)
@@ -119,7 +120,7 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 @_mended
 def redis_cli(words: tuple[str, ...]) -> None:
     """Run redis-cli on this stack's front door: `lab redis-cli PING`."""
-    _exec(lifecycle.up().cli.split(), list(words))
+    _exec(_quietly_up().cli.split(), list(words))
 
 
 @main.command("gears-cli", context_settings=_PASS_ON)
@@ -127,7 +128,7 @@ def redis_cli(words: tuple[str, ...]) -> None:
 @_mended
 def gears_cli(words: tuple[str, ...]) -> None:
     """Run gears-cli on this stack: `lab gears-cli run script.py REQUIREMENTS rgsync`."""
-    where = lifecycle.up().gears_cli_args.split() if words and words[0] != "--help" else []
+    where = _quietly_up().gears_cli_args.split() if words and words[0] != "--help" else []
     _exec(["gears-cli", *words[:1], *where], list(words[1:]))
 
 
@@ -146,6 +147,12 @@ def logs(service: str, follow: bool, lines: int) -> None:
         sys.exit(subprocess.run(words).returncode)
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def _quietly_up() -> Stack:
+    """Start the stack for a command whose output is that command's alone."""
+    with contextlib.redirect_stdout(sys.stderr):
+        return lifecycle.up()
 
 
 def _exec(command: list[str], words: list[str]) -> None:

@@ -33,17 +33,21 @@ def main() -> None:
 def ensure() -> Path:
     """Return gears-cli, after installing it if it is not there yet.
 
+    It is installed anew when its folder was moved, its Python is gone or the versions changed.
     Raises LabError when the package index cannot be reached.
     """
     folder = paths.cache() / "gears-cli"
-    command = folder / ("Scripts" if sys.platform == "win32" else "bin") / "gears-cli"
+    programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
+    made = folder / "complete"
+    expected = "\n".join([str(folder), *REQUIREMENTS])
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder.with_suffix(".lock")):
-        if not (folder / "complete").exists():
-            with progress("Installing gears-cli into an environment of its own (once)"):
+        usable = made.exists() and made.read_text() == expected and (programs / "python").exists()
+        if not usable:
+            with progress("Installing gears-cli into an environment of its own (once)", aside=True):
                 _install(folder)
-            (folder / "complete").touch()
-    return command
+            made.write_text(expected)
+    return programs / "gears-cli"
 
 
 def _install(folder: Path) -> None:

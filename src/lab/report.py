@@ -13,19 +13,23 @@ from rich.text import Text
 _SLOW = 1.5  # seconds before a wait that shows nothing is worth a line
 
 
-def say(text: str) -> None:
-    """Print one line for the learner."""
-    print(text, flush=True)
+def say(text: str, *, aside: bool = False) -> None:
+    """Print one line for the learner: with the output, or `aside` from it on standard error."""
+    print(text, file=sys.stderr if aside else sys.stdout, flush=True)
 
 
 @contextlib.contextmanager
-def progress(text: str) -> Iterator[None]:
-    """Show that a long step runs: a spinner in a terminal, elsewhere a line once it is slow."""
-    if sys.stdout.isatty():
-        with Console().status(Text(text + " …")):
+def progress(text: str, *, aside: bool = False) -> Iterator[None]:
+    """Show that a long step runs: a spinner in a terminal, elsewhere a line once it is slow.
+
+    `aside` keeps it out of the output, for commands whose output others read.
+    """
+    stream = sys.stderr if aside else sys.stdout
+    if stream.isatty():
+        with Console(file=stream).status(Text(text + " …")):
             yield
         return
-    timer = threading.Timer(_SLOW, say, [text + " …"])
+    timer = threading.Timer(_SLOW, say, [text + " …"], {"aside": aside})
     timer.daemon = True
     timer.start()
     try:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 
 import lab
-from lab import checkup, lifecycle, paths, ports
+from lab import checkup, gearscli, lifecycle, paths, ports
 from lab.cli import main
 from lab.stack import Stack
 
@@ -80,6 +80,20 @@ def test_gears_cli_runs_in_an_environment_of_its_own(stack: Stack) -> None:
         check=True,
     )
     assert version.stdout.startswith("4.")
+
+
+def test_gears_cli_is_installed_anew_where_it_no_longer_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "before"))
+    before = gearscli.ensure()
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "after"))
+    (tmp_path / "before").rename(tmp_path / "after")  # its scripts name the folder they were in
+    after = gearscli.ensure()
+    assert after != before
+    done = subprocess.run([after, "--help"], capture_output=True, text=True)
+    assert "export-requirements" in done.stdout
+    assert capfd.readouterr().out == ""  # whatever is said, is said beside the output
 
 
 def test_doctor_finds_this_machine_fit(stack: Stack) -> None:

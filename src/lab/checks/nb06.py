@@ -41,8 +41,6 @@ STOPPERS = Exercise(
     id="06-1",
     asks=("stoppers",),
     stub="""\
-import json
-
 stoppers = ...  # titles of the movies that would stop the naive connector
 """,
     solution="""\
