@@ -1,4 +1,4 @@
-"""A real redis-server for each test that asks for one."""
+"""A real redis-server for each test that asks for one, a minigears for the tests of a module."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import socket
 from collections.abc import Callable, Iterator
 
 import pytest
+from realgears import SHARED_CACHE, MiniGears
+from realmongo import MongoServer
 from realredis import RedisServer
 
 from minigears.executor.redisconn import Connection
@@ -42,8 +44,51 @@ def redis_conn(redis_server: RedisServer) -> Iterator[Connection]:
     conn.close()
 
 
+@pytest.fixture(scope="session")
+def new_port() -> Callable[[], int]:
+    """Gives TCP ports on loopback that nothing listens on."""
+
+    def port() -> int:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            return int(probe.getsockname()[1])
+
+    return port
+
+
 @pytest.fixture
-def free_port() -> int:
-    """A TCP port on loopback that nothing listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
+def free_port(new_port: Callable[[], int]) -> int:
+    """One such port."""
+    return new_port()
+
+
+@pytest.fixture(scope="module")
+def shared_gears(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniGears]:
+    """A minigears with the repository's cache, so that requirements are installed once."""
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "", "--appendonly", "no")
+    server.start()
+    gears = MiniGears(server, tmp_path_factory.mktemp("gears"), "--cache", str(SHARED_CACHE))
+    gears.start()
+    yield gears
+    assert gears.stop() == 0
+    server.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def gears(shared_gears: MiniGears) -> MiniGears:
+    """An empty Redis, and no registrations."""
+    with shared_gears.client() as client:
+        for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
+            client.execute_command("RG.UNREGISTER", registration[1])
+        client.flushall()
+    return shared_gears
+
+
+@pytest.fixture(scope="module")
+def mongo(
+    tmp_path_factory: pytest.TempPathFactory, new_port: Callable[[], int]
+) -> Iterator[MongoServer]:
+    """A SecantusDB for the tests of a module."""
+    server = MongoServer(tmp_path_factory.mktemp("mongo"), new_port())
+    server.start()
+    yield server
+    server.stop(signal.SIGKILL)

@@ -14,6 +14,9 @@ import psutil
 import redis
 from realredis import RedisServer, wait_for
 
+SHARED_CACHE = Path(__file__).resolve().parents[2] / ".cache"
+"""The cache that the notebooks use, too: what is in it needs no network."""
+
 
 class MiniGears:
     """The process, its port, its log."""

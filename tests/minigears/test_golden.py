@@ -14,7 +14,9 @@ from pathlib import Path
 import golden
 import pytest
 from golden import Exchange, Ids
-from realredis import RedisServer, wait_for
+from realgears import SHARED_CACHE
+from realmongo import MongoServer
+from realredis import RedisServer
 
 from minigears.executor.redisconn import pack
 
@@ -63,28 +65,10 @@ class Client:
 
 
 @pytest.fixture
-def mongo(tmp_path: Path, free_port: int) -> Iterator[str]:
-    """A SecantusDB; its address."""
-    (tmp_path / "empty.toml").write_text("")
-    command = [sys.executable, "-m", "secantus", "--config", str(tmp_path / "empty.toml")]
-    command += ["--port", str(free_port), "--storage-path", str(tmp_path / "mongo")]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    wait_for(lambda: _listens(free_port), what="SecantusDB")
-    yield f"127.0.0.1:{free_port}"
-    process.send_signal(signal.SIGTERM)
-    process.wait(30)
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
-@pytest.fixture
 def client(redis_server: RedisServer, tmp_path: Path) -> Iterator[Client]:
     """A client of a minigears in front of an empty Redis."""
     command = [sys.executable, "-m", "minigears", "--redis", f"unix://{redis_server.socket}"]
-    command += ["--listen", "127.0.0.1:0", "--cache", str(REPOSITORY / ".cache/minigears")]
+    command += ["--listen", "127.0.0.1:0", "--cache", str(SHARED_CACHE)]
     log = (tmp_path / "minigears.log").open("w")
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
@@ -112,12 +96,12 @@ def replay(client: Client, exchange: Exchange, ids: Ids, mongo: str) -> bytes:
 
 
 @pytest.mark.timeout(400)
-def test_replay(client: Client, mongo: str) -> None:
+def test_replay(client: Client, mongo: MongoServer) -> None:
     ids = Ids()
     expected = exceptions()
     wrong = []
     for exchange in golden.load():
-        got = replay(client, exchange, ids, mongo)
+        got = replay(client, exchange, ids, f"127.0.0.1:{mongo.port}")
         differs = not golden.same(exchange, got, ids)
         if differs != (exchange.n in expected) and exchange.n not in BY_CHANCE:
             wrong.append(f"{exchange}\n  recorded {exchange.reply!r}\n  got      {got!r}")
