@@ -1,0 +1,258 @@
+"""How fast minigears is beside plain Redis: ratios, measured in one run.
+
+    python -m benchmarks.minigears [--rounds 5] [--pending 1000000] [--write]
+
+`--write` keeps the raw rounds in benchmarks/results/ and puts the table into docs/minigears.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import click
+import redis
+from rich.console import Console
+from rich.table import Table
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "minigears.md"
+RESULTS = HERE / "results" / "minigears.json"
+RECIPE = """
+from rgsync import RGJSONWriteBehind
+from rgsync.Connectors import MongoConnection, MongoConnector
+connection = MongoConnection('', '', '', conn_string=gearsConfigGet('mongoUrl'))
+RGJSONWriteBehind(GB, keysPrefix='MovieEntity', name='Bench', version='99.99.99',
+                  connector=MongoConnector(connection, 'bench', 'movies', 'movieId'))
+"""
+REQUIREMENTS = ("REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0")
+
+Measure = Callable[[], float]
+"""One round; operations per second."""
+
+console = Console()
+
+
+def redis_benchmark(port: int, *options: str, requests: int) -> Measure:
+    """SET on keys that no registration is about, 20 clients."""
+    command = ["redis-benchmark", "-p", str(port), "-n", str(requests), "-c", "20", *options]
+
+    def run() -> float:
+        done = subprocess.run(
+            [*command, "-t", "set", "--csv"], capture_output=True, text=True, check=True
+        )
+        return float(done.stdout.splitlines()[-1].split(",")[1].strip('"'))
+
+    return run
+
+
+def json_set(port: int, prefix: str, count: int, depth: int) -> Measure:
+    """JSON.SET from one redis-py client, `depth` commands in a pipeline."""
+
+    def run() -> float:
+        client = redis.Redis(port=port, socket_timeout=None)
+        started = time.perf_counter()
+        for start in range(0, count, depth):
+            pipe = client.pipeline(transaction=False)
+            for i in range(start, start + depth):
+                number = i % 500
+                document = json.dumps({"movieId": str(number), "title": f"Film {i}"})
+                pipe.execute_command("JSON.SET", f"{prefix}:{number}", "$", document)
+            pipe.execute() if depth > 1 else client.execute_command(*pipe.command_stack[0][0])
+        taken = time.perf_counter() - started
+        client.close()
+        return count / taken
+
+    return run
+
+
+def take_turns(arms: dict[str, Measure], rounds: int) -> dict[str, list[float]]:
+    """Measure all arms in turn, after one round that does not count."""
+    figures: dict[str, list[float]] = {name: [] for name in arms}
+    for number in range(rounds + 1):
+        for name, measure in arms.items():
+            value = measure()
+            if number:
+                figures[name].append(value)
+                console.print(f"  {name}: {value:,.0f}/s", highlight=False)
+    return figures
+
+
+def ratio(over: list[float], under: list[float]) -> float:
+    """Median of the ratios round by round."""
+    return median(a / b for a, b in zip(over, under, strict=True))
+
+
+class Bench:
+    """One stack of its own, and what was measured on it."""
+
+    def __init__(self, stack, rounds: int):  # type: ignore[no-untyped-def]
+        self.stack = stack
+        self.rounds = rounds
+        self.front = int(stack.redis_url.rpartition(":")[2].partition("/")[0])
+        self.back = int(stack.redis_direct_url.rpartition(":")[2].partition("/")[0])
+        self.raw: dict[str, dict[str, list[float]]] = {}
+        self.rows: list[tuple[str, str, str, str]] = []
+
+    def relay(self) -> None:
+        """No registration: what the relay itself costs."""
+        for name, options, requests, goal in (
+            ("relay, unpipelined", (), 60_000, 0.65),
+            ("relay, pipelines of 16", ("-P", "16"), 400_000, 0.6),
+        ):
+            figures = self._turns(
+                name,
+                plain=redis_benchmark(self.back, *options, requests=requests),
+                minigears=redis_benchmark(self.front, *options, requests=requests),
+            )
+            self._row(name, figures["minigears"], figures["plain"], "of plain Redis", f"≥ {goal}")
+
+    def other_keys(self) -> None:
+        """Keys that no registration concerns, without and with rgsync registered."""
+        arms = {
+            "unpipelined": redis_benchmark(self.front, requests=60_000),
+            "pipelines of 16": redis_benchmark(self.front, "-P", "16", requests=400_000),
+        }
+        before, after = [], []
+        for _ in range(2):
+            before.append(take_turns(arms, self.rounds))
+            self.register()
+            after.append(take_turns(arms, self.rounds))
+            self.unregister()
+        for name in arms:
+            without = [value for part in before for value in part[name]]
+            with_it = [value for part in after for value in part[name]]
+            title = f"other keys, {name}"
+            self.raw[title] = {"without": without, "with rgsync": with_it}
+            self._row(title, with_it, without, "of the relay without registrations", "≥ 0.9")
+
+    def write_behind(self) -> None:
+        """Keys that rgsync's RGJSONWriteBehind is about."""
+        self.register()
+        for name, depth, count, goal in (
+            ("write-behind, unpipelined", 1, 2_000, 2_400),
+            ("write-behind, pipelines of 50", 50, 10_000, 6_900),
+        ):
+            figures = self._turns(
+                name,
+                plain=json_set(self.back, "Plain", count, depth),
+                minigears=json_set(self.front, "MovieEntity", count, depth),
+            )
+            self._row(
+                name, figures["minigears"], figures["plain"], "of plain Redis",
+                f"{goal:,}/s (RedisGears 1.2.13, on another day)",
+            )  # fmt: skip
+        self.unregister()
+
+    def pending(self, counts: list[int]) -> None:
+        """Cost of an event while entries wait in the stream, since MongoDB is away."""
+        import lab
+
+        self.register()
+        lab.stop("mongo")
+        figures: dict[str, list[float]] = {}
+        for count in counts:
+            self._fill(count)
+            measure = json_set(self.front, "MovieEntity", 2_000, 50)
+            measure()
+            figures[f"{count:,}"] = [measure() for _ in range(self.rounds)]
+        lab.start("mongo")
+        self.unregister()
+        self.raw["pending"] = figures
+        first, last = figures[f"{counts[0]:,}"], figures[f"{counts[-1]:,}"]
+        title = f"write-behind, {counts[-1]:,} entries pending"
+        self._row(title, last, first, f"of the rate with {counts[0]:,} pending", "flat")
+
+    def register(self) -> None:
+        """Register rgsync's recipe as it is shipped."""
+        client = self.stack.redis
+        client.execute_command("RG.CONFIGSET", "mongoUrl", self.stack.recipe_mongo_url)
+        client.execute_command("RG.PYEXECUTE", RECIPE, *REQUIREMENTS)
+
+    def unregister(self) -> None:
+        """Take it out again, with the streams that it leaves behind."""
+        client = self.stack.redis
+        for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
+            client.execute_command("RG.UNREGISTER", registration[1])
+        client.flushall()
+
+    def _fill(self, count: int) -> None:
+        client = self.stack.redis_direct
+        (stream,) = client.keys("_movies-stream-*") or [self._first_write()]
+        missing = count - client.xlen(stream)
+        script = "for i = 1, ARGV[1] do redis.call('XADD', KEYS[1], '*', '#', '=', 'movieId', '1', " \
+                 "'redisgears', '{}', '_original_key', 'MovieEntity:1') end"  # fmt: skip
+        for start in range(0, missing, 10_000):
+            client.eval(script, 1, stream, min(10_000, missing - start))
+
+    def _first_write(self) -> str:
+        json_set(self.front, "MovieEntity", 1, 1)()
+        return str(self.stack.redis_direct.keys("_movies-stream-*")[0])
+
+    def _turns(self, name: str, **arms: Measure) -> dict[str, list[float]]:
+        console.rule(name, align="left")
+        self.raw[name] = take_turns(arms, self.rounds)
+        return self.raw[name]
+
+    def _row(self, name: str, over: list[float], under: list[float], of: str, goal: str) -> None:
+        figure = f"{median(over):,.0f}/s, {ratio(over, under):.2f} {of}"
+        spread = f"{min(over):,.0f} to {max(over):,.0f}"
+        self.rows.append((name, figure, spread, goal))
+
+
+def write(bench: Bench) -> None:
+    """Keep the rounds, and renew the table between the marks of docs/minigears.md."""
+    RESULTS.parent.mkdir(exist_ok=True)
+    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    RESULTS.write_text(json.dumps({"machine": machine, "rounds": bench.raw}, indent=1) + "\n")
+    lines = [
+        f"Measured on {machine}; median of {bench.rounds} rounds or more, ratios round by round.",
+        "",
+        "| what | measured | range | goal |",
+        "|---|---|---|---|",
+        *(f"| {' | '.join(row)} |" for row in bench.rows),
+    ]
+    page = PAGE.read_text()
+    table = "<!-- bench -->\n" + "\n".join(lines) + "\n<!-- /bench -->"
+    PAGE.write_text(re.sub(r"<!-- bench -->.*<!-- /bench -->", lambda _: table, page, flags=re.S))
+
+
+@click.command()
+@click.option("--rounds", default=5, show_default=True, help="Rounds of each figure that count.")
+@click.option("--pending", default=1_000_000, show_default=True, help="Entries in the long stream.")
+@click.option("--write", "keep", is_flag=True, help="Keep the rounds and renew the table.")
+def main(rounds: int, pending: int, keep: bool) -> None:
+    """Measure minigears beside plain Redis, on a stack of its own."""
+    if not shutil.which("redis-benchmark"):
+        raise click.ClickException("redis-benchmark is missing; Debian has it in redis-tools")
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["LAB_HOME"] = home
+        import lab
+
+        bench = Bench(lab.up(), rounds)
+        try:
+            bench.relay()
+            bench.other_keys()
+            bench.write_behind()
+            bench.pending([1, 1_000, pending])
+        finally:
+            lab.down()
+    table = Table("what", "measured", "range", "goal")
+    for row in bench.rows:
+        table.add_row(*row)
+    console.print(table)
+    if keep:
+        write(bench)
+
+
+if __name__ == "__main__":
+    main()
