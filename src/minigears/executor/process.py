@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import io
 import logging
 import os
 import signal
@@ -37,6 +38,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # what functions print is a log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the door's business
     address = dataclasses.replace(
         Address.from_url(options.redis), password=os.environ.pop(_PASSWORD, None)
@@ -59,7 +62,7 @@ def _wait_for_redis(address: Address) -> None:
     while True:
         try:
             connection = Connection(address)
-            connection.call("FUNCTION", "STATS")
+            connection.call("TYPE", "__minigears__")  # refused while it loads its data
             connection.close()
             return
         except (OSError, RedisError) as error:

@@ -69,12 +69,14 @@ class Run:
 
     def results(self, steps: Sequence[Step], records: Iterable[Any]) -> list[Any]:
         """Run `records` through `steps`; what failed is in `errors`."""
+        if not isinstance(records, (list, tuple)):
+            records = self._guarded(records)
         for step in steps:
             if step.kind not in _PASS:
                 records = _APPLY[step.kind](self, step, iter(records))
-        return list(self.read(records))
+        return list(records)
 
-    def read(self, records: Iterable[Any]) -> Iterator[Any]:
+    def _guarded(self, records: Iterable[Any]) -> Iterator[Any]:
         """Records of a source that may raise, up to where it does."""
         try:
             yield from records

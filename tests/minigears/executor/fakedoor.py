@@ -108,17 +108,18 @@ class FakeDoor:
 
     def hook(self, registrations: list[str], *argv: bytes) -> Any:
         """Have a hooked command answered."""
-        return self._ask("call", registrations, list(argv))
+        return self.ask_later("call", registrations, list(argv)).get(timeout=60)
 
     def event_of_command(self, registration: str, key: bytes, event: str, *argv: bytes) -> Any:
         """Tell of an event whose function may override the reply of `argv`."""
-        return self._ask("event", registration, key, event, list(argv))
+        return self.ask_later("event", registration, key, event, list(argv)).get(timeout=60)
 
-    def _ask(self, kind: str, *rest: Any) -> Any:
+    def ask_later(self, kind: str, *rest: Any) -> queue.SimpleQueue[Any]:
+        """Send a frame that is answered with a result, which the queue will give."""
         number = next(self._numbers)
         result = self._results[number] = queue.SimpleQueue()
         self._events.send((kind, number, *rest))
-        return result.get(timeout=60)
+        return result
 
     @property
     def ids(self) -> list[str]:

@@ -1,30 +1,120 @@
-"""Executions: run, ask about, abort, drop, profile."""
+"""Executions: run, ask about, abort, drop, keep so many, profile."""
 
+from __future__ import annotations
+
+import hiredis
+import pytest
 from fakedoor import FakeDoor, text
+from realredis import wait_for
 
-SLEEPER = """
+from minigears.executor.redisconn import Connection
+
+ENDLESS = """
 import time
 def f(x):
+    execute('SET', 'running', '1')
     while True: time.sleep(.01)
 GB('ShardsIDReader').map(f).run()
 """
 
 
-def status(door: FakeDoor, execution: str) -> bytes:
-    plan = door.call("RG.GETEXECUTION", execution)[0][3]
-    return plan[1]
+def status(door: FakeDoor, execution: bytes) -> bytes:
+    return door.call("RG.GETEXECUTION", execution)[0][3][1]
 
 
-def test_profiled_run_ends_and_is_reported(door: FakeDoor):
+def start(door: FakeDoor, script: str) -> bytes:
+    return door.script(script, "UNBLOCKING")
+
+
+def test_abort_a_running_one(door: FakeDoor, redis_conn: Connection):
+    execution = start(door, ENDLESS)
+    wait_for(lambda: redis_conn.call("GET", "running"))
+    assert status(door, execution) == b"running"
+    assert text(door.call("RG.GETRESULTS", execution)) == "execution is still running"
+    blocking = door.send("RG.GETRESULTSBLOCKING", execution)
+    assert door.call("RG.ABORTEXECUTION", execution) == b"OK"
+    results, errors = blocking.get(timeout=10)
+    assert results == []
+    assert b"gears.forcestopped" in errors[0]
+    assert door.results("GB('ShardsIDReader').run()") == [b"1"]
+
+
+def test_abort_many_at_once(door: FakeDoor):
+    """More than there are threads: some run, some have not begun."""
+    executions = [start(door, ENDLESS) for _ in range(8)]
+    for execution in executions:
+        door.call("RG.ABORTEXECUTION", execution)
+    for execution in executions:
+        assert b"forcestopped" in door.call("RG.GETRESULTSBLOCKING", execution)[1][0]
+    assert door.results("GB('ShardsIDReader').run()") == [b"1"]
+
+
+def test_abort_one_that_waits_for_a_coroutine(door: FakeDoor, redis_conn: Connection):
+    execution = start(
+        door,
+        """
+import asyncio
+async def f(x):
+    execute('SET', 'running', '1')
+    await asyncio.sleep(3600)
+GB('ShardsIDReader').map(f).run()
+""",
+    )
+    wait_for(lambda: redis_conn.call("GET", "running"))
+    door.call("RG.ABORTEXECUTION", execution)
+    assert b"forcestopped" in door.call("RG.GETRESULTSBLOCKING", execution)[1][0]
+
+
+def test_drop(door: FakeDoor):
+    execution = start(door, "GB('ShardsIDReader').run()")
+    assert door.call("RG.GETRESULTSBLOCKING", execution) == [[b"1"], []]
+    assert door.call("RG.DROPEXECUTION", execution) == b"OK"
+    assert text(door.call("RG.GETRESULTS", execution)) == "execution plan does not exist"
+
+
+def test_so_many_are_kept(door: FakeDoor):
+    door.call("RG.CONFIGSET", "MaxExecutions", "3")
+    executions = []
+    for _ in range(5):
+        executions.append(start(door, "GB('ShardsIDReader').run()"))
+        door.call("RG.GETRESULTSBLOCKING", executions[-1])
+    kept = [row[1] for row in door.call("RG.DUMPEXECUTIONS")]
+    assert kept == executions[:1:-1]
+
+
+def test_so_many_are_kept_of_a_registration(door: FakeDoor):
+    door.call("RG.CONFIGSET", "MaxExecutionsPerRegistration", "2")
+    door.script("GB('KeysReader').register(prefix='k', mode='sync', readValue=False)")
+    (registration,) = door.ids
+    for _ in range(5):
+        door.fire(registration, b"k", "set")
+    assert len(door.call("RG.DUMPEXECUTIONS")) == 2
+    door.call("RG.UNREGISTER", registration)
+    assert door.call("RG.DUMPEXECUTIONS") == []
+
+
+def test_a_profiled_session(door: FakeDoor):
     door.call("RG.CONFIGSET", "ProfileExecutions", "1")
     assert door.results("GB('ShardsIDReader').map(lambda x: x * 2).run()") == [b"11"]
-    door.script(
-        "def double(x):\n    return x * 2\nGB('CommandReader').map(lambda x: double(x[1])).register(trigger='t')",
-        "ID",
-        "profiled",
-    )
+    script = """
+def double(x):
+    return x * 2
+GB('CommandReader').map(lambda x: double(x[1])).register(trigger='t')
+"""
+    door.script(script, "ID", "profiled")
     assert door.call("RG.TRIGGER", "t", "ab") == [b"abab"]
     assert b"double" in door.call("RG.PYPROFILE", "STATS", "profiled")
+    assert b"double" in door.call("RG.PYPROFILE", "STATS", "profiled", "calls")
+    assert text(door.call("RG.PYPROFILE", "STATS", "profiled", "x")) == "Unknown order x"
     assert door.call("RG.PYPROFILE", "RESET", "profiled") == b"OK"
     assert b"double" not in door.call("RG.PYPROFILE", "STATS", "profiled")
     assert text(door.call("RG.PYPROFILE", "STATS", "nobody")) == "Session nobody does not exists"
+
+
+@pytest.mark.parametrize("script", ["while True: pass", "raise SystemExit", "import os; os.fork()"])
+def test_introspection_is_answered_whatever_runs(door: FakeDoor, script: str):
+    running = door.send("RG.PYEXECUTE", script)
+    assert door.call("RG.DUMPREGISTRATIONS") == []
+    if "while" not in script:
+        reply = running.get(timeout=10)
+        assert reply == b"OK" or isinstance(reply, hiredis.ReplyError)

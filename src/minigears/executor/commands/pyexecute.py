@@ -148,8 +148,7 @@ def _start(gears: Gears, script: Script) -> Execution:
         context = Context(gears.blocking, session, wait=wait)
         profiler = session.profiler if gears.config.number("ProfileExecutions") else None
         with running(context):
-            run = Run(user_call(wait, profiler))
-            execution.run(run, run.read(_records(source, context)))
+            execution.run(Run(user_call(wait, profiler)), _records(source, context))
 
     gears.pool.submit(job)
     return execution

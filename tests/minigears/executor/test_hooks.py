@@ -1,0 +1,76 @@
+"""Hooks in front of commands, and functions that override a reply."""
+
+from __future__ import annotations
+
+import hiredis
+from fakedoor import FakeDoor, text
+
+from minigears.executor.redisconn import Connection
+
+
+def test_call_next_goes_through_all_hooks_to_the_command(door: FakeDoor, redis_conn: Connection):
+    door.script(
+        "GB('CommandReader').map(lambda x: call_next(x[1], 'inner')).register(hook='append', mode='sync')"
+    )
+    door.script(
+        "GB('CommandReader').map(lambda x: [call_next(*x[1:]), get_command()]).register(hook='append', mode='sync')"
+    )
+    first, last = door.ids
+    assert door.hook([last, first], b"APPEND", b"k", b"v") == b"['5', ['APPEND', 'k', 'v']]"
+    assert redis_conn.call("GET", "k") == b"inner"
+
+
+def test_errors_are_the_reply(door: FakeDoor):
+    door.script("GB('CommandReader').map(lambda x: 1/0).register(hook='get', mode='sync')")
+    door.script("GB('CommandReader').flatmap(lambda x: []).register(hook='get')")
+    door.script(
+        "GB('CommandReader').map(lambda x: call_next('wrong', 'arity')).register(hook='get')"
+    )
+    failing, empty, arity = door.ids
+    assert "ZeroDivisionError" in text(door.hook([failing], b"GET", b"k"))
+    assert "exactly one result" in text(door.hook([empty], b"GET", b"k"))
+    assert "gears.error: Invalid argument" in text(door.hook([arity], b"GET", b"k"))
+
+
+def test_a_hook_that_has_gone_lets_the_command_through(door: FakeDoor):
+    assert door.hook(["0" * 40 + "-7"], b"GET", b"k") is None
+
+
+def test_a_hook_is_never_two_at_once(door: FakeDoor, redis_conn: Connection):
+    script = """
+def f(x):
+    n = int(execute('GET', 'n') or 0)
+    execute('SET', 'n', n + 1)
+    return n
+GB('CommandReader').map(f).register(hook='ping', mode='sync')
+"""
+    door.script(script)
+    (hook,) = door.ids
+    numbers = [door.ask_later("call", [hook], [b"PING"]) for _ in range(20)]
+    assert [n.get(timeout=30) for n in numbers] == [b"%d" % n for n in range(20)]
+
+
+def test_override_reply(door: FakeDoor):
+    for mode in ("sync", "async"):
+        door.script(
+            "GB('KeysReader').foreach(lambda x: override_reply([get_command()[0], '+st', 5]))"
+            f".register(prefix='o:*', commands=['set'], mode='{mode}', readValue=False)"
+        )
+        assert door.event_of_command(door.ids[-1], b"o:1", "set", b"SET", b"o:1", b"v") == [
+            b"SET",
+            b"st",
+            5,
+        ]
+
+
+def test_a_reply_is_left_alone_or_overridden_once(door: FakeDoor):
+    door.script("GB('KeysReader').register(prefix='a', commands=['set'], mode='sync')")
+    script = "GB('KeysReader').foreach(lambda x: override_reply('-ERR one')).foreach(lambda x: override_reply('two'))"
+    door.script(script + ".register(prefix='b', commands=['set'], mode='sync')")
+    quiet, twice = door.ids
+    assert door.event_of_command(quiet, b"a", "set", b"SET", b"a", b"v") is None
+    reply = door.event_of_command(twice, b"b", "set", b"SET", b"b", b"v")
+    assert isinstance(reply, hiredis.ReplyError)
+    assert str(reply) == "ERR one"
+    assert b"already" in door.stats(twice)["lastError"]
+    assert door.event_of_command("0" * 40 + "-7", b"a", "set", b"SET", b"a", b"v") is None

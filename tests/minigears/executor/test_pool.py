@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import threading
+
+from realredis import wait_for
+
+from minigears.executor.pool import Pool
+
+
+def test_at_most_so_many_at_once():
+    pool, gate, running = Pool(2), threading.Event(), []
+
+    def job() -> None:
+        running.append(1)
+        gate.wait(10)
+
+    for _ in range(4):
+        pool.submit(job)
+    wait_for(lambda: len(running) == 2)
+    gate.set()
+    wait_for(lambda: len(running) == 4)
+
+
+def test_a_job_that_waits_leaves_its_place():
+    pool, released, order = Pool(1), threading.Event(), []
+
+    def waits() -> None:
+        with pool.blocked():
+            released.wait(10)
+        order.append("waited")
+
+    def releases() -> None:
+        order.append("releases")
+        released.set()
+
+    pool.submit(waits)
+    pool.submit(releases)
+    wait_for(lambda: order == ["releases", "waited"])
+
+
+def test_many_jobs_may_wait():
+    pool, gate, count = Pool(2), threading.Event(), []
+
+    def waits() -> None:
+        with pool.blocked():
+            gate.wait(10)
+        count.append(1)
+
+    for _ in range(50):
+        pool.submit(waits)
+    pool.submit(gate.set)
+    wait_for(lambda: len(count) == 50)
+
+
+def test_a_lane_keeps_its_order():
+    pool, seen, busy = Pool(3), [], threading.Lock()
+
+    def job(number: int) -> None:
+        assert busy.acquire(blocking=False), "two jobs of one lane at once"
+        seen.append(number)
+        busy.release()
+
+    for number in range(200):
+        pool.submit(lambda number=number: job(number), lane="one")
+    wait_for(lambda: len(seen) == 200)
+    assert seen == list(range(200))
+
+
+def test_a_job_that_raises_harms_no_other(caplog):
+    pool, done = Pool(1), threading.Event()
+    pool.submit(lambda: 1 / 0)
+    pool.submit(done.set)
+    assert done.wait(10)
+    assert "a job failed" in caplog.text

@@ -1,0 +1,154 @@
+"""Operations, without a server."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+
+from minigears.executor.builder import GearsBuilder
+from minigears.executor.calls import AtomicGate, BlockingCaller
+from minigears.executor.context import Context, current
+from minigears.executor.errors import GearsError
+from minigears.executor.redisconn import Address
+from minigears.executor.running import call_without_waiting
+from minigears.executor.steps import Run
+
+
+class Recorder:
+    """Stands where a script stands: takes what builders ask for."""
+
+    def __init__(self) -> None:
+        self.built = 0
+        self.steps: list[Any] = []
+
+    def builder_made(self) -> None:
+        self.built += 1
+
+    def request_run(self, reader: str, steps: Any, arg: Any, options: Any) -> None:
+        self.steps = list(steps)
+
+
+@pytest.fixture
+def script():
+    recorder = Recorder()
+    nowhere = BlockingCaller(Address("/nowhere", "", 0), AtomicGate())
+    token = current.set(Context(nowhere, script=recorder))  # type: ignore[arg-type]
+    yield recorder
+    current.reset(token)
+
+
+@pytest.fixture
+def run(script):
+    def run(build, records, **options):
+        builder = GearsBuilder("ShardsIDReader")
+        build(builder)
+        builder.run(**({"convertToStr": False} | options))
+        run = Run(call_without_waiting)
+        return run.results(script.steps, records), run.errors
+
+    return run
+
+
+def test_operations(run):
+    numbers = [1, 2, 3, 4]
+    cases = [
+        (lambda b: b.map(lambda x: x * 2), numbers, [2, 4, 6, 8]),
+        (lambda b: b.filter(lambda x: x % 2), numbers, [1, 3]),
+        (lambda b: b.flatmap(lambda x: [x, -x] if x < 2 else x), numbers, [-1, 1, 2, 3, 4]),
+        (lambda b: b.foreach(lambda x: 7), numbers, numbers),
+        (lambda b: b.accumulate(lambda a, x: (a or 0) + x), numbers, [10]),
+        (lambda b: b.count(), numbers, [4]),
+        (lambda b: b.avg(), numbers, [2.5]),
+        (lambda b: b.limit(2, 1), numbers, [2, 3]),
+        (lambda b: b.distinct().sort(), [3, 1, 3], [1, 3]),
+        (lambda b: b.sort(), [3, 1, 2], [1, 2, 3]),
+        (lambda b: b.sort(reverse=False), [3, 1, 2], [3, 2, 1]),
+        (lambda b: b.aggregate([], lambda a, x: [*a, x], lambda a, x: a + x), numbers, [numbers]),
+        (lambda b: b.repartition(lambda x: x).collect(), numbers, numbers),
+    ]
+    for build, records, expected in cases:
+        assert run(build, records) == (expected, [])
+
+
+def test_groups(run):
+    words = ["a", "bb", "c"]
+    expected = [{"key": "1", "value": 2}, {"key": "2", "value": 1}]
+    by_length = lambda x: len(x)  # noqa: E731 - steps take plain functions
+    for build in (
+        lambda b: b.countby(by_length),
+        lambda b: b.groupby(by_length, lambda k, a, x: (a or 0) + 1),
+        lambda b: b.localgroupby(by_length, lambda k, a, x: (a or 0) + 1),
+        lambda b: b.batchgroupby(by_length, lambda k, xs: len(xs)),
+        lambda b: b.aggregateby(by_length, 0, lambda k, a, x: a + 1, lambda k, a, x: a + x),
+    ):
+        assert run(build, words) == (expected, [])
+
+
+def test_nothing_in_gives_nothing_out(run):
+    for build in (
+        lambda b: b.count(),
+        lambda b: b.sort(),
+        lambda b: b.avg(),
+        lambda b: b.countby(),
+    ):
+        assert run(build, []) == ([], [])
+
+
+def test_a_falsy_accumulator_is_kept(run):
+    assert run(lambda b: b.aggregate(5, lambda a, x: a - x, lambda a, x: x), [5, 1]) == ([-1], [])
+
+
+def test_the_zero_value_is_not_shared(run):
+    def add(a, x):
+        a.append(x)
+        return a
+
+    for _ in range(2):
+        assert run(lambda b: b.aggregate([], add, lambda a, x: x), [1, 2]) == ([[1, 2]], [])
+
+
+def test_a_run_stops_at_the_first_error_and_keeps_what_it_has(run):
+    results, errors = run(lambda b: b.map(lambda x: 1 / x), [1, 2, 0, 4])
+    assert results == [1, 0.5]
+    assert len(errors) == 1
+    assert errors[0].endswith("'ZeroDivisionError: division by zero\\n']")
+    assert "test_steps.py" in errors[0]
+    assert 'steps.py", line' not in errors[0].replace("test_steps.py", "")
+
+
+def test_records_are_read_one_at_a_time(run):
+    endless = itertools.count()
+    assert run(lambda b: b.map(lambda x: x + 1).limit(3), endless) == ([1, 2, 3], [])
+    assert next(endless) == 3
+
+
+def test_a_source_that_raises(run):
+    def source():
+        yield 1
+        raise SystemExit("no more")
+
+    results, errors = run(lambda b: b.count(), source())
+    assert results == [1]
+    assert "SystemExit: no more" in errors[0]
+
+
+def test_string_conversion_comes_last(run):
+    assert run(lambda b: b.map(lambda x: [x]), [1, "a"], convertToStr=True) == (
+        ["[1]", "['a']"],
+        [],
+    )
+
+
+@pytest.mark.parametrize(
+    "step", ["map", "filter", "foreach", "flatmap", "accumulate", "repartition"]
+)
+def test_only_plain_functions(script, step):
+    with pytest.raises(GearsError, match="argument must be a function"):
+        getattr(GearsBuilder(), step)(int)
+
+
+def test_builders_need_a_script():
+    with pytest.raises(GearsError, match="while a script runs"):
+        GearsBuilder()

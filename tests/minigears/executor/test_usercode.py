@@ -1,0 +1,269 @@
+"""What user code may call, and what it may do without harm to others."""
+
+from __future__ import annotations
+
+import pytest
+from fakedoor import FakeDoor, text
+from realredis import wait_for
+
+from minigears.executor.redisconn import Connection
+
+
+def one(door: FakeDoor, expression: str) -> bytes:
+    (result,) = door.results(f"GB('ShardsIDReader').map(lambda x: {expression}).run()")
+    return result
+
+
+def error(door: FakeDoor, function: str) -> str:
+    results, errors = door.script(f"{function}\nGB('ShardsIDReader').map(f).run()")
+    assert results == []
+    return errors[0].decode()
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        ("def f(x): raise SystemExit(3)", "SystemExit: 3"),
+        ("def f(x): raise KeyboardInterrupt", "KeyboardInterrupt"),
+        ("import sys\ndef f(x): sys.exit()", "SystemExit"),
+        ("def f(x): return f(x)", "RecursionError"),
+        ("def f(x): execute('SUBSCRIBE', 'c')", "can not be called from a function"),
+        ("def f(x): execute('MULTI')", "can not be called from a function"),
+        ("def f(x): execute()", "must get at least a command"),
+        ("def f(x): execute('RG.PYEXECUTE', '1')", "Can not run gears inside a multi exec"),
+        ("def f(x): GB()", "while a script runs"),
+        ("def f(x): flat_error('flat')", "flat"),
+        ("def f(x): log('message', level='loud')", "Log level should be one of"),
+        ("def f(x): call_next()", "Can not get command hook ctx"),
+        ("def f(x): get_command()", "Can not get command ctx"),
+        ("async def f(x): raise ValueError('inside')", "ValueError: inside"),
+    ],
+)
+def test_errors(door: FakeDoor, function: str, message: str):
+    assert message in error(door, function)
+    assert one(door, "'still here'") == b"still here"
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@pytest.mark.parametrize("what", ["sys.exit(1)", "os.fork()", "os.fork() or sys.exit()"])
+def test_functions_that_leave_or_fork(door: FakeDoor, redis_conn: Connection, mode: str, what: str):
+    """A child that user code forked ends with its function: nothing runs twice."""
+    script = f"""
+import os, sys
+def f(x):
+    execute('INCR', 'before')
+    {what}
+GB('KeysReader').foreach(f).foreach(lambda x: execute('INCR', 'after')).register(mode='{mode}')
+"""
+    door.script(script)
+    (registration,) = door.ids
+    for _ in range(3):
+        door.fire(registration, b"k", "set")
+    assert redis_conn.call("GET", "before") == b"3"
+    assert redis_conn.call("GET", "after") == (None if what == "sys.exit(1)" else b"3")
+    assert one(door, "'still here'") == b"still here"
+
+
+def test_megabytes_printed(capfd, door: FakeDoor):
+    assert one(door, "print('x' * 5_000_000)") == b"None"
+    assert len(capfd.readouterr().out) > 5_000_000
+
+
+def test_blocking_commands_answer_at_once(door: FakeDoor, redis_conn: Connection):
+    assert one(door, "execute('BLPOP', 'nolist', 0)") == b"None"
+    assert one(door, "execute('XREAD', 'BLOCK', 0, 'STREAMS', 's', '$')") == b"None"
+    assert one(door, "execute('WAIT', 5, 0)") == b"0"
+    redis_conn.call("RPUSH", "list", "v")
+    assert one(door, "execute('BLPOP', 'list', 0)") == b"['list', 'v']"
+
+
+def test_replies_as_values(door: FakeDoor):
+    assert one(door, r"execute('ECHO', b'\xff\x00')") == rb"bytearray(b'\xff\x00')"
+    assert one(door, "execute('ECHO', 1.5)") == b"1.5"
+    assert one(door, "execute('EVAL', \"return {1, 'a', redis.error_reply('ERR x')}\", 0)") == (
+        b"[1, 'a', 'ERR x']"
+    )
+
+
+def test_gears_commands_inside(door: FakeDoor):
+    door.script("GB('CommandReader').map(lambda x: x[1]).register(trigger='s', mode='sync')")
+    door.script("GB('CommandReader').register(trigger='a')")
+    assert one(door, "execute('RG.TRIGGER', 's', 'word')") == b"['word']"
+    assert "can not run a non-sync execution" in error(door, "def f(x): execute('RG.TRIGGER', 'a')")
+    assert one(door, "len(execute('rg.dumpregistrations'))") == b"2"
+    assert one(door, "execute('RG.CONFIGGET', 'MaxExecutions')") == b"[1000]"
+    assert "unknown command" in error(door, "def f(x): execute('RG.NOSUCH')")
+
+
+def test_a_sync_trigger_that_triggers_another(door: FakeDoor):
+    door.script(
+        "GB('CommandReader').map(lambda x: execute('INCR', 'n')).register(trigger='in', mode='sync')"
+    )
+    door.script(
+        "GB('CommandReader').map(lambda x: execute('RG.TRIGGER', 'in')).register(trigger='out', mode='sync')"
+    )
+    assert door.call("RG.TRIGGER", "out") == [b"['1']"]
+
+
+def test_configuration(door: FakeDoor):
+    assert one(door, "configGet('maxmemory-policy')") == b"noeviction"
+    assert one(door, "configGet('nosuch')") == b"None"
+    door.call("RG.CONFIGSET", "key", "value")
+    assert one(door, "gearsConfigGet('key')") == b"value"
+
+
+def test_packages_see_the_runtime(door: FakeDoor):
+    names = "executeCommand, log, getMyHashTag, GearsFlatError, isAsyncAllow, atomic, gearsFuture"
+    assert door.script(f"from redisgears import {names}\nimport gears\ngears.error") == b"OK"
+    assert door.script("assert __name__ != '__main__'") == b"OK"
+
+
+def test_coroutines_and_futures(door: FakeDoor):
+    script = """
+import asyncio, threading
+async def wait(x):
+    await asyncio.sleep(0)
+    f = gearsFuture()
+    threading.Thread(target=lambda: f.continueRun('later')).start()
+    return [x, await f]
+def future(x):
+    f = gearsFuture()
+    runCoroutine(wait(x), f)
+    return f
+GB('ShardsIDReader').map(future).map(wait).run()
+"""
+    assert door.results(script) == [b"[['1', 'later'], 'later']"]
+    failing = "def f(x):\n    r = gearsFuture()\n    r.continueFailed('because')\n    return r"
+    assert "gears.error: because" in error(door, failing)
+
+
+def test_a_sync_function_may_not_wait(door: FakeDoor):
+    door.script(
+        "async def f(x): pass\nGB('CommandReader').map(f).register(trigger='t', mode='sync')"
+    )
+    assert "sync function" in text(door.call("RG.TRIGGER", "t"))
+    door.script(
+        "GB('CommandReader').map(lambda x: isAsyncAllow()).register(trigger='u', mode='sync')"
+    )
+    assert door.call("RG.TRIGGER", "u") == [b"False"]
+
+
+def test_waiting_takes_no_thread(door: FakeDoor):
+    """Many functions wait for what one later function does."""
+    waiting = """
+import asyncio
+async def f(x):
+    while not execute('EXISTS', 'go'): await asyncio.sleep(.01)
+    return 'went'
+GB('CommandReader').map(f).register(trigger='wait')
+GB('CommandReader').map(lambda x: execute('SET', 'go', '1')).register(trigger='go')
+"""
+    door.script(waiting)
+    replies = [door.send("RG.TRIGGER", "wait") for _ in range(20)]
+    assert door.call("RG.TRIGGER", "go") == [b"OK"]
+    assert [reply.get(timeout=30) for reply in replies] == [[b"went"]] * 20
+
+
+def test_inorder_triggers_do_not_overlap(door: FakeDoor, redis_conn: Connection):
+    script = """
+def f(x):
+    execute('RPUSH', 'trace', 'in ' + x[1])
+    for _ in range(20): execute('PING')
+    execute('RPUSH', 'trace', 'out ' + x[1])
+GB('CommandReader').foreach(f).register(trigger='t', inorder=True)
+"""
+    door.script(script)
+    replies = [door.send("RG.TRIGGER", "t", str(n)) for n in range(10)]
+    for reply in replies:
+        reply.get(timeout=30)
+    expected = [b"%b %d" % (word, n) for n in range(10) for word in (b"in", b"out")]
+    assert redis_conn.call("LRANGE", "trace", 0, -1) == expected
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_atomic_blocks_lose_no_update(door: FakeDoor, redis_conn: Connection, mode: str):
+    script = f"""
+def f(x):
+    with atomic():
+        n = int(execute('GET', 'n') or 0)
+        execute('SET', 'n', n + 1)
+GB('KeysReader').foreach(f).register(mode='{mode}', prefix='k*', readValue=False)
+"""
+    door.script(script)
+    (registration,) = door.ids
+    door.wait_done(*door.events([(registration, b"k%d" % n, "set") for n in range(60)]))
+    assert redis_conn.call("GET", "n") == b"60"
+
+
+def test_threads_of_user_code_may_call(door: FakeDoor, redis_conn: Connection):
+    script = """
+from threading import Thread
+def f(x):
+    def work():
+        with GearsSession():
+            execute('SET', 'thread', '1')
+    Thread(target=work).start()
+GB('CommandReader').foreach(f).register(trigger='t', mode='sync')
+"""
+    door.script(script)
+    door.call("RG.TRIGGER", "t")
+    wait_for(lambda: redis_conn.call("GET", "thread"))
+
+
+def test_timers_go_on_ticking(door: FakeDoor, redis_conn: Connection):
+    door.script("registerTE(.01, lambda: execute('INCR', 'ticks'))")
+    wait_for(lambda: int(redis_conn.call("GET", "ticks") or 0) > 3)
+
+
+def test_state_of_a_registration_is_shared_by_its_functions(door: FakeDoor):
+    script = """
+seen = []
+def add(x): seen.append(x[1])
+GB('CommandReader').foreach(add).map(lambda x: len(seen)).register(trigger='t', mode='sync')
+"""
+    door.script(script)
+    assert [door.call("RG.TRIGGER", "t", "x") for _ in range(3)] == [[b"1"], [b"2"], [b"3"]]
+
+
+def marks(door: FakeDoor, conn: Connection, script: str) -> list[bytes]:
+    """Commands that Redis ran for one event, as MONITOR shows them."""
+    door.script(script)
+    registration = door.ids[-1]
+    conn.call("MONITOR")
+    door.fire(registration, b"k:1", "set")
+    conn.send(b"ECHO finished\r\n")
+    lines = []
+    while not (line := conn.read()).endswith(b'"finished"'):
+        lines.append(line)
+    return [line.rpartition(b"] ")[2] for line in lines[:-1]]
+
+
+BEGIN = b'"PUBLISH" "__minigears__:own" "begin"'
+END = b'"PUBLISH" "__minigears__:own" "end"'
+
+
+@pytest.mark.parametrize(
+    ("mode", "command", "marked"),
+    [
+        ("sync", "'SET', 'k:2', '1'", True),
+        ("sync", "'RENAME', 'other', 'k:2'", True),
+        ("sync", "'XADD', 'stream', '*', 'f', 'v'", False),
+        ("sync", "'GET', 'k:2'", False),
+        ("async", "'SET', 'k:2', '1'", False),
+    ],
+)
+def test_own_writes_are_marked(
+    door: FakeDoor, redis_conn: Connection, mode: str, command: str, marked: bool
+):
+    redis_conn.call("SET", "other", "1")
+    options = f"prefix='k:*', mode='{mode}', readValue=False"
+    script = f"GB('KeysReader').foreach(lambda x: execute({command})).register({options})"
+    ran = marks(door, redis_conn, script)
+    assert (BEGIN in ran) == marked
+    assert (END in ran) == marked
+
+
+def test_reads_are_marked_for_those_who_listen_to_misses(door: FakeDoor, redis_conn: Connection):
+    options = "prefix='k:*', mode='sync', eventTypes=['keymiss']"
+    script = f"GB('KeysReader').foreach(lambda x: execute('GET', x['key'])).register({options})"
+    assert marks(door, redis_conn, script).count(BEGIN) == 2  # the record, and the GET
