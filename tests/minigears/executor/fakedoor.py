@@ -23,6 +23,8 @@ class FakeDoor:
         self._command = [sys.executable, "-m", "minigears.executor"]
         self._command += ["--redis", f"unix://{redis_socket}", "--cache", str(cache)]
         self._numbers = itertools.count(1)
+        self.printed = cache.with_name("printed")
+        """What functions print."""
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -30,7 +32,10 @@ class FakeDoor:
         pairs = [socket.socketpair(), socket.socketpair()]
         fds = [theirs.fileno() for _, theirs in pairs]
         options = ["--control-fd", str(fds[0]), "--events-fd", str(fds[1])]
-        self.process = subprocess.Popen([*self._command, *options], pass_fds=fds)
+        with self.printed.open("ab") as printed:
+            self.process = subprocess.Popen(
+                [*self._command, *options], pass_fds=fds, stdout=printed
+            )
         for _, theirs in pairs:
             theirs.close()
         self._control, self._events = Link(pairs[0][0]), Link(pairs[1][0])
