@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -101,7 +102,8 @@ class NotebookPage:
     def __init__(self, page: WebDriver, url: str) -> None:
         self._page = page
         page.get(url)
-        self._until(lambda: self._all(".jp-Notebook-ExecutionIndicator[data-status='idle']"))
+        # Cells that are run before there is a kernel make JupyterLab ask for one.
+        self._until(lambda: any("| Idle" in bar.text for bar in self._all("#jp-main-statusbar")))
 
     def run_all_cells(self) -> None:
         """Choose Run, Run All Cells, and wait until every code cell has run or one has failed."""
@@ -147,4 +149,7 @@ class NotebookPage:
         return self._page.find_elements(By.CSS_SELECTOR, selector)
 
     def _until(self, condition, seconds: float = _STARTS) -> None:
-        WebDriverWait(self._page, seconds).until(lambda _: condition())
+        wait = WebDriverWait(
+            self._page, seconds, ignored_exceptions=[StaleElementReferenceException]
+        )
+        wait.until(lambda _: condition())

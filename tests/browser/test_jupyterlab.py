@@ -25,8 +25,10 @@ def test_all_cells_run_and_show_well(path, theme, tmp_path):
     with stack_folder(), variant(Book(path)) as copy:
         with server(copy.parent.parent, theme, tmp_path) as url, chromium(tmp_path) as page:
             notebook = NotebookPage(page, url.format(f"notebooks/{path.name}"))
-            notebook.run_all_cells()
-            notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
+            try:
+                notebook.run_all_cells()
+            finally:
+                notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
             assert notebook.errors() == []
             assert notebook.broken_diagrams() == []
             assert notebook.pictures_without_alt() == []
