@@ -21,7 +21,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test up down status doctor lint format test-notebooks clean
+.PHONY: help setup lab test up down status doctor lint format test-notebooks bench-minigears clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -67,6 +67,9 @@ test: lint ## run every check and test, every notebook included
 test-notebooks: setup ## run the notebooks only
 	@echo "==> Every notebook on a fresh stack and twice on a used one"
 	@$(PYTEST) tests/notebooks
+
+bench-minigears: setup ## measure minigears beside plain Redis (4 minutes)
+	@$(BIN)/python -m benchmarks.minigears
 
 clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down; fi
