@@ -68,8 +68,8 @@ test-notebooks: setup ## run the notebooks only
 	@echo "==> Every notebook on a fresh stack and twice on a used one"
 	@$(PYTEST) tests/notebooks
 
-bench-minigears: setup ## measure minigears beside plain Redis (4 minutes)
-	@$(BIN)/python -m benchmarks.minigears
+bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (4 minutes)
+	@$(BIN)/python -m benchmarks.minigears --write
 
 clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
 	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down; fi
