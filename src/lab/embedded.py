@@ -11,17 +11,17 @@ from pathlib import Path
 import psutil
 
 from lab import paths, ports, processes, statefile
-from lab.errors import LabError, PortTaken, StartFailed, Unsupported
+from lab.errors import LabError, PortTaken, StartFailed
 from lab.report import progress, say
 from lab.services import SERVICES, Service
 from lab.statefile import State
 
-READY_SECONDS = 30.0
+READY_SECONDS = 60.0
 """How long a service may take to become ready; a usual start takes one or two."""
 
 _MIN_FREE = 200 * 2**20  # bytes of disk below which databases fail in strange ways
 _PORT_TRIES = 5
-_SETTLE_SECONDS = 5.0
+_SETTLE_SECONDS = 10.0
 
 
 def up() -> State:
@@ -296,6 +296,3 @@ def _remove_socket(home: Path) -> None:
 def _short(problem: Exception | None) -> str:
     text = str(problem) if problem else "no answer"
     return text.splitlines()[0][:100] if text else type(problem).__name__
-
-
-__all__ = ["Unsupported", "check_disk", "down", "kill", "start", "status", "stop", "up"]

@@ -150,7 +150,7 @@ def test_notebook_starts_jupyterlab_and_ends_it(breakable: Stack, stop_stack: bo
             if f":{port}/lab/tree/notebooks/00_start_here.ipynb?token=" in line:
                 break
         process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=30)[0]
+        rest = process.communicate(timeout=90)[0]
     finally:
         process.kill()
         process.communicate()

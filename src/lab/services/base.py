@@ -9,6 +9,9 @@ from typing import ClassVar
 
 from lab import paths
 
+PATIENCE = 5.0
+"""Seconds for a service that runs to answer. One that takes longer is taken for hung, and ended."""
+
 
 class Service(ABC):
     """One process of the embedded stack: how it is started and how one knows that it is ready."""
@@ -39,7 +42,7 @@ class Service(ABC):
 
     @abstractmethod
     def ping(self, home: Path, port: int) -> None:
-        """Ask whether it answers, for a second or two at most. Raises when it does not."""
+        """Ask whether it answers, for `PATIENCE` seconds at most. Raises when it does not."""
 
     def env(self) -> dict[str, str]:
         """Return the environment variables that it needs besides the kernel's."""

@@ -14,7 +14,7 @@ from redis.retry import Retry
 from lab import paths, ports
 from lab.errors import Unsupported
 from lab.report import say
-from lab.services.base import Service
+from lab.services.base import PATIENCE, Service
 
 
 class Redis(Service):
@@ -64,8 +64,8 @@ def ping(port: int) -> None:
     client = redis.Redis(
         ports.LOOPBACK,
         port,
-        socket_timeout=2,
-        socket_connect_timeout=1,
+        socket_timeout=PATIENCE,
+        socket_connect_timeout=PATIENCE,
         retry=Retry(NoBackoff(), 0),
     )
     with contextlib.closing(client):

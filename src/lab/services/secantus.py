@@ -9,7 +9,7 @@ from typing import Any
 import pymongo
 
 from lab import ports
-from lab.services.base import Service
+from lab.services.base import PATIENCE, Service
 
 
 class Secantus(Service):
@@ -35,11 +35,11 @@ class Secantus(Service):
         _config(home).write_text("")
 
     def ping(self, home: Path, port: int) -> None:
-        """Raise pymongo.errors.PyMongoError when it does not answer within two seconds."""
+        """Raise pymongo.errors.PyMongoError when it does not answer."""
         client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
-            ports.LOOPBACK, port, directConnection=True, serverSelectionTimeoutMS=2000
+            ports.LOOPBACK, port, directConnection=True
         )
-        with client:
+        with client, pymongo.timeout(PATIENCE):
             client.admin.command("ping")
 
 
