@@ -15,13 +15,6 @@ from lab.stack import Stack
 from tests.recipes.families import URL_NAME
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All in one worker of pytest-xdist: they share the stack."""
-    for item in items:
-        if "tests/recipes/" in item.path.as_posix():
-            item.add_marker(pytest.mark.xdist_group("recipes"))
-
-
 def free_ports(count: int) -> list[int]:
     """Ask the system for ports that nothing uses, all at once so that they differ."""
     with ExitStack() as held:

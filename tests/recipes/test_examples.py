@@ -12,6 +12,8 @@ from lab.gears import registrations
 from lab.stack import Stack
 from lab.states import recipes
 
+pytestmark = pytest.mark.xdist_group("recipes")
+
 
 def run(name: str) -> list[str]:
     """Run an example; its results."""

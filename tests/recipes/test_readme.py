@@ -7,12 +7,16 @@ import re
 import subprocess
 from pathlib import Path
 
+import pytest
+
 import lab
 from lab import paths
 from lab.gears import registrations
 from lab.stack import Stack
 from lab.states import RECIPE_REQUIREMENTS, recipes
 from tests.recipes.families import in_mongo
+
+pytestmark = pytest.mark.xdist_group("recipes")
 
 README = paths.root() / "recipes" / "README.md"
 

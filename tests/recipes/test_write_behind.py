@@ -26,6 +26,8 @@ from tests.recipes.families import (
     settle,
 )
 
+pytestmark = pytest.mark.xdist_group("recipes")
+
 MOVIES = lab.load_movies()
 
 

@@ -11,6 +11,8 @@ from lab.stack import Stack
 from lab.states import recipes
 from tests.recipes.families import SHIPPED, in_mongo, put, register
 
+pytestmark = pytest.mark.xdist_group("recipes")
+
 OURS = (recipes() / "movies_write_through.py").read_text()
 AS_SHIPPED = SHIPPED.replace("RGJSONWriteBehind", "RGJSONWriteThrough")
 
