@@ -221,7 +221,8 @@ class BlockingCaller:
     def connection(self) -> Connection:
         """This thread's connection; raises OSError when Redis cannot be reached."""
         connection: Connection | None = getattr(self._local, "connection", None)
-        if connection is None:
+        if connection is None or not connection.alive():
+            self._drop()
             connection = self._local.connection = Connection(self._address)
         return connection
 
@@ -229,18 +230,12 @@ class BlockingCaller:
         """Send on this thread's connection; raises GearsError when Redis has gone."""
         self._gate.wait()
         try:
-            self._send(call)
-            return call.result(self.connection().read_many(call.replies))
+            connection = self.connection()
+            connection.send(call.data)
+            return call.result(connection.read_many(call.replies))
         except OSError as error:
             self._drop()
             raise GearsError(f"the connection to Redis is lost: {error}") from error
-
-    def _send(self, call: Call) -> None:
-        try:
-            self.connection().send(call.data)
-        except OSError:  # Redis restarted since the last call: nothing was sent, so try once more
-            self._drop()
-            self.connection().send(call.data)
 
     def _drop(self) -> None:
         connection: Connection | None = getattr(self._local, "connection", None)

@@ -39,13 +39,15 @@ class Gears:
 
     def __init__(self, address: Address, cache_dir: Path, threads: int | None = None):
         self.address = address
-        connection = Connection(address)
+        self._redis_run: bytes | None = None
+        connection = self._connect()
         table = CommandTable.from_reply(connection.call("COMMAND"))
+        connection.close()
         self.config = Config(on_extra=lambda extra: self._store_state())
         self.rules = Rules(table)
         self.gate = AtomicGate()
         self.blocking = BlockingCaller(address, self.gate)
-        self.hub = Hub(connection, self.gate, self.blocking)
+        self.hub = Hub(self._connect, self.gate, self.blocking)
         self.pool = Pool(threads or self.config.number("ExecutionThreads"))
         self.requirements = RequirementStore(cache_dir, write)
         self.registry = Registry()
@@ -70,6 +72,20 @@ class Gears:
     def alone(self) -> AbstractContextManager[None]:
         """A block in which, on the main thread, no other function goes on."""
         return self.hub.alone() if self.hub.here else nullcontext()
+
+    def _connect(self) -> Connection:
+        """A connection to the Redis that we began with; raises OSError when it was restarted.
+
+        A restarted Redis may have lost what we know: a new executor loads what is there.
+        """
+        connection = Connection(self.address)
+        info = connection.call("INFO", "server")
+        run = next(line for line in info.splitlines() if line.startswith(b"run_id:"))
+        if self._redis_run not in (None, run):
+            connection.close()
+            raise ConnectionResetError("Redis was restarted")
+        self._redis_run = run
+        return connection
 
     # registrations
 

@@ -34,8 +34,12 @@ _MAX_OVERLAP = 512
 class Hub:
     """Runs jobs in the thread that makes it; raises OSError when Redis has gone."""
 
-    def __init__(self, connection: Connection, gate: AtomicGate, blocking: BlockingCaller):
-        self._connection = connection
+    def __init__(
+        self, connect: Callable[[], Connection], gate: AtomicGate, blocking: BlockingCaller
+    ):
+        """`connect` may raise OSError, in `wait` too, when a lost connection must not be renewed."""
+        self._connect = connect
+        self._connection = connect()
         self._gate = gate
         self._blocking = blocking
         self._thread = threading.get_ident()
@@ -80,15 +84,16 @@ class Hub:
     def wait(self, fd: int) -> bool:
         """Wait until `fd` can be read or a job is posted; tells whether `fd` can be read.
 
-        Nothing is to come from Redis meanwhile, so when it can be read it has gone: OSError.
+        A connection that Redis closes meanwhile is renewed; raises OSError when that fails.
         """
         poll = select.poll()
         redis = self._connection.fileno()
         for waited in (fd, self._wake_read, redis):
             poll.register(waited, select.POLLIN)
         ready = {which for which, _ in poll.poll()}
-        if redis in ready:
-            raise ConnectionResetError("Redis closed the connection")
+        if redis in ready and not self._connection.alive():
+            self._connection.close()
+            self._connection = self._connect()
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
         return fd in ready

@@ -99,6 +99,18 @@ class Connection:
         """Wait for the next `count` replies."""
         return [self.read() for _ in range(count)]
 
+    def alive(self) -> bool:
+        """Whether Redis is still there; to be asked while no reply is due."""
+        self._sock.settimeout(0)
+        try:
+            return bool(self._sock.recv(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True  # nothing to read: that is how it should be
+        except OSError:
+            return False
+        finally:
+            self._sock.settimeout(None)
+
     def fileno(self) -> int:
         """The descriptor, for `poll`."""
         return self._sock.fileno()

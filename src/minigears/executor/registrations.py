@@ -64,7 +64,6 @@ class Registration:
         self.args: Any = spec.args
         self.session = session
         self.stats = Stats()
-        self.active = True
         self.runner: StreamReaderRunner | None = None
         self.last_type: str | None = None
         """The type of the key that it read last, which the next one probably has, too."""
@@ -123,8 +122,6 @@ class Registry:
             gone = set(remove)
             kept = [r for r in self._all.values() if r.id not in gone]
             everything = sorted([*kept, *add], key=lambda r: to_number(r.id) or 0)
-            for registration in self._all.values():
-                registration.active = registration.active and registration.id not in gone
             self._all = {r.id: r for r in everything}
             self._triggers = {
                 r.args.trigger: r

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _INT64 = range(-(2**63), 2**63)
+_MAX_DEPTH = 100
 NOT_A_REPLY = "PY RECORD"
 """What RedisGears sends for a value that has no form in RESP."""
 
@@ -54,13 +55,21 @@ def _write(reply: Any, write: Any, nil: bytes) -> None:
     elif reply is None:
         write(nil)
     else:
-        data = reply.encode("utf-8", "surrogateescape") if isinstance(reply, str) else bytes(reply)
+        data = _to_bytes(reply) if isinstance(reply, str) else bytes(reply)
         write(b"$%d\r\n%s\r\n" % (len(data), data))
 
 
 def one_line(text: str) -> bytes:
     """Text of a status or an error, which must not hold the line ends that finish it."""
-    return text.replace("\r", " ").replace("\n", " ").encode("utf-8", "surrogateescape")
+    return _to_bytes(text.replace("\r", " ").replace("\n", " "))
+
+
+def _to_bytes(text: str) -> bytes:
+    """UTF-8; what came from bytes that are none goes back as it was, other surrogates escaped."""
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
 
 
 def to_python(reply: Any) -> Any:
@@ -82,6 +91,13 @@ def to_text(data: bytes) -> str | bytearray:
 
 def from_value(value: Any) -> Any:
     """The reply for one result of a function (`convertToStr` has already been applied)."""
+    try:
+        return _from_value(value, _MAX_DEPTH)
+    except Exception:  # a class of the user's own that only looks like a string or a number
+        return NOT_A_REPLY
+
+
+def _from_value(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         if value[:1] == "+":
             return Status(value[1:])
@@ -94,8 +110,8 @@ def from_value(value: Any) -> Any:
         return int(value) if value in _INT64 else str(value)
     if isinstance(value, float):
         return f"{value:f}"
-    if isinstance(value, list):
-        return [from_value(item) for item in value]
+    if isinstance(value, list) and depth:
+        return [_from_value(item, depth - 1) for item in value]
     return NOT_A_REPLY
 
 

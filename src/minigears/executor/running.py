@@ -67,12 +67,14 @@ coroutines = Loop()
 class Profiler:
     """What `ProfileExecutions` gathers about one session's functions."""
 
+    _lock = threading.Lock()
+    """One call at a time in the whole process: Python has one profiler."""
+
     def __init__(self) -> None:
         self.profile = cProfile.Profile()
-        self._lock = threading.Lock()
 
     def call(self, function: UserCall, *arguments: Any) -> Any:
-        """Call under the profiler, unless another call of this session is under it."""
+        """Call under the profiler, unless another call is under it."""
         if not self._lock.acquire(blocking=False):
             return function(*arguments)
         try:

@@ -32,7 +32,7 @@ def connection(redis_server: RedisServer):
 @pytest.fixture
 def hub(connection: Counting, redis_server: RedisServer) -> Hub:
     gate = AtomicGate()
-    return Hub(connection, gate, BlockingCaller(redis_server.address, gate))
+    return Hub(lambda: connection, gate, BlockingCaller(redis_server.address, gate))
 
 
 def run(hub: Hub) -> None:
@@ -113,8 +113,25 @@ def test_posting_wakes_the_hub(hub: Hub, redis_server: RedisServer):
     other.close()
 
 
-def test_a_redis_that_goes_away_is_noticed(hub: Hub, redis_server: RedisServer):
+def test_a_closed_connection_is_renewed(redis_server: RedisServer, redis_conn: Connection):
+    gate = AtomicGate()
+    hub = Hub(redis_server.connect, gate, BlockingCaller(redis_server.address, gate))
+    replies = []
+    hub.submit(1, lambda: replies.append(hub.call(plain((b"PING",)))))
+    run(hub)
+    redis_conn.call("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
+    idle, other = socket.socketpair()
+    with idle, other:
+        assert hub.wait(idle.fileno()) is False
+    hub.submit(1, lambda: replies.append(hub.call(plain((b"PING",)))))
+    run(hub)
+    assert replies == [b"PONG", b"PONG"]
+
+
+def test_a_redis_that_goes_away_is_noticed(redis_server: RedisServer):
+    gate = AtomicGate()
+    hub = Hub(redis_server.connect, gate, BlockingCaller(redis_server.address, gate))
     idle, other = socket.socketpair()
     redis_server.stop()
-    with idle, other, pytest.raises(OSError, match="Redis closed"):
+    with idle, other, pytest.raises((ConnectionError, FileNotFoundError)):
         hub.wait(idle.fileno())

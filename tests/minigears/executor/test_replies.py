@@ -54,3 +54,19 @@ def test_what_execute_returns():
 def test_execute_raises_on_an_error():
     with pytest.raises(CommandError, match="execution is not registered"):
         replies.to_python(Error("execution is not registered"))
+
+
+def test_values_that_no_client_could_read():
+    endless: list[object] = []
+    endless.append(endless)
+    raw = replies.encode(replies.from_value(endless))
+    assert raw.startswith(b"*1\r\n*1\r\n")
+    assert raw.endswith(b"PY RECORD\r\n")
+
+    class Odd(str):
+        def __getitem__(self, item):
+            raise RuntimeError
+
+    assert replies.from_value(Odd("x")) == "PY RECORD"
+    assert replies.encode("\ud800") == b"$6\r\n\\ud800\r\n"
+    assert replies.encode("\udcff") == b"$1\r\n\xff\r\n"
