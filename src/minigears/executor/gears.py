@@ -64,6 +64,8 @@ class Gears:
         self.on_command: Callable[[list[bytes], Context], Any] = lambda argv, context: None
         """Answers an `RG.*` command that user code calls; raises CommandError."""
         self._changing = threading.RLock()
+        self._ending: list[StreamReaderRunner] = []
+        """Stopped, but perhaps still busy with a last batch."""
 
     def execute(self, argv: list[bytes], context: Context) -> Any:
         """An `RG.*` command called by user code; raises CommandError."""
@@ -152,6 +154,7 @@ class Gears:
 
     def _change(self, add: Iterable[Registration], remove: Iterable[str]) -> None:
         add, remove = list(add), list(remove)
+        self._ending = [runner for runner in self._ending if not runner.join(0)]
         gone = [r for r in map(self.registry.get, remove) if r is not None]
         for registration in add:
             if registration.spec.reader == "StreamReader":
@@ -167,10 +170,11 @@ class Gears:
         for registration in gone:
             if registration.runner is not None:
                 registration.runner.stop()
+                self._ending.append(registration.runner)
             self.executions.drop_registration(registration.id)
         for registration in add:
             if registration.runner is not None:
-                registration.runner.start()
+                registration.runner.start(after=tuple(self._ending))
 
     # what is stored
 

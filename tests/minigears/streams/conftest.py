@@ -83,9 +83,17 @@ def start_reader(redis_server: RedisServer) -> Iterator[Callable[..., Reader]]:
     """Starts readers of `redis_server`; all are stopped after the test."""
     readers: list[Reader] = []
 
-    def start(prefix: str = "s:*", server: RedisServer = redis_server, **args: Any) -> Reader:
+    def start(
+        prefix: str = "s:*",
+        server: RedisServer = redis_server,
+        after: Reader | None = None,
+        **args: Any,
+    ) -> Reader:
         reader = Reader(server, StreamArgs(prefix, **args))
         readers.append(reader)
+        if after:
+            reader.runner.start(after=[after.runner])
+            return reader
         reader.runner.start()
         conn = server.connect()
         wait_for(lambda: reader.has_looked(conn), what="the reader to look for streams")

@@ -288,3 +288,18 @@ def test_stopping_lets_a_batch_finish(start_reader, stream):
     reader.steps.gate.set()
     assert reader.runner.join(30)
     assert (len(reader.steps.ids), stream.length(), stream.pending()) == (1, 1, 0)
+
+
+def test_a_successor_waits_for_the_last_batch_of_the_reader_it_replaces(start_reader, stream):
+    old = start_reader(batch=1)
+    old.steps.gate.clear()
+    (first,) = stream.add(1, old)
+    assert old.steps.running.wait(30)
+    old.runner.stop()
+
+    new = start_reader(batch=1, after=old)
+    (second,) = stream.add(1, new)
+    assert not new.steps.running.is_set()
+    old.steps.gate.set()
+    wait_for(lambda: new.steps.ids, what="the successor")
+    assert (old.steps.ids, new.steps.ids) == ([first], [second])

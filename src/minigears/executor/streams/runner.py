@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import Enum
 from math import inf
 from typing import Protocol
@@ -26,6 +26,7 @@ from minigears.executor.streams.records import to_record
 _FIRST_DELAY = 0.05
 _LONGEST_DELAY = 2.0
 _LONGEST_SLEEP = 3600.0
+_PREDECESSOR_SECONDS = 0.5  # between two looks whether this runner is still wanted
 
 Log = Callable[[str, str], None]
 """Takes a message and its level: `debug`, `verbose`, `notice` or `warning`."""
@@ -81,6 +82,7 @@ class StreamReaderRunner:
         self._known: set[bytes] = set()
         self._agenda = Agenda()
         self._failed_connects = 0
+        self._predecessors: Sequence[StreamReaderRunner] = ()
         self._thread = threading.Thread(
             target=self._run, name=f"stream-{registration.id}", daemon=True
         )
@@ -90,8 +92,14 @@ class StreamReaderRunner:
         """What the registration is doing; from any thread."""
         return self._status
 
-    def start(self) -> None:
-        """Take up every stream that matches, what is pending first. To be called once."""
+    def start(self, after: Sequence[StreamReaderRunner] = ()) -> None:
+        """Take up every stream that matches, what is pending first. To be called once.
+
+        It begins when those of `after` have ended: they have been told to stop, and the batch that
+        they may still write is pending, so that reading it too would write it twice, and the older
+        version perhaps last.
+        """
+        self._predecessors = after
         self._thread.start()
 
     def stop(self) -> None:
@@ -134,6 +142,9 @@ class StreamReaderRunner:
             self._wake.notify()
 
     def _run(self) -> None:
+        for predecessor in self._predecessors:
+            while not self._stopping and not predecessor.join(_PREDECESSOR_SECONDS):
+                pass
         while self._may_work():
             try:
                 self._work()
