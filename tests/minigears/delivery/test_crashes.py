@@ -1,0 +1,129 @@
+"""Kill minigears, Redis and the database under load: what was acknowledged is in both stores."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, repeat
+from pathlib import Path
+
+import pytest
+from load import Load, in_mongo, in_redis
+from realgears import SHARED_CACHE, MiniGears
+from realmongo import MongoServer
+from realredis import RedisServer, wait_for
+
+RECIPE = Path(__file__).resolve().parents[3] / "recipes/gears/movies_write_behind.py"
+REQUIREMENTS = ("rgsync==1.2.0", "pymongo==3.12.0")
+STREAM = "_movies-stream-{06S}"
+DEAD_LETTERS = "_movies-stream-dead-letters-{06S}"
+
+VICTIMS = (
+    ("minigears",),
+    ("redis",),
+    ("mongo",),
+    ("executor",),
+    ("minigears", "redis"),
+    ("minigears", "redis", "mongo"),
+)
+
+
+@dataclass
+class Stack:
+    """What can be killed."""
+
+    redis: RedisServer
+    gears: MiniGears
+    mongo: MongoServer
+
+    def kill(self, victim: str) -> None:
+        """SIGKILL; nothing has time to tidy up."""
+        if victim == "redis":
+            self.redis.stop(signal.SIGKILL)
+        elif victim == "mongo":
+            self.mongo.stop(signal.SIGKILL)
+        elif victim == "executor":
+            if executor := self.gears.executor:  # else it is being started
+                executor.kill()
+        else:
+            assert self.gears.process is not None
+            self.gears.process.kill()
+            self.gears.process.wait()
+
+    def start(self, victim: str) -> None:
+        """Start it again (an executor is started by its minigears)."""
+        {"redis": self.redis, "mongo": self.mongo, "minigears": self.gears}[victim].start()
+
+
+@pytest.fixture
+def stack(
+    start_redis: Callable[..., RedisServer], tmp_path: Path, free_port: int
+) -> Iterator[Stack]:
+    """Redis that has on disk what it has acknowledged, minigears with the recipe, the database."""
+    redis_server = start_redis("--appendonly", "yes", "--appendfsync", "always")
+    mongo = MongoServer(tmp_path, free_port)
+    mongo.start()
+    gears = MiniGears(redis_server, tmp_path, "--cache", str(SHARED_CACHE))
+    gears.start()
+    with gears.client() as client:
+        client.execute_command("RG.CONFIGSET", "mongoUrl", mongo.url)
+    gears.run(RECIPE.read_text(), "REQUIREMENTS", *REQUIREMENTS)
+    yield Stack(redis_server, gears, mongo)
+    gears.stop()
+    mongo.stop(signal.SIGKILL)
+
+
+def crash(stack: Stack, load: Load, victims: tuple[str, ...], rng: random.Random) -> None:
+    """Kill at a random point of the load; a database stays away for some more writes."""
+    _let_write(load, rng.randint(1, 60))
+    for victim in victims:
+        stack.kill(victim)
+    if victims == ("mongo",):
+        _let_write(load, rng.randint(1, 60))
+    with ThreadPoolExecutor() as pool:
+        database = pool.submit(stack.start, "mongo") if "mongo" in victims else None
+        for victim in ("redis", "minigears"):  # in this order: the second needs the first
+            if victim in victims:
+                stack.start(victim)
+        if database:
+            database.result()
+
+
+def _let_write(load: Load, count: int) -> None:
+    goal = load.acknowledged + count
+    wait_for(lambda: load.acknowledged >= goal, 60, f"{goal} acknowledged; {load.last_errors}")
+
+
+def check(stack: Stack, load: Load) -> None:
+    """Wait until nothing is on its way, then compare document by document."""
+    with stack.gears.client() as client, stack.gears.client(db=15) as journal:
+        wait_for(lambda: not journal.xlen("__minigears__:intents"), 60, "an empty journal")
+        wait_for(lambda: not client.xlen(STREAM), 60, "an empty stream")
+        redis_documents = in_redis(client)
+        assert not client.exists(DEAD_LETTERS)
+    acknowledged = load.documents
+    assert {key: redis_documents.get(key) for key in acknowledged} == acknowledged
+    with stack.mongo.client() as client:
+        assert in_mongo(client.dbSpeedMernDemo.movies) == redis_documents
+    assert None in acknowledged.values(), "the load has deleted nothing"
+
+
+@pytest.mark.parametrize(
+    "kills",
+    [
+        pytest.param(6, marks=pytest.mark.timeout(180)),
+        pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
+    ],
+)
+def test_nothing_acknowledged_is_lost(stack: Stack, kills: int) -> None:
+    rng = random.Random(kills)
+    rounds = chain.from_iterable(rng.sample(VICTIMS, len(VICTIMS)) for _ in repeat(None))
+    with Load(stack.gears, seed=str(kills)) as load:
+        for _, victims in zip(range(kills), rounds, strict=False):
+            crash(stack, load, victims, rng)
+        _let_write(load, 20)
+    check(stack, load)
+    print(f"{load.acknowledged} acknowledged; sent again: {load.last_errors}")
