@@ -86,12 +86,17 @@ class Door:
             self._keeper.cancel()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
-        while loop.time() < deadline and any(client.waiting for client in self.clients):
+        while loop.time() < deadline and self._busy():
             await asyncio.sleep(0.01)
         for client in list(self.clients):
             client.close()
         self.journal.flush()
         await self.executor.stop()
+
+    def _busy(self) -> bool:
+        """Whether functions are on their way: no intent brings back those of other writers."""
+        on_their_way = len(self.delivery) > 0 and self.connected.is_set()
+        return on_their_way or any(client.waiting for client in self.clients)
 
     # commands
 
