@@ -37,13 +37,15 @@ class Writer:
         self.acknowledged = 0
         self.repeated = 0
         self.last_error: redis.RedisError | None = None
+        self.given_up = False
+        """Set when the test has failed: what is not acknowledged never will be."""
 
     def write_until(self, stop: threading.Event) -> None:
         """Write until told to stop, and then to the end of what was begun."""
         client = self._client()
         while not stop.is_set():
             write, outcome = self._next()
-            while True:
+            while not self.given_up:
                 try:
                     write(client)
                     break
@@ -133,8 +135,10 @@ class Load:
             thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, failure: type[BaseException] | None, *_: object) -> None:
         self._stop.set()
+        for writer in self.writers:
+            writer.given_up = failure is not None
         for thread in self._threads:
             thread.join(60)
             assert not thread.is_alive(), self.last_errors
