@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from minigears.commandtable import CommandTable
 from minigears.interest import Interest
 from minigears.protocol import Command
+from minigears.status import asks_for_section
 
 
 class Kind(enum.IntEnum):
@@ -35,7 +36,7 @@ _STREAMING = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
     b"reset".split()
 )
-_BY_SUBCOMMAND = frozenset({b"command", b"client"})
+_BY_SUBCOMMAND = frozenset({b"command", b"client", b"info"})
 _MAX_NAMES = 10_000
 _NOTHING: tuple[bytes, ...] = ()
 
@@ -85,7 +86,7 @@ class Classifier(dict[bytes, Kind]):
     def _kind_of(self, name: bytes) -> Kind:
         if name.startswith(b"rg."):
             return Kind.SPECIAL
-        if name in _BY_SUBCOMMAND:
+        if name in _BY_SUBCOMMAND and not (name == b"info" and name in self._special):
             return Kind.SUBCOMMAND
         if name in _TRANSACTION:
             return _TRANSACTION[name]
@@ -105,4 +106,6 @@ def _special_subcommand(argv: Command) -> bool:
     words = [word.lower() for word in argv[:2]]
     if words == [b"command", b"info"]:
         return any(name.lower().startswith(b"rg.") for name in argv[2:])
+    if words[0] == b"info":
+        return asks_for_section(argv[1:])
     return words == [b"client", b"reply"]

@@ -3,25 +3,65 @@
 from __future__ import annotations
 
 import asyncio
+import configparser
 import contextlib
 import ipaddress
-import logging
 import os
 import signal
-import sys
 from pathlib import Path
 
 import click
 import uvloop
 
+from minigears import logs
 from minigears.backend import Address, BackendError
 from minigears.door import Door
+from minigears.metrics import Page
 from minigears.supervisor import ExecutorLost, Settings
+
+Place = tuple[str, int]
 
 _DRAIN_TIMEOUT = 10.0  # seconds that writes on their way get at SIGTERM
 
 
+def _read_config(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
+    """Make what a file says the defaults; the environment and the command line go first."""
+    if path is None:
+        return
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(path.read_text())
+        values = {name.replace("-", "_"): value for name, value in parser["minigears"].items()}
+    except (OSError, UnicodeDecodeError, configparser.Error) as error:
+        raise click.BadParameter(f"{path} cannot be read: {error}") from None
+    except KeyError:
+        raise click.BadParameter(f"{path} has no section [minigears]") from None
+    names = {name for p in context.command.params for name in _config_names(p)}
+    if unknown := sorted(values.keys() - names):
+        raise click.BadParameter(f"{path} sets what is no option: {', '.join(unknown)}")
+    if "redis" in values:
+        values["url"] = values.pop("redis")
+    context.default_map = values
+
+
+def _config_names(parameter: click.Parameter) -> list[str]:
+    """How a file names an option: as the command line does."""
+    if parameter.name in ("config", "help"):
+        return []
+    return [flag.removeprefix("--").replace("-", "_") for flag in parameter.opts]
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    envvar="MINIGEARS_CONFIG",
+    is_eager=True,
+    expose_value=False,
+    callback=_read_config,
+    help="A file with a section [minigears] and lines like `listen = 127.0.0.1:6380`, named as the "
+    "options here; the environment and the command line go first.",
+)
 @click.option(
     "--redis",
     "url",
@@ -65,58 +105,89 @@ _DRAIN_TIMEOUT = 10.0  # seconds that writes on their way get at SIGTERM
     show_default=True,
     envvar="MINIGEARS_LOG_LEVEL",
 )
+@click.option(
+    "--log-format",
+    type=click.Choice(logs.FORMATS),
+    default="text",
+    show_default=True,
+    envvar="MINIGEARS_LOG_FORMAT",
+    help="json: one object a line; what functions print stays as it is.",
+)
+@click.option(
+    "--metrics",
+    metavar="HOST:PORT",
+    envvar="MINIGEARS_METRICS",
+    help="Serve Prometheus metrics there. Off by default.",
+)
 def main(
-    url: str, listen: str, password_env: str, allow_open: bool, cache: Path, log_level: str
+    url: str,
+    listen: str,
+    password_env: str,
+    allow_open: bool,
+    cache: Path,
+    log_level: str,
+    log_format: str,
+    metrics: str | None,
 ) -> None:
     """A RedisGears-1.2-compatible server in front of any Redis.
 
     Answers RG.* commands, runs the functions that scripts register, and relays everything else
     untouched. Logs go to standard error.
     """
-    logging.basicConfig(
-        level=log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
-    host, port = _listen_address(listen)
+    logs.configure(log_level, log_format)
+    at = _host_and_port(listen, "--listen")
+    metrics_at = _host_and_port(metrics, "--metrics") if metrics else None
     try:
         address = Address.parse(url).with_password(os.environ.get(password_env))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--redis") from None
-    if not (allow_open or address.password or _loopback(host)):
-        raise click.UsageError(
-            f"--listen {listen} is open to others, and Redis asks for no password. Set one "
-            f"(requirepass in redis.conf, and {password_env} here), or pass --allow-open: it lets "
-            "whoever reaches the port run Python code on this machine."
-        )
+    if not (allow_open or address.password):
+        for option, place in (("--listen", at), ("--metrics", metrics_at)):
+            _refuse_open(option, place, password_env)
     cache = cache.resolve()
-    settings = Settings(address=address, cache=str(cache), log_level=log_level)
+    settings = Settings(
+        address=address, cache=str(cache), log_level=log_level, log_format=log_format
+    )
     uvloop.install()
     try:
-        asyncio.run(_run(settings, host, port))
+        asyncio.run(_run(settings, at, metrics_at))
     except (BackendError, ExecutorLost, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _run(settings: Settings, host: str, port: int) -> None:
+async def _run(settings: Settings, at: Place, metrics_at: Place | None) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     door = Door(settings)
+    page = None
     try:
-        bound_host, bound_port = await door.start(host, port)
+        bound_host, bound_port = await door.start(*at)
+        page = Page(door, *metrics_at) if metrics_at else None
         with contextlib.suppress(BrokenPipeError):
             print(f"minigears ready on {bound_host}:{bound_port}", flush=True)
         await stop.wait()
     finally:
         await door.stop(_DRAIN_TIMEOUT)
+        if page:
+            await loop.run_in_executor(None, page.close)  # it may be asking this loop for figures
 
 
-def _listen_address(text: str) -> tuple[str, int]:
+def _refuse_open(option: str, place: Place | None, password_env: str) -> None:
+    """Without a password, nothing is offered to other machines."""
+    if place and not _loopback(place[0]):
+        raise click.UsageError(
+            f"{option} {place[0]}:{place[1]} is open to others, and Redis asks for no password. Set "
+            f"one (requirepass in redis.conf, and {password_env} here), or pass --allow-open: it "
+            "lets whoever reaches the port run Python code on this machine."
+        )
+
+
+def _host_and_port(text: str, option: str) -> Place:
     host, colon, port = text.rpartition(":")
     if not colon or not port.isdigit() or not int(port) < 65536:
-        raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint="--listen")
+        raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint=option)
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

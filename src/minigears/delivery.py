@@ -35,6 +35,11 @@ class Delivery:
     def __len__(self) -> int:
         return len(self._events)
 
+    @property
+    def total(self) -> int:
+        """Events taken so far."""
+        return self._seq
+
     def add(self, registration: str, key: bytes, name: str, sync: bool) -> Event:
         """Take a new event; its number is the order in which Redis told of it."""
         self._seq += 1

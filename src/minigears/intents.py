@@ -75,6 +75,10 @@ class Journal:
         """All functions of the writes are done: remove the entry."""
         intent.when_recorded(lambda: self._remove_later(intent.entry_id))
 
+    async def length(self) -> int:
+        """Entries in the journal; raises BackendError while Redis is away."""
+        return int(await self._open().call("XLEN", STREAM))
+
     async def leftovers(self) -> list[tuple[bytes, list[bytes]]]:
         """Entries in the journal, oldest first: (entry id, keys)."""
         found: list[tuple[bytes, list[bytes]]] = []

@@ -1,4 +1,4 @@
-"""Commands that the door does not simply forward: `RG.*`, hooked commands, COMMAND, CLIENT REPLY."""
+"""Commands that the door does not simply forward: `RG.*`, hooked commands, INFO and more."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from minigears.protocol import Command, encode_error
+from minigears.status import with_section
 from minigears.supervisor import ExecutorLost
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ async def serve(door: Door, client: Client, argv: Command) -> None:
         await _command(door, client, argv)
     elif name == b"client":
         await _client_reply(client, argv)
+    elif name == b"info" and name not in door.interest.special_commands:
+        client.reply(await with_section(door, await client.ask(argv)))
     else:
         await _hooked(door, client, argv)
 

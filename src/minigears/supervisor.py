@@ -36,6 +36,7 @@ class Settings:
     address: Address
     cache: str
     log_level: str
+    log_format: str
 
 
 @dataclass
@@ -88,6 +89,11 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self.restarts = 0
         """How many times the executor had to be started again."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is an executor that knows its registrations."""
+        return self._ready.is_set()
 
     async def start(self) -> None:
         """Start the executor and return once it knows its registrations.
@@ -191,6 +197,7 @@ class Supervisor:
                 *(sys.executable, "-m", "minigears.executor", "--redis", address),
                 *("--control-fd", str(fds[0]), "--events-fd", str(fds[1])),
                 *("--cache", self._settings.cache, "--log-level", self._settings.log_level),
+                *("--log-format", self._settings.log_format),
                 pass_fds=fds,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=sys.stderr.fileno(),

@@ -16,6 +16,7 @@ from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
+from minigears import logs
 from minigears.executor import commands, replies, runtime
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
@@ -33,11 +34,7 @@ _PASSWORD = "MINIGEARS_REDIS_PASSWORD"
 def main(argv: Sequence[str] | None = None) -> None:
     """Run an executor; the door starts it with `python -m minigears.executor …`."""
     options = _options(argv)
-    logging.basicConfig(
-        level=options.log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logs.configure(options.log_level, options.log_format)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what functions print is a log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the door's business
@@ -125,4 +122,5 @@ def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--events-fd", required=True, type=int)
     parser.add_argument("--cache", required=True, type=Path)
     parser.add_argument("--log-level", default="info")
+    parser.add_argument("--log-format", default="text", choices=logs.FORMATS)
     return parser.parse_args(argv)

@@ -1,0 +1,90 @@
+"""What the door can say about itself: the section of `INFO`, and the figures of the metrics page."""
+
+from __future__ import annotations
+
+import dataclasses
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+from minigears.backend import BackendError
+
+if TYPE_CHECKING:
+    from minigears.door import Door
+
+SECTION = b"minigears"
+_WITH_SECTION = frozenset({SECTION, b"default", b"all", b"everything"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Status:
+    """Figures of one moment."""
+
+    clients: int
+    held_replies: int
+    """Batches of writes whose replies wait for their functions."""
+    events_total: int
+    """Events handed to the executor since the door started."""
+    events_outstanding: int
+    """Events whose functions have not ended."""
+    intents_pending: int
+    """Writes that would become events again after a crash now; -1 while Redis is away."""
+    keys_registrations: int
+    hooks: int
+    stream_prefixes: int
+    redis_connected: int
+    executor_ready: int
+    executor_restarts: int
+
+
+async def status_of(door: Door) -> Status:
+    """Look at everything that the door keeps count of."""
+    try:
+        intents = await door.journal.length()
+    except BackendError:
+        intents = -1
+    return Status(
+        clients=len(door.clients),
+        held_replies=sum(client.replies.backlog for client in door.clients),
+        events_total=door.delivery.total,
+        events_outstanding=len(door.delivery),
+        intents_pending=intents,
+        keys_registrations=len(door.interest.keys),
+        hooks=len(door.interest.hooks),
+        stream_prefixes=len(door.interest.streams),
+        redis_connected=int(door.connected.is_set()),
+        executor_ready=int(door.executor.ready),
+        executor_restarts=door.executor.restarts,
+    )
+
+
+def asks_for_section(words: list[bytes]) -> bool:
+    """Whether `INFO` with these words shows minigears, too."""
+    return not words or any(word.lower() in _WITH_SECTION for word in words)
+
+
+async def with_section(door: Door, reply: bytes) -> bytes:
+    """Redis's reply to `INFO` (a bulk or a verbatim string) and the section of minigears after it.
+
+    An error, or `QUEUED` inside MULTI, stays as it is.
+    """
+    kind, rest = reply[:1], reply.partition(b"\r\n")[2]
+    if kind not in (b"$", b"="):
+        return reply
+    text = rest.removesuffix(b"\r\n")
+    gap = b"" if text in (b"", b"txt:") else b"\r\n"
+    text += gap + _section(await status_of(door))
+    return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
+
+
+def _section(status: Status) -> bytes:
+    lines = ["# minigears", f"minigears_version:{package_version()}"]
+    lines += [f"minigears_{name}:{value}" for name, value in vars(status).items()]
+    return "".join(f"{line}\r\n" for line in lines).encode()
+
+
+def package_version() -> str:
+    """The version of the package that minigears came with."""
+    try:
+        return version("write-behind-notebooks")
+    except PackageNotFoundError:  # it runs from a bare folder
+        return "unknown"
