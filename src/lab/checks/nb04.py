@@ -14,7 +14,7 @@ _STRANGERS: dict[str, dict[Any, Any]] = {
     "person:check-2": {"name": "Mia at forty", "age": "40"},
     "person:check-3": {"name": "Ada at nine", "age": "9"},
 }
-"""Persons that only the check knows: an age of three digits, one of one digit, one at the edge."""
+"""People that only the check knows: an age of three digits, one of one digit, one at the edge."""
 
 
 def _check_script(answer: Answer) -> str:
@@ -29,7 +29,7 @@ def _check_script(answer: Answer) -> str:
         _judge_names(names, _people(client))
     finally:
         client.delete(*_STRANGERS)
-    return "Right for your persons, and for three that only the check knows."
+    return "Right for your people, and for three that only the check knows."
 
 
 def _results(client: redis.Redis, script: str) -> list[str]:
