@@ -155,9 +155,8 @@ class Door:
     # the executor
 
     async def _interest(self, frame: dict[str, Any]) -> None:
-        before, self.interest = self.interest, Interest.from_frame(frame)
+        self.interest = Interest.from_frame(frame)
         self.classifier = Classifier(self.table, self.interest)
-        self.delivery.forget({w.id for w in before.keys} - {w.id for w in self.interest.keys})
         try:
             if self.interest.keys:
                 await enable_notifications(self._connected(), self.interest.reads_matter)
@@ -166,9 +165,22 @@ class Door:
             log.warning("the registrations are not watched yet: %s", error)
 
     def _executor_ready(self) -> None:
-        """Send again what the last executor did not finish."""
-        if events := self.delivery.outstanding():
-            self.executor.send_events(events)
+        """Send again what the last executor did not finish.
+
+        What was on its way to a registration that is gone goes to those that are there now: they
+        may have replaced it.
+        """
+        known = {watch.id for watch in self.interest.keys}
+        for event in self.delivery.outstanding():
+            if event.registration in known:
+                self._outbox.append(event)
+            else:
+                for watch in self.interest.watchers(event.key, event.name):
+                    self._outbox.append(
+                        self.delivery.add(watch.id, event.key, event.name, watch.sync)
+                    )
+                self.delivery.done([event.seq])
+        self._flush_soon()
 
     # redis-server
 

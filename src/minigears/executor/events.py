@@ -63,20 +63,40 @@ class Events:
     def _event(self, seq: int, registration_id: str, key: bytes, event: str) -> None:
         registration = self._gears.registry.get(registration_id)
         if registration is None:
+            self._inherited(seq, registration_id, key, event)
+        elif self._fire(registration, key, event, lambda _: self._link.send(("done", [seq]))):
             self._done.append(seq)
-            return
+
+    def _inherited(self, seq: int, registration_id: str, key: bytes, event: str) -> None:
+        """The registration was replaced, or is just gone, while the event was on its way."""
+        heirs = self._gears.registry.heirs(registration_id, key, event)
+        left = iter(range(len(heirs) - 1))
+
+        def one_done(_: Any = None) -> None:
+            if next(left, None) is None:
+                self._link.send(("done", [seq]))
+
+        for heir in heirs:
+            if self._fire(heir, key, event, one_done):
+                one_done()
+        if not heirs:
+            self._done.append(seq)
+
+    def _fire(
+        self, registration: Registration, key: bytes, event: str, later: firing.WhenDone
+    ) -> bool:
+        """Run a registration for an event; false when it is not done yet, and `later` tells."""
         record, prefetch = self._read(registration, key, event)
         if record is None:
-            self._done.append(seq)
-        elif registration.sync:
+            return True
+        if registration.sync:
             firing.run_here(
                 self._gears, registration, (record,), self._gears.hub, prefetch=prefetch
             )
             registration.habits.learn(event, prefetch.asked)
-            self._done.append(seq)
-        else:
-            tell = functools.partial(self._done_elsewhere, seq)
-            firing.run_in_pool(self._gears, registration, (record,), tell)
+            return True
+        firing.run_in_pool(self._gears, registration, (record,), later)
+        return False
 
     def _read(self, registration: Registration, key: bytes, event: str) -> tuple[Any, Prefetch]:
         """The key's record, None when keys of its type are not wanted; and what was read ahead."""
@@ -124,9 +144,6 @@ class Events:
             answer(firing.run_here(gears, registration, (record,), gears.hub, command))
         else:
             firing.run_in_pool(gears, registration, (record,), answer, command)
-
-    def _done_elsewhere(self, seq: int, execution: Execution) -> None:
-        self._link.send(("done", [seq]))
 
     def _tell_done(self) -> None:
         if self._done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,9 @@ from minigears.executor.streams import StreamReaderRunner
 from minigears.executor.userlog import write
 
 log = logging.getLogger(__name__)
+
+Leaving = Sequence[tuple[Registration, bool]]
+"""Registrations to take out, and whether what they run is aborted."""
 
 _STATE = "state:"
 """Where the counter and the users' configuration are stored; no session can have this name."""
@@ -91,38 +94,57 @@ class Gears:
 
     # registrations
 
-    def commit(self, session: Session, replaces: Iterable[str] = ()) -> None:
-        """Let a session's registrations take effect, in place of those of other sessions.
+    def commit(
+        self, session: Session, replaces: Iterable[str] = (), unregistered: Leaving = ()
+    ) -> None:
+        """Let a session's registrations take effect, in place of others, all at once.
 
         They are stored first, then the door is told: a registration that a client knows of
-        survives whatever happens next.
+        survives whatever happens next. Out go those of the sessions `replaces`, and `unregistered`.
         """
         if not session.registrations:
+            self.unregister(unregistered)
             return
         with self._changing:
             self.registration_ids.take()  # RedisGears uses one up for what it tells its replicas
             old = [self.sessions[s] for s in replaces if s in self.sessions]
-            put = {session.id: session.pack(), _STATE: self._pack_state()}
-            self._store().update(put, [s.id for s in old if s.id != session.id])
-            for gone in old:
-                del self.sessions[gone.id]
+            replaced = [(r, False) for s in old for r in s.registrations.values()]
+            leaving = [*replaced, *unregistered]
+            put, remove = self._without(leaving)
+            put |= {session.id: session.pack(), _STATE: self._pack_state()}
+            self._store().update(put, [name for name in remove if name != session.id])
+            self._forget(leaving)
             self.sessions[session.id] = session
-            self._change(session.registrations.values(), [r for s in old for r in s.registrations])
+            self._change(session.registrations.values(), [r.id for r, _ in leaving])
 
-    def unregister(self, registration: Registration, abort_pending: bool = False) -> None:
-        """Take one registration out; its session goes with its last one."""
-        with self._changing:
-            session = registration.session
-            if session.registrations.keys() <= {registration.id}:
-                self._store().remove(session.id)
-                self.sessions.pop(session.id, None)
+    def unregister(self, leaving: Leaving) -> None:
+        """Take registrations out; a session goes with its last one."""
+        if leaving:
+            with self._changing:
+                self._store().update(*self._without(leaving))
+                self._forget(leaving)
+                self._change((), [registration.id for registration, _ in leaving])
+
+    def _without(self, leaving: Leaving) -> tuple[dict[str, bytes], list[str]]:
+        """What is to be stored and removed so that these registrations are gone."""
+        ids = {registration.id for registration, _ in leaving}
+        put, remove = {}, []
+        for session in {r.session.id: r.session for r, _ in leaving}.values():
+            if session.registrations.keys() <= ids:
+                remove.append(session.id)
             else:
-                self._store().put(session.id, session.pack(without=registration.id))
+                put[session.id] = session.pack(without=ids)
+        return put, remove
+
+    def _forget(self, leaving: Leaving) -> None:
+        for registration, abort_pending in leaving:
+            session = registration.session
             session.registrations.pop(registration.id, None)
+            if not session.registrations:
+                self.sessions.pop(session.id, None)
             if abort_pending:
                 for execution in self.executions.of_registration(registration.id):
                     execution.abort()
-            self._change((), [registration.id])
 
     def restore(self) -> None:
         """Load what is stored; a session that cannot be loaded stays stored and is left out."""

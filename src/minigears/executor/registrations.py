@@ -21,6 +21,9 @@ from minigears.executor.streams import StreamArgs, StreamReaderRunner
 if TYPE_CHECKING:
     from minigears.executor.sessions import Session
 
+_MAX_HEIRS = 1000
+"""Registrations that are gone and whose heirs are known; events are on their way for milliseconds."""
+
 _ARGS: dict[str, type[Args]] = {
     "KeysReader": KeysArgs,
     "StreamReader": StreamArgs,
@@ -65,6 +68,8 @@ class Registration:
         self.session = session
         self.stats = Stats()
         self.runner: StreamReaderRunner | None = None
+        self.leaving = False
+        """A running script has taken it out: it stays in force until the script has ended."""
         self.last_type: str | None = None
         """The type of the key that it read last, which the next one probably has, too."""
         self.habits = Habits()
@@ -80,6 +85,16 @@ class Registration:
     def marked(self) -> bool:
         """Whether its own writes raise no KeysReader events."""
         return self.sync and self.spec.reader == "KeysReader"
+
+    def wants(self, key: bytes, event: str) -> bool:
+        """Whether it is a KeysReader registration about this event of this key."""
+        if self.spec.reader != "KeysReader":
+            return False
+        prefix, exact = _cut(self.args.prefix)
+        types = self.args.event_types
+        if types is not None and event not in {name.lower() for name in types}:
+            return False
+        return key == prefix if exact else key.startswith(prefix)
 
     def data(self) -> list[Any]:
         """The field `RegistrationData` of `RG.DUMPREGISTRATIONS`."""
@@ -103,6 +118,7 @@ class Registry:
         self._lock = threading.Lock()
         self._all: dict[str, Registration] = {}
         self._triggers: dict[str, Registration] = {}
+        self._heirs: dict[str, tuple[str, ...]] = {}
 
     def __iter__(self) -> Iterator[Registration]:
         """In the order of registration."""
@@ -112,6 +128,17 @@ class Registry:
         """The registration of this id."""
         return self._all.get(registration_id)
 
+    def heirs(self, registration_id: str, key: bytes, event: str) -> list[Registration]:
+        """Who takes an event that was on its way to a registration when others replaced it."""
+        found = []
+        for heir in self._heirs.get(registration_id, ()):
+            registration = self._all.get(heir)
+            if registration is None:
+                found += self.heirs(heir, key, event)
+            elif registration.wants(key, event):
+                found.append(registration)
+        return found
+
     def trigger(self, name: str) -> Registration | None:
         """The CommandReader registration that `RG.TRIGGER name` runs."""
         return self._triggers.get(name)
@@ -119,7 +146,11 @@ class Registry:
     def change(self, add: Iterable[Registration], remove: Iterable[str]) -> None:
         """Take some in and others out, at once."""
         with self._lock:
-            gone = set(remove)
+            add, gone = list(add), set(remove)
+            if add:
+                self._heirs.update(dict.fromkeys(gone, tuple(r.id for r in add)))
+                for oldest in list(self._heirs)[:-_MAX_HEIRS]:
+                    del self._heirs[oldest]
             kept = [r for r in self._all.values() if r.id not in gone]
             everything = sorted([*kept, *add], key=lambda r: to_number(r.id) or 0)
             self._all = {r.id: r for r in everything}

@@ -32,6 +32,8 @@ class Script:
         self.session = session
         self.replaces = replaces
         self.requested_run: tuple[Source, list[Step]] | None = None
+        self.unregistered: list[tuple[Registration, bool]] = []
+        """Registrations that it took out, and whether what they run is to be aborted."""
 
     def execute(self, source: str) -> None:
         """Run it to its end; raises CommandError with the error as RedisGears tells it."""
@@ -90,7 +92,11 @@ class Script:
     def _check_trigger(self, name: str) -> None:
         existing = self._gears.registry.trigger(name)
         mine = [r.args for r in self.session.registrations.values()]
-        taken = existing is not None and existing.session.id not in self.replaces
+        taken = (
+            existing is not None
+            and not existing.leaving
+            and existing.session.id not in self.replaces
+        )
         if taken or any(isinstance(a, CommandArgs) and a.trigger == name for a in mine):
             raise GearsError("trigger already registered")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,8 +24,8 @@ class Session:
     registrations: dict[str, Registration] = field(default_factory=dict)
     profiler: Profiler = field(default_factory=Profiler)
 
-    def pack(self, without: str | None = None) -> bytes:
-        """The session as it is stored, but for one registration if asked."""
+    def pack(self, without: Collection[str] = ()) -> bytes:
+        """The session as it is stored, but for these registrations."""
         return pickle.dumps(
             {
                 "id": self.id,
@@ -33,7 +33,7 @@ class Session:
                 "installed": self.installed,
                 "requirements": [requirement.name for requirement in self.requirements],
                 "registrations": [
-                    r.spec.pack() for r in self.registrations.values() if r.id != without
+                    r.spec.pack() for r in self.registrations.values() if r.id not in without
                 ],
             }
         )

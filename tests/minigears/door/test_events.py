@@ -1,5 +1,7 @@
 """Every way a write can arrive is seen, once, before its client has the reply."""
 
+import concurrent.futures
+
 import pytest
 import redis
 from realgears import MiniGears
@@ -133,6 +135,41 @@ def test_intents_are_removed_once_functions_are_done(client, gears):
 def test_no_key_shows_that_minigears_is_there(client):
     client.set("k:1", 1)
     assert sorted(client.keys("*")) == ["k:1", "seen"]
+
+
+UPGRADE = """
+for registration in execute('RG.DUMPREGISTRATIONS'):
+    execute('RG.UNREGISTER', registration[1])
+assert execute('RG.DUMPREGISTRATIONS') == []
+import time
+time.sleep(.2)
+GB('KeysReader').foreach(lambda x: execute('SADD', 'done', x['key'])) \\
+    .register(prefix='k:*', mode='sync', readValue=False)
+"""
+
+
+def test_a_script_that_replaces_itself_misses_no_write_meanwhile(gears):
+    gears.run(UPGRADE)
+    with gears.client() as client, concurrent.futures.ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(gears.run, UPGRADE)
+        written = set()
+        while not upgrade.done():
+            key = f"k:{len(written)}"
+            client.set(key, 1)
+            written.add(key)
+        assert upgrade.result() == "OK"
+        assert client.smembers("done") == written
+        assert len(client.execute_command("RG.DUMPREGISTRATIONS")) == 1
+
+
+def test_a_script_that_fails_leaves_out_what_it_took_out(gears):
+    gears.run(UPGRADE)
+    with pytest.raises(redis.ResponseError, match="boom"):
+        gears.run(
+            "execute('RG.UNREGISTER', execute('RG.DUMPREGISTRATIONS')[0][1]); raise Exception('boom')"
+        )
+    with gears.client() as client:
+        assert client.execute_command("RG.DUMPREGISTRATIONS") == []
 
 
 def test_registrations_survive_flushall(client):

@@ -96,7 +96,10 @@ def _call_inside(gears: Gears, argv: list[bytes], context: Context) -> Any:
         raise CommandError(_NO_BLOCKING)
     if name in ("rg.trigger", "rg.triggeronkey"):
         return replies.to_python(triggers.call_inside(gears, argv[1:], context))
-    return replies.to_python(_function(name, argv)(gears, argv[1:]))
+    function = _function(name, argv)
+    if name == "rg.unregister" and context.script is not None:
+        return registrations.unregister_in_script(gears, argv[1:], context.script)
+    return replies.to_python(function(gears, argv[1:]))
 
 
 def _function(name: str, argv: list[bytes]) -> Callable[[Gears, list[bytes]], Any]:

@@ -105,8 +105,12 @@ def _run_script(gears: Gears, source: str, options: Options) -> Script:
     session = Session(options.session or new_session_id(), options.description)
     _install(gears, session, options)
     script = Script(gears, session, replaces)
-    script.execute(source)
-    gears.commit(session, replaces)
+    try:
+        script.execute(source)
+    except CommandError:
+        gears.unregister(script.unregistered)  # as in RedisGears, what is out stays out
+        raise
+    gears.commit(session, replaces, script.unregistered)
     return script
 
 

@@ -11,13 +11,15 @@ from minigears.executor.streams import StreamReaderRunner
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
+    from minigears.executor.scripts import Script
 
 _THREAD_POOL = ["ExecutionThreadPool", "DefaultPool"]
 
 
 def dump(gears: Gears, words: list[bytes]) -> Any:
     """`RG.DUMPREGISTRATIONS`: clients index the 12 elements of each by position."""
-    return [[*r.describe(), "PD", r.session.literal(), *_THREAD_POOL] for r in gears.registry]
+    staying = [r for r in gears.registry if not r.leaving]
+    return [[*r.describe(), "PD", r.session.literal(), *_THREAD_POOL] for r in staying]
 
 
 def dump_one(registration: Registration) -> list[Any]:
@@ -27,12 +29,28 @@ def dump_one(registration: Registration) -> list[Any]:
 
 def unregister(gears: Gears, words: list[bytes]) -> Any:
     """`RG.UNREGISTER id [ABORTPENDING]`."""
-    registration = gears.registry.get(words[0].decode("utf-8", "replace"))
-    if registration is None:
-        raise CommandError("execution is not registered")
-    abort_pending = len(words) > 1 and words[1].upper() == b"ABORTPENDING"
-    gears.unregister(registration, abort_pending)
+    gears.unregister([_leaving(gears, words)])
     return OK
+
+
+def unregister_in_script(gears: Gears, words: list[bytes], script: Script) -> Any:
+    """`RG.UNREGISTER` called by a script: it takes effect when the script has ended.
+
+    A script that takes out an older version of itself registers the new one at its end. RedisGears
+    runs nothing meanwhile; here clients go on writing, and one of the two has to be in force.
+    """
+    registration, abort_pending = _leaving(gears, words)
+    registration.leaving = True
+    script.unregistered.append((registration, abort_pending))
+    return OK
+
+
+def _leaving(gears: Gears, words: list[bytes]) -> tuple[Registration, bool]:
+    """The registration to take out, and whether what it runs is aborted."""
+    registration = gears.registry.get(words[0].decode("utf-8", "replace"))
+    if registration is None or registration.leaving:
+        raise CommandError("execution is not registered")
+    return registration, len(words) > 1 and words[1].upper() == b"ABORTPENDING"
 
 
 def pause(gears: Gears, words: list[bytes]) -> Any:
