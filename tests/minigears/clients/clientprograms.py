@@ -1,0 +1,50 @@
+"""Programs that are clients, each installed once into the repository's cache."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import filelock
+import uv
+from realgears import SHARED_CACHE
+
+PASSWORD = "correct horse"
+"""The one that a guarded Redis asks for."""
+
+
+def run(*words: object, **options: object) -> str:
+    """What a program prints; the test fails when it fails."""
+    done = subprocess.run(
+        [str(word) for word in words], capture_output=True, text=True, timeout=120, **options
+    )
+    assert not done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
+def installed(name: str, install: Callable[[Path], None]) -> Path:
+    """The folder of a client in the cache, made whole by the first test that asks."""
+    folder = SHARED_CACHE / "clients" / name
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{folder}.lock"):
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            install(folder)
+            (folder / "complete").touch()
+    return folder
+
+
+def python_with(*packages: str) -> Path:
+    """The Python of an environment that holds these packages and nothing else of ours."""
+
+    def install(folder: Path) -> None:
+        program = uv.find_uv_bin()
+        run(program, "venv", "--quiet", "--clear", "--python", sys.executable, folder)
+        run(program, "pip", "install", "--quiet", "--python", folder, *packages)
+
+    version = "".join(map(str, sys.version_info[:2]))
+    return installed(f"{'-'.join(packages)}-py{version}", install) / "bin" / "python"

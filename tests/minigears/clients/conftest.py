@@ -1,0 +1,51 @@
+"""A minigears with users, and redis-cli."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from clientprograms import PASSWORD
+from realgears import SHARED_CACHE, MiniGears
+from realredis import RedisServer
+
+
+@pytest.fixture
+def guarded(
+    start_redis: Callable[..., RedisServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MiniGears]:
+    """A minigears whose Redis asks for a password, and has users who may not do everything.
+
+    `coder` may do everything, `writer` all but scripts, `reader` only read; their passwords are
+    their names.
+    """
+    server = start_redis("--save", "")
+    conn = server.connect()
+    for user, rules in {
+        "coder": "+@all",
+        "writer": "+@all -@scripting",
+        "reader": "+@read",
+    }.items():
+        conn.call("ACL", "SETUSER", user, "on", f">{user}", "~*", "&*", *rules.split())
+    conn.call("CONFIG", "SET", "requirepass", PASSWORD)
+    conn.close()
+    monkeypatch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
+    gears = MiniGears(server, tmp_path, "--cache", str(SHARED_CACHE))
+    gears.start()
+    yield gears
+    assert gears.stop() == 0
+
+
+@pytest.fixture
+def redis_cli() -> str:
+    """Redis's own redis-cli, not the one of our environment."""
+    ours = str(Path(sys.executable).parent)
+    places = [place for place in os.environ["PATH"].split(os.pathsep) if place != ours]
+    found = shutil.which("redis-cli", path=os.pathsep.join(places))
+    if found is None:
+        pytest.skip("no redis-cli on this machine (Debian: apt-get install redis-tools)")
+    return found
