@@ -20,6 +20,7 @@ from minigears.delivery import Delivery, Event
 from minigears.intents import Intent, Journal
 from minigears.interest import Interest
 from minigears.notifications import Notifications, enable_notifications
+from minigears.probation import Probation
 from minigears.protocol import Command
 from minigears.replystream import Hold
 from minigears.supervisor import Callbacks, ExecutorLost, Settings, Supervisor
@@ -45,12 +46,13 @@ class Door:
         self.scopes: dict[bytes, list[Event]] = {}
         """Keys of commands that are being served with the right to override their reply, and the
         events that they have caused so far."""
-        callbacks = Callbacks(self._interest, self.delivery.done, self._executor_ready)
+        callbacks = Callbacks(self._interest, self._done, self._executor_ready)
         self.executor = Supervisor(settings, callbacks)
         self.connected = asyncio.Event()
         """Set while redis-server is there: clients wait for it before they are connected."""
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
+        self._probation = Probation(self._resend, self._given_up)
         self._streams: set[bytes] = set()
         self._flushing = False
         self._server: asyncio.Server | None = None
@@ -172,15 +174,29 @@ class Door:
         """
         known = {watch.id for watch in self.interest.keys}
         for event in self.delivery.outstanding():
-            if event.registration in known:
-                self._outbox.append(event)
-            else:
+            if event.registration not in known:
                 for watch in self.interest.watchers(event.key, event.name):
-                    self._outbox.append(
-                        self.delivery.add(watch.id, event.key, event.name, watch.sync)
-                    )
+                    self.delivery.add(watch.id, event.key, event.name, watch.sync)
                 self.delivery.done([event.seq])
+        self._outbox.clear()
+        self._probation.begin(self.delivery.outstanding())
+
+    def _resend(self, event: Event) -> None:
+        self._outbox.append(event)
         self._flush_soon()
+
+    def _given_up(self, event: Event) -> None:
+        log.error(
+            "%s of %r killed the executor again and again; registration %s never handles it",
+            event.name,
+            event.key,
+            event.registration,
+        )
+        self.delivery.done([event.seq])
+
+    def _done(self, seqs: list[int]) -> None:
+        self.delivery.done(seqs)
+        self._probation.done(seqs)
 
     # redis-server
 

@@ -20,7 +20,7 @@ def feed(stream: bytes, cuts: list[int]) -> tuple[list[list[bytes]], bytes]:
             commands += parser.feed(stream[start:end])
             raw += parser.raw
             start = end
-    assert not parser.partial
+    assert not parser.held
     return commands, raw
 
 
@@ -100,4 +100,4 @@ def test_inline_and_resp_commands_mix():
         [b"ECHO", b"a"],
         [b"GET", b"k"],
     ]
-    assert not parser.partial
+    assert not parser.held

@@ -1,0 +1,48 @@
+"""Which events are sent again after a death, and which are given up."""
+
+import pytest
+
+from minigears.delivery import Event
+from minigears.probation import Probation
+
+
+class Case:
+    def __init__(self):
+        self.sent, self.given_up = [], []
+        self.probation = Probation(self.sent.append, self.given_up.append)
+
+
+@pytest.fixture
+def case():
+    return Case()
+
+
+def event(seq):
+    return Event(seq, "r", b"k", "set", True)
+
+
+def test_suspects_go_one_at_a_time(case):
+    case.probation.begin([event(1), event(2)])
+    assert case.sent == [event(1)]
+    case.probation.done([1])
+    assert case.sent == [event(1), event(2)]
+
+
+def test_the_one_on_its_way_is_blamed_and_given_up_at_the_third_death(case):
+    good, bad = event(1), event(2)
+    case.probation.begin([good, bad])
+    case.probation.done([1])
+    for _ in range(2):
+        assert case.given_up == []
+        case.probation.begin([bad])
+    assert case.given_up == [bad]
+
+
+def test_the_others_go_on_when_one_is_given_up(case):
+    bad, good = event(1), event(2)
+    for _ in range(3):
+        case.probation.begin([bad, good])
+    assert case.given_up == [bad]
+    assert case.sent[-1] == good
+    case.probation.done([2])
+    assert case.given_up == [bad]
