@@ -118,7 +118,7 @@ class Client(asyncio.Protocol):
 
     def refuse(self, message: str) -> None:
         """Say what is wrong and close."""
-        self._write(encode_error(message if message[:1].isupper() else f"ERR {message}"))
+        self._write(encode_error(f"ERR {message}"))
         self.close()
 
     def close(self) -> None:

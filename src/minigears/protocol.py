@@ -51,9 +51,9 @@ class RequestParser:
         self._error: ProtocolError | None = None
 
     @property
-    def partial(self) -> bool:
-        """Whether part of a command has arrived and the rest has not."""
-        return bool(self._held)
+    def held(self) -> int:
+        """Bytes of a command that has arrived in part."""
+        return self._held_length
 
     def feed(self, data: bytes) -> list[Command]:
         """Commands that are complete once `data` has arrived.
@@ -68,7 +68,10 @@ class RequestParser:
         if self._error:
             raise self._error
         if self._inline(data):
-            return self._feed_inline(data)
+            return self._feed_lines(data)
+        return self._feed_resp(data)
+
+    def _feed_resp(self, data: bytes) -> list[Command]:
         self._guard(data)
         commands = self._parse(data)
         self._advance(commands, data)
@@ -85,7 +88,7 @@ class RequestParser:
             self._reader.feed(data)
             while (command := gets()) is not _MORE:
                 commands.append(command)
-        except (hiredis.ProtocolError, MemoryError) as error:
+        except (hiredis.ProtocolError, MemoryError, TypeError) as error:  # an array as a map's key
             self._fail(f"Protocol error: {error}", commands)
         return commands
 
@@ -116,14 +119,14 @@ class RequestParser:
         self._held.append(data)
         whole = b"".join(self._held)
         self.raw = whole[:consumed]
-        self._held = [whole[consumed:]] if rest > 0 else []
-        self._held_length = max(rest, 0)
+        self._keep(whole[consumed:])
 
     def _guard(self, data: bytes) -> None:
-        """Refuse counts that would make hiredis allocate gigabytes, before it sees them."""
+        """Refuse what would make hiredis allocate gigabytes, counts and nesting, before it does."""
         if self._walker is None:
             edge = self._held[-1][-16:] if self._held else b""
-            if not _LARGE_COUNT.search(edge + data if edge else data):
+            suspicious = self._held_length > MAX_INLINE or _LARGE_COUNT.search(edge + data)
+            if not suspicious:
                 return
             self._walker = _HeaderWalker(self._max_bulk)
             for chunk in self._held:
@@ -131,22 +134,35 @@ class RequestParser:
         if self._walker.feed(data):
             self._walker = None
 
-    def _feed_inline(self, data: bytes) -> list[Command]:
-        self._held.append(data)
-        text = b"".join(self._held)
-        line, newline, rest = text.partition(b"\n")
-        if not newline:
-            if len(text) > MAX_INLINE:
+    def _feed_lines(self, data: bytes) -> list[Command]:
+        """Inline commands, up to the first that is not one."""
+        text = b"".join((*self._held, data))
+        self._keep(b"")
+        commands: list[Command] = []
+        raw: list[bytes] = []
+        at = 0
+        try:
+            while (end := text.find(b"\n", at)) >= 0 and not text.startswith(b"*", at):
+                if words := split_inline(text[at:end]):
+                    commands.append(words)
+                    raw.append(encode_command(words))
+                at = end + 1
+            rest = text[at:]
+            if rest.startswith(b"*"):
+                commands += self._feed_resp(rest)
+                raw.append(self.raw)
+            elif len(rest) > MAX_INLINE:
                 raise ProtocolError("Protocol error: too big inline request")
-            self.raw = b""
-            self._held = [text]
-            return []
-        self._held = []
-        self._held_length = 0
-        words = split_inline(line)
-        more = self.feed(rest) if rest else []
-        self.raw = (encode_command(words) if words else b"") + (self.raw if rest else b"")
-        return ([words] if words else []) + more
+            else:
+                self._keep(rest)
+        except ProtocolError as error:
+            self._fail(str(error), commands)
+        self.raw = b"".join(raw)
+        return commands
+
+    def _keep(self, rest: bytes) -> None:
+        self._held = [rest] if rest else []
+        self._held_length = len(rest)
 
 
 class _HeaderWalker:
@@ -179,6 +195,8 @@ class _HeaderWalker:
         return not (self._words or self._skip or self._line)
 
     def _header(self, line: bytes) -> None:
+        if self._words and not line.startswith(b"$"):
+            raise ProtocolError("Protocol error: expected '$'")
         try:
             count = int(line[1:])
         except ValueError:
@@ -194,14 +212,14 @@ class _HeaderWalker:
             self._words = max(count, 0)
 
 
-def wire_length(command: Sequence[bytes] | None) -> int:
+def wire_length(command: Sequence[bytes]) -> int:
     """Bytes that a command takes in RESP.
 
     Raises:
         TypeError: it is not a list of words.
     """
-    if command is None:
-        return len(b"*-1\r\n")
+    if command.__class__ is not list:
+        raise TypeError("not an array")
     length = 4 if len(command) < 10 else len(str(len(command))) + 3
     for word in command:
         if word.__class__ is not bytes:
@@ -245,9 +263,7 @@ def _escaped(match: re.Match[bytes]) -> bytes:
 
 def _first_bad(commands: list[Command]) -> int:
     for at, command in enumerate(commands):
-        if not isinstance(command, (list, type(None))) or not all(
-            isinstance(word, bytes) for word in command or ()
-        ):
+        if command.__class__ is not list or any(word.__class__ is not bytes for word in command):
             return at
     return len(commands)
 

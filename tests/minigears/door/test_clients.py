@@ -116,7 +116,7 @@ def test_quit_and_protocol_errors_close(gears_either_way):
         assert sock.recv(100) == b""
     with gears_either_way.raw() as sock:
         sock.sendall(b"*1\r\n$x\r\n")
-        assert sock.recv(200).startswith(b"-Protocol error")
+        assert sock.recv(200).startswith(b"-ERR Protocol error")
         assert sock.recv(100) == b""
 
 
