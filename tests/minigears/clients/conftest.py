@@ -28,7 +28,7 @@ def guarded(
     for user, rules in {
         "coder": "+@all",
         "writer": "+@all -@scripting",
-        "reader": "+@read",
+        "reader": "+@read +@connection",
     }.items():
         conn.call("ACL", "SETUSER", user, "on", f">{user}", "~*", "&*", *rules.split())
     conn.call("CONFIG", "SET", "requirepass", PASSWORD)
