@@ -27,6 +27,7 @@ _STYLE: dict[Any, Any] = {
     "axes.facecolor": "none",
     "savefig.facecolor": "none",
     "legend.frameon": False,
+    "legend.markerscale": 4,  # dots of a cloud are too small to tell colours by
     "text.color": _GREY,
     "axes.labelcolor": _GREY,
     "axes.edgecolor": _GREY,

@@ -86,6 +86,9 @@ def test_plots_name_their_numbers() -> None:
     slow = lab.plot_latency({"MongoDB": result([0.01, 0.02]), "nothing": result([])})
     labels = [text.get_text() for text in slow.axes[0].get_legend().get_texts()]
     assert labels == ["MongoDB (p50 15.0, p99 19.9 ms)"]
+    waits = lab.plot_latency_over_time({"MongoDB": result([0.5, 2.0])})
+    (dots,) = waits.axes[0].get_lines()
+    assert list(dots.get_ydata()) == pytest.approx([500, 2000])
     peaks = lab.plot_peaks({"arrivals": [1, 40, 2], "database writes": [10, 12, 11]})
     labels = [text.get_text() for text in peaks.axes[0].get_legend().get_texts()]
     assert labels == ["arrivals (peak 40/s)", "database writes (peak 12/s)"]

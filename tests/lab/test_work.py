@@ -33,11 +33,13 @@ def test_movies_are_in_both_stores_whatever_was_there(stack: Stack) -> None:
     stack.redis.json().set(movie_key("no-such-movie"), "$", {"movieId": "0"})
     stack.redis.delete(movie_key("2"))
     stack.redis.set(movie_key("3"), "a string")
+    stack.redis.set(f"{SEARCH_INDEX}:hash", "Redis OM's note of an index that is gone")
     stack.db.movies.delete_one({"movieId": "4"})
     stack.db.movies.insert_one({"movieId": "0"})
     lab.prepare("movies")
     assert in_redis(stack) == movies
     assert plain(list(stack.db.movies.find())) == movies
+    assert not stack.redis.exists(f"{SEARCH_INDEX}:hash")
 
 
 def test_movies_can_be_searched_and_looked_up(stack: Stack) -> None:
