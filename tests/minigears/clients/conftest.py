@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,30 +15,28 @@ from realgears import SHARED_CACHE, MiniGears
 from realredis import RedisServer
 
 
-@pytest.fixture
-def guarded(
-    start_redis: Callable[..., RedisServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[MiniGears]:
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniGears]:
     """A minigears whose Redis asks for a password, and has users who may not do everything.
 
     `coder` may do everything, `writer` all but scripts, `reader` only read; their passwords are
     their names.
     """
-    server = start_redis("--save", "")
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "")
+    server.start()
     conn = server.connect()
-    for user, rules in {
-        "coder": "+@all",
-        "writer": "+@all -@scripting",
-        "reader": "+@read +@connection",
-    }.items():
+    users = {"coder": "+@all", "writer": "+@all -@scripting", "reader": "+@read +@connection"}
+    for user, rules in users.items():
         conn.call("ACL", "SETUSER", user, "on", f">{user}", "~*", "&*", *rules.split())
     conn.call("CONFIG", "SET", "requirepass", PASSWORD)
     conn.close()
-    monkeypatch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
-    gears = MiniGears(server, tmp_path, "--cache", str(SHARED_CACHE))
-    gears.start()
+    gears = MiniGears(server, tmp_path_factory.mktemp("gears"), "--cache", str(SHARED_CACHE))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
+        gears.start()
     yield gears
     assert gears.stop() == 0
+    server.stop(signal.SIGKILL)
 
 
 @pytest.fixture
