@@ -61,11 +61,11 @@ format: setup ## mend style, and strip the output of notebooks
 	@$(if $(NOTEBOOKS),$(BIN)/nbstripout --keep-id $(NOTEBOOKS))
 
 test: lint ## run every check and test, every notebook included
-	@echo "==> Tests, with every notebook on a fresh stack and twice on a used one"
+	@echo "==> Tests, with every notebook on a fresh stack and twice on a used one (up to half an hour)"
 	@$(PYTEST)
 
 test-notebooks: setup ## run the notebooks only
-	@echo "==> Every notebook on a fresh stack and twice on a used one"
+	@echo "==> Every notebook on a fresh stack and twice on a used one (up to a quarter of an hour)"
 	@$(PYTEST) tests/notebooks
 
 bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (4 minutes)
