@@ -19,13 +19,13 @@ from realredis import RedisServer
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniGears]:
     """A minigears whose Redis asks for a password, and has users who may not do everything.
 
-    `coder` may do everything, `writer` all but scripts, `reader` only read; their passwords are
+    `coder` may do everything, `writer` all but scripts, `reader` only read (not even PING); their passwords are
     their names.
     """
     server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "")
     server.start()
     conn = server.connect()
-    users = {"coder": "+@all", "writer": "+@all -@scripting", "reader": "+@read +@connection"}
+    users = {"coder": "+@all", "writer": "+@all -@scripting", "reader": "+@read +hello +auth"}
     for user, rules in users.items():
         conn.call("ACL", "SETUSER", user, "on", f">{user}", "~*", "&*", *rules.split())
     conn.call("CONFIG", "SET", "requirepass", PASSWORD)

@@ -89,3 +89,11 @@ def test_redis_cli_logs_in(guarded: MiniGears, redis_cli: str) -> None:
     assert said.strip() == (
         "NOPERM User writer has no permissions to run the 'rg.pyexecute' command"
     )
+
+
+def test_a_user_who_may_not_even_say_ping_is_refused_and_goes_on(guarded: MiniGears) -> None:
+    with guarded.client(username="reader", password="reader") as reader:
+        assert reader.get("k:none") is None
+        with pytest.raises(NoPermissionError, match=r"'rg\.pydumpreqs'"):
+            reader.execute_command("RG.PYDUMPREQS")
+        assert reader.get("k:none") is None
