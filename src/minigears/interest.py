@@ -35,8 +35,12 @@ class KeyWatch:
         return key == self.prefix if self.exact else key.startswith(self.prefix)
 
     def wants(self, key: bytes, event: str) -> bool:
-        """Whether the registration is about this event of this key."""
-        return (self.events is None or event in self.events) and self.matches(key)
+        """Whether the registration is about this event of this key.
+
+        Reading a key that is not there changes nothing: a key miss has to be asked for by name.
+        """
+        named = event != "keymiss" if self.events is None else event in self.events
+        return named and self.matches(key)
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,11 @@ def test_event_types_match_without_regard_to_case():
     assert not watch.watchers(b"q:1", "hset")
 
 
+def test_a_key_miss_has_to_be_asked_for_by_name():
+    assert not interest({"prefix": "p:*"}).watchers(b"p:1", "keymiss")
+    assert interest({"prefix": "p:*", "events": ["keymiss"]}).watchers(b"p:1", "keymiss")
+
+
 def test_one_subscription_covers_all_that_it_contains():
     watch = interest(
         {"prefix": "a:*"},
