@@ -168,3 +168,14 @@ async def open_connection(address: Address, kind: type[C]) -> C:
         await connection.call("AUTH", *login, address.password)
     await connection.call("PING")
     return connection
+
+
+async def wants_password(address: Address) -> bool:
+    """Whether Redis refuses those who have not logged in; raises BackendError without a Redis."""
+    connection = await address.connect(Connection)
+    reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+    connection.send(lambda answer: None if reply.done() else reply.set_result(answer), "PING")
+    try:
+        return str(await reply).startswith("NOAUTH")
+    finally:
+        connection.close()

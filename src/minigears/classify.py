@@ -36,7 +36,7 @@ _STREAMING = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
     b"reset".split()
 )
-_BY_SUBCOMMAND = frozenset({b"command", b"client", b"info"})
+_BY_SUBCOMMAND = frozenset({b"command", b"client", b"info", b"hello"})
 _MAX_NAMES = 10_000
 _NOTHING: tuple[bytes, ...] = ()
 
@@ -84,7 +84,7 @@ class Classifier(dict[bytes, Kind]):
         return [key for key in keys if self._concerns(key)]
 
     def _kind_of(self, name: bytes) -> Kind:
-        if name.startswith(b"rg."):
+        if name.startswith(b"rg.") or name == b"auth":
             return Kind.SPECIAL
         if name in _BY_SUBCOMMAND and not (name == b"info" and name in self._special):
             return Kind.SUBCOMMAND
@@ -106,6 +106,8 @@ def _special_subcommand(argv: Command) -> bool:
     words = [word.lower() for word in argv[:2]]
     if words == [b"command", b"info"]:
         return any(name.lower().startswith(b"rg.") for name in argv[2:])
+    if words[0] == b"hello":
+        return len(argv) > 2  # it logs in, or names the connection
     if words[0] == b"info":
         return asks_for_section(argv[1:])
     return words == [b"client", b"reply"]

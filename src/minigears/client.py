@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 _MAX_BACKLOG = 1024
 """Concerned batches of one client that may wait before the door stops reading from it."""
 
+_MAX_UNAUTHENTICATED = 64 * 1024
+"""Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
+
 
 class _BackendSide(asyncio.Protocol):
     """The raw connection to redis-server."""
@@ -65,6 +68,8 @@ class Client(asyncio.Protocol):
         self._error: ProtocolError | None = None
         self.replies = ReplyStream(self._write, self._due)
         self.gone = False
+        self._trusted = False
+        """Whether Redis would serve this client: it asks for no password, or has had it."""
 
     # asyncio calls these
 
@@ -88,7 +93,16 @@ class Client(asyncio.Protocol):
                 self.pause("pending")
         elif commands:
             self._take(commands)
-        if self._error and not self._task:
+        self._check_input()
+
+    def _check_input(self) -> None:
+        """Refuse what makes no sense, and much from somebody who has not logged in."""
+        if not self._trusted and self._parser.held > _MAX_UNAUTHENTICATED:
+            if self._task:  # it may be logging in right now
+                self.pause("login")
+            else:
+                self.refuse("Protocol error: unauthenticated bulk length")
+        elif self._error and not self._task:
             self.refuse(str(self._error))
 
     def pause_writing(self) -> None:
@@ -120,6 +134,12 @@ class Client(asyncio.Protocol):
         """Say what is wrong and close."""
         self._write(encode_error(f"ERR {message}"))
         self.close()
+
+    def trust(self, count: bool) -> None:
+        """Redis has let the client log in; `count` says to go on counting replies. Only drained."""
+        self._trusted = True
+        if not count:
+            self.replies.stop_counting()
 
     def close(self) -> None:
         """Close both sides once what was written has left."""
@@ -236,6 +256,9 @@ class Client(asyncio.Protocol):
     def _send(self, raw: bytes, commands: int, last: int = 0, keys: Sequence[bytes] = ()) -> None:
         if keys:
             intent = self._door.journal.record(set(keys))  # leaves the door before the write does
+            if self._door.delivery.crowded:
+                self.pause("crowded")
+                self._door.when_room(keys, lambda: self.resume("crowded"))
             self.replies.sent_concerned(commands, last, keys, intent)
         else:
             self.replies.sent(commands)
@@ -275,6 +298,10 @@ class Client(asyncio.Protocol):
             self._task = None
             self.refuse(str(error))
             return
+        if self._door.guarded:
+            self.replies.count_from_start()
+        else:
+            self._trusted = True
         await self._specials()
 
     async def _specials(self) -> None:
@@ -295,8 +322,8 @@ class Client(asyncio.Protocol):
                     return
         self._task = None
         self.resume("pending")
-        if self._error:
-            self.refuse(str(self._error))
+        self.resume("login")
+        self._check_input()
 
     async def drained(self) -> None:
         """Wait until every command forwarded so far is answered."""

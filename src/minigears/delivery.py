@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+
+LIMIT = 10_000
+"""Events of one registration on their way before those who cause more of them have to wait."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,12 @@ class _Waiter:
 class Delivery:
     """Events between their notification and the executor's word that their functions are done."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._counts: Counter[str] = Counter()
+        self._for_room: dict[str, list[_Waiter]] = {}
+        self.crowded: set[str] = set()
+        """Registrations with as many events on their way as may be."""
         self._events: dict[int, Event] = {}
         self._by_key: dict[bytes, dict[int, Event]] = {}
         self._waiters: dict[int, list[_Waiter]] = {}
@@ -46,6 +55,9 @@ class Delivery:
         event = Event(self._seq, registration, key, name, sync)
         self._events[event.seq] = event
         self._by_key.setdefault(key, {})[event.seq] = event
+        self._counts[registration] += 1
+        if self._counts[registration] >= self._limit:
+            self.crowded.add(registration)
         return event
 
     def done(self, seqs: Iterable[int]) -> None:
@@ -58,10 +70,8 @@ class Delivery:
             del same_key[seq]
             if not same_key:
                 del self._by_key[event.key]
-            for waiter in self._waiters.pop(seq, ()):
-                waiter.left -= 1
-                if not waiter.left:
-                    waiter.callback()
+            self._leave(event.registration)
+            _tell(self._waiters.pop(seq, ()))
 
     def wait(self, keys: Iterable[bytes], sync_only: bool, callback: Callable[[], None]) -> None:
         """Call back when all events of these keys that are on their way now are done.
@@ -81,6 +91,16 @@ class Delivery:
         for seq in seqs:
             self._waiters.setdefault(seq, []).append(waiter)
 
+    def when_room(self, registrations: Iterable[str], callback: Callable[[], None]) -> None:
+        """Call back when none of these registrations is crowded."""
+        crowded = self.crowded.intersection(registrations)
+        if not crowded:
+            callback()
+            return
+        waiter = _Waiter(callback, len(crowded))
+        for registration in crowded:
+            self._for_room.setdefault(registration, []).append(waiter)
+
     def outstanding(self) -> list[Event]:
         """All events on their way, oldest first: what a new executor has to be sent again."""
         return list(self._events.values())
@@ -89,3 +109,18 @@ class Delivery:
         """Count the events of registrations that are gone as done."""
         gone = set(registrations)
         self.done([e.seq for e in self._events.values() if e.registration in gone])
+
+    def _leave(self, registration: str) -> None:
+        self._counts[registration] -= 1
+        if not self._counts[registration]:
+            del self._counts[registration]
+        if registration in self.crowded and self._counts[registration] < self._limit:
+            self.crowded.discard(registration)
+            _tell(self._for_room.pop(registration, ()))
+
+
+def _tell(waiters: Iterable[_Waiter]) -> None:
+    for waiter in waiters:
+        waiter.left -= 1
+        if not waiter.left:
+            waiter.callback()

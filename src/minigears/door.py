@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from minigears import specials
-from minigears.backend import Address, BackendError, Connection, open_connection
+from minigears.backend import Address, BackendError, Connection, open_connection, wants_password
 from minigears.classify import Classifier
 from minigears.client import Client
 from minigears.commandtable import CommandTable
@@ -50,6 +50,8 @@ class Door:
         self.executor = Supervisor(settings, callbacks)
         self.connected = asyncio.Event()
         """Set while redis-server is there: clients wait for it before they are connected."""
+        self.guarded = False
+        """Whether Redis wants a password from everybody."""
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
         self._probation = Probation(self._resend, self._given_up)
@@ -109,7 +111,7 @@ class Door:
     # events
 
     def settle(self, holds: Sequence[Hold], callback: Any) -> None:
-        """Call back when the synchronous functions of these writes are done.
+        """Call back when the synchronous functions of these writes are done, and there is room again.
 
         Their intents are removed when the asynchronous ones are done too.
         """
@@ -121,9 +123,27 @@ class Door:
 
         def told() -> None:
             self.delivery.wait(keys, False, release)
-            self.delivery.wait(keys, True, lambda: _when_recorded(holds, callback))
+            self.delivery.wait(keys, True, recorded)
+
+        def recorded() -> None:
+            _when_recorded(holds, room)
+
+        def room() -> None:
+            if self.delivery.crowded:
+                self.when_room(keys, callback)
+            else:
+                callback()
 
         self.notifications.barrier(told)
+
+    def when_room(self, keys: Collection[bytes], callback: Callable[[], None]) -> None:
+        """Call back when no registration about these keys has too many events on their way.
+
+        A writer waits for that: it is slowed down to the pace of the functions that it causes.
+        """
+        crowded = [watch for watch in self.interest.keys if watch.id in self.delivery.crowded]
+        about = [watch.id for watch in crowded if any(map(watch.matches, keys))]
+        self.delivery.when_room(about, callback)
 
     def _event(self, key: bytes, name: str, own: bool) -> None:
         """Redis told of an event; `own` ones were caused by a sync function."""
@@ -203,6 +223,7 @@ class Door:
     async def _connect(self) -> asyncio.Future[Any]:
         """Connect all of the door's own connections; the future is done when one is lost."""
         self._admin = await open_connection(self.address, Connection)
+        self.guarded = await wants_password(self.address)
         self.table = CommandTable.from_reply(await self._admin.call("COMMAND"))
         self.classifier = Classifier(self.table, self.interest)
         if self.interest.keys:

@@ -88,6 +88,10 @@ class ReplyStream:
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         return encode_command([b"PING", self._nonce])
 
+    def count_from_start(self) -> None:
+        """Count from the first command of the connection, which needs no marker."""
+        self.mode = Mode.COUNTING
+
     def stop_counting(self) -> None:
         """Pass everything on from here; only when drained."""
         self.mode = Mode.PASSING

@@ -1,0 +1,132 @@
+"""Who may do what: as Redis itself decides it."""
+
+import os
+import subprocess
+import sys
+
+import psutil
+import pytest
+import redis
+from realgears import MiniGears
+
+PASSWORD = "a-secret-of-this-test"
+
+
+@pytest.fixture
+def guarded(start_redis, tmp_path, monkeypatch):
+    """A minigears before a Redis with a password, on any address."""
+    server = start_redis("--save", "")
+    with redis.Redis(unix_socket_path=str(server.socket)) as direct:
+        direct.config_set("requirepass", PASSWORD)
+        direct.execute_command("AUTH", PASSWORD)
+        direct.acl_setuser(
+            "reader", enabled=True, passwords=["+r"], keys=["*"], categories=["+@read"]
+        )
+        direct.acl_setuser("scripter", enabled=True, passwords=["+s"], keys=["*"],
+                           categories=["+@scripting", "+@write"])  # fmt: skip
+    monkeypatch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
+    gears = MiniGears(server, tmp_path, "--listen", "0.0.0.0:0")
+    gears.start()
+    yield gears
+    assert gears.stop() == 0
+
+
+def run(*options: object, **environment: str) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        [sys.executable, "-m", "minigears", *map(str, options)],
+        capture_output=True, text=True, timeout=60, env=os.environ | environment,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--listen", "--metrics"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "[::]", "192.0.2.1", "example.org"])
+def test_another_address_needs_a_password(option, host):
+    told = run(option, f"{host}:0")
+    assert told.returncode == 2
+    assert "--allow-open" in told.stderr
+
+
+def test_allow_open_does_without(redis_server, tmp_path):
+    gears = MiniGears(redis_server, tmp_path, "--listen", "0.0.0.0:0", "--allow-open")
+    gears.start()
+    with gears.client() as client:
+        assert client.ping()
+    assert gears.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "words", [["RG.PYEXECUTE", "GB().run()"], ["RG.DUMPREGISTRATIONS"], ["GET", "k"]]
+)
+def test_who_has_not_logged_in_gets_the_error_of_redis(guarded, words):
+    with guarded.client(protocol=2) as client:
+        with pytest.raises(redis.AuthenticationError, match="Authentication required"):
+            client.execute_command(*words)
+
+
+def test_gears_commands_with_the_password(guarded):
+    with guarded.client(password=PASSWORD) as client:
+        assert client.execute_command("RG.PYEXECUTE", "GB('ShardsIDReader').run()") == [["1"], []]
+        assert client.set("k", "v" * 200_000)
+    with guarded.client(password="wrong") as client:
+        with pytest.raises(redis.AuthenticationError, match="invalid username-password pair"):
+            client.ping()
+
+
+def test_gears_commands_need_the_right_to_run_scripts(guarded):
+    with guarded.client(username="reader", password="r") as reader:
+        assert reader.get("k") is None
+        with pytest.raises(
+            redis.exceptions.NoPermissionError, match=r"run the 'rg\.pyexecute' command"
+        ):
+            reader.execute_command("RG.PYEXECUTE", "GB().run()")
+    with guarded.client(username="scripter", password="s") as scripter:
+        script = "GB('KeysReader').foreach(lambda x: None).register(prefix='k*', mode='sync')"
+        assert scripter.execute_command("RG.PYEXECUTE", script) in ("OK", b"OK")
+        assert scripter.set("k", 1)  # this user may not say PING, which marks replies
+
+
+def test_logging_in_with_the_first_bytes_of_a_large_command(guarded):
+    value = b"v" * 3_000_000
+    with guarded.raw() as sock, sock.makefile("rb") as stream:
+        sock.sendall(b"AUTH %s\r\n" % PASSWORD.encode())
+        sock.sendall(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$%d\r\n%s\r\n" % (len(value), value))
+        assert [stream.readline() for _ in range(2)] == [b"+OK\r\n", b"+OK\r\n"]
+
+
+def test_who_has_not_logged_in_cannot_fill_the_memory(guarded):
+    door = psutil.Process(guarded.process.pid)
+    before = door.memory_info().rss
+    with guarded.raw() as sock:
+        sock.sendall(b"*2\r\n$3\r\nGET\r\n$500000000\r\n")
+        with pytest.raises(ConnectionError):  # noqa: PT012 - one of many sends fails
+            for _ in range(200):
+                sock.sendall(b"x" * (1 << 20))
+    assert door.memory_info().rss < before + (32 << 20)
+
+
+def test_the_password_is_nowhere_to_be_read(guarded):
+    processes = [psutil.Process(guarded.process.pid), guarded.executor]
+    assert not any(PASSWORD in " ".join(process.cmdline()) for process in processes)
+    with guarded.client(password=PASSWORD) as client:
+        script = "import os\nGB('ShardsIDReader').map(lambda x: str(dict(os.environ))).run()"
+        [[environment], _] = client.execute_command("RG.PYEXECUTE", script)
+    assert "PATH" in environment
+    assert PASSWORD not in environment
+    assert PASSWORD not in guarded.log
+
+
+@pytest.mark.parametrize("password", ["wrong-secret", ""])
+def test_a_wrong_password_is_said_clearly(guarded, tmp_path, password):
+    told = run(
+        "--redis", f"unix://{guarded.server.socket}", "--listen", "127.0.0.1:0",
+        MINIGEARS_REDIS_PASSWORD=password,
+    )  # fmt: skip
+    assert told.returncode == 1
+    assert "WRONGPASS" in told.stderr or "NOAUTH" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "wrong-secret" not in told.stderr
+
+
+def test_requirement_names_are_no_options(gears):
+    with pytest.raises(redis.ResponseError, match="Could not satisfy requirements"):
+        gears.run("GB().run()", "REQUIREMENTS", "--index-url=http://127.0.0.1:1/")
