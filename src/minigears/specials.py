@@ -38,12 +38,13 @@ async def _gears(door: Door, client: Client, argv: Command) -> None:
     if client.in_multi:
         await client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
         return
-    refusal = await client.ask([b"EVAL", b"return 1", b"0"])
-    if refusal.startswith(b"-"):
-        client.reply(refusal.replace(b"'eval'", b"'" + argv[0].lower() + b"'"))
+    nil = await client.ask([b"EVAL", b"return false", b"0"])
+    if nil.startswith(b"-"):
+        client.reply(nil.replace(b"'eval'", b"'" + argv[0].lower() + b"'"))
         return
+    resp = 3 if nil.startswith(b"_") else 2
     try:
-        client.reply(await door.executor.command(argv, {"resp": 2}))
+        client.reply(await door.executor.command(argv, {"resp": resp}))
     except ExecutorLost as error:
         client.reply(encode_error(f"ERR {error}"))
 
