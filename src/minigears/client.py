@@ -118,10 +118,11 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone; its writes that Redis already has are still followed to their end."""
         self.gone = True
+        if self._backend is None:
+            return  # still connecting: what was sent before leaving is carried out all the same
         if self._task:
             self._task.cancel()
-        if not self.replies.waiting:
-            self._close_backend()
+        self._close_if_done()
 
     # what the rest of the door uses
 
@@ -280,8 +281,7 @@ class Client(asyncio.Protocol):
 
     def _settled(self, holds: list[Hold]) -> None:
         self.replies.settle(holds)
-        if self.gone and not self.replies.waiting:
-            self._close_backend()
+        self._close_if_done()
         if self.replies.backlog <= _MAX_BACKLOG:
             self.resume("backlog")
 
@@ -303,6 +303,7 @@ class Client(asyncio.Protocol):
         else:
             self._trusted = True
         await self._specials()
+        self._close_if_done()
 
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""
@@ -363,6 +364,10 @@ class Client(asyncio.Protocol):
     def in_multi(self) -> bool:
         """Whether the client is between MULTI and EXEC."""
         return self._in_multi
+
+    def _close_if_done(self) -> None:
+        if self.gone and not self.replies.waiting:
+            self._close_backend()
 
     def _close_backend(self) -> None:
         self._door.clients.discard(self)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -18,15 +16,7 @@ import lab
 from lab import lifecycle, paths, processes
 from lab.services import SERVICES
 from lab.stack import Stack
-
-
-def free_ports(count: int) -> list[int]:
-    """Ask the system for ports that nothing uses, all at once so that they differ."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(closing(socket.socket())) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+from tests.freeports import free_ports
 
 
 def environment(home: Path) -> dict[str, str]:

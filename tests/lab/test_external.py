@@ -7,7 +7,7 @@ import pytest
 import lab
 from lab import external, lifecycle
 from lab.stack import Stack, Status, hide_password
-from tests.lab.conftest import free_ports
+from tests.freeports import free_ports
 
 
 @pytest.fixture

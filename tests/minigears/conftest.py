@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import socket
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -12,6 +11,7 @@ from realmongo import MongoServer
 from realredis import RedisServer
 
 from minigears.executor.redisconn import Connection
+from tests.freeports import free_ports
 
 
 @pytest.fixture
@@ -44,21 +44,10 @@ def redis_conn(redis_server: RedisServer) -> Iterator[Connection]:
     conn.close()
 
 
-@pytest.fixture(scope="session")
-def new_port() -> Callable[[], int]:
-    """Gives TCP ports on loopback that nothing listens on."""
-
-    def port() -> int:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            return int(probe.getsockname()[1])
-
-    return port
-
-
 @pytest.fixture
-def free_port(new_port: Callable[[], int]) -> int:
-    """One such port."""
-    return new_port()
+def free_port() -> int:
+    """A TCP port on loopback that nothing listens on."""
+    return free_ports(1)[0]
 
 
 @pytest.fixture(scope="module")
@@ -84,11 +73,9 @@ def gears(shared_gears: MiniGears) -> MiniGears:
 
 
 @pytest.fixture(scope="module")
-def mongo(
-    tmp_path_factory: pytest.TempPathFactory, new_port: Callable[[], int]
-) -> Iterator[MongoServer]:
+def mongo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
     """A SecantusDB for the tests of a module."""
-    server = MongoServer(tmp_path_factory.mktemp("mongo"), new_port())
+    server = MongoServer(tmp_path_factory.mktemp("mongo"), free_ports(1)[0])
     server.start()
     yield server
     server.stop(signal.SIGKILL)

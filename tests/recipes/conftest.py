@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 
 import pytest
 
@@ -12,16 +10,8 @@ import lab
 from lab import lifecycle, processes
 from lab.services import SERVICES
 from lab.stack import Stack
+from tests.freeports import free_ports
 from tests.recipes.families import URL_NAME
-
-
-def free_ports(count: int) -> list[int]:
-    """Ask the system for ports that nothing uses, all at once so that they differ."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(closing(socket.socket())) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
+import redis
 from load import Load, in_mongo, in_redis
 from realgears import SHARED_CACHE, MiniGears
 from realmongo import MongoServer
@@ -101,7 +102,10 @@ def check(stack: Stack, load: Load) -> None:
     """Wait until nothing is on its way, then compare document by document."""
     with stack.gears.client() as client, stack.gears.client(db=15) as journal:
         wait_for(lambda: not journal.xlen("__minigears__:intents"), 60, "an empty journal")
-        wait_for(lambda: not client.xlen(STREAM), 60, "an empty stream")
+        try:
+            wait_for(lambda: not client.xlen(STREAM), 60, "an empty stream")
+        except BaseException:
+            pytest.fail(_state_of_the_stream(stack, client))
         redis_documents = in_redis(client)
         assert not client.exists(DEAD_LETTERS)
     acknowledged = load.documents
@@ -109,6 +113,12 @@ def check(stack: Stack, load: Load) -> None:
     with stack.mongo.client() as client:
         assert in_mongo(client.dbSpeedMernDemo.movies) == redis_documents
     assert None in acknowledged.values(), "the load has deleted nothing"
+
+
+def _state_of_the_stream(stack: Stack, client: redis.Redis) -> str:
+    waiting, groups = client.xlen(STREAM), client.xinfo_groups(STREAM)
+    said = f"{waiting} entries wait: {groups}\n{client.execute_command('RG.DUMPREGISTRATIONS')}"
+    return f"{said}\n{stack.gears.log[-5000:]}"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,6 +10,8 @@ from databases import COLUMNS, Database, Postgres, SQLite, postgres_programs
 from realgears import MiniGears
 from realmongo import MongoServer
 from rgsyncscripts import Recipe
+
+from tests.freeports import free_ports
 
 
 @pytest.fixture
@@ -28,14 +30,12 @@ def movies(mongo: MongoServer) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def postgres(
-    tmp_path_factory: pytest.TempPathFactory, new_port: Callable[[], int]
-) -> Iterator[Postgres]:
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A real PostgreSQL for the tests of a module."""
     programs = postgres_programs()
     if programs is None:
         pytest.skip("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
-    server = Postgres(programs, tmp_path_factory.mktemp("postgres"), new_port())
+    server = Postgres(programs, tmp_path_factory.mktemp("postgres"), free_ports(1)[0])
     server.start()
     yield server
     server.stop()
