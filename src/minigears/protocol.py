@@ -124,7 +124,7 @@ class RequestParser:
     def _guard(self, data: bytes) -> None:
         """Refuse what would make hiredis allocate gigabytes, counts and nesting, before it does."""
         if self._walker is None:
-            edge = self._held[-1][-16:] if self._held else b""
+            edge = b"".join([piece[-16:] for piece in self._held[-16:]])  # it may be cut anywhere
             suspicious = self._held_length > MAX_INLINE or _LARGE_COUNT.search(edge + data)
             if not suspicious:
                 return
