@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -13,6 +12,7 @@ from urllib.parse import parse_qs, quote, unquote, urlsplit
 import hiredis
 
 from minigears.protocol import encode_command
+from minigears.tls import client_context
 
 P = TypeVar("P", bound=asyncio.BaseProtocol)
 
@@ -31,6 +31,8 @@ class Address:
     user: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: bool = False
+    query: str = ""
+    """Files for TLS; see `tls.client_context`."""
 
     @classmethod
     def parse(cls, url: str) -> Address:
@@ -48,7 +50,7 @@ class Address:
         if parts.scheme in ("redis", "rediss") and parts.hostname:
             tls = parts.scheme == "rediss"
             port = parts.port or 6379
-            return cls(host=parts.hostname, port=port, user=user, password=password, tls=tls)
+            return cls(parts.hostname, port, None, user, password, tls, parts.query)
         raise ValueError(
             f"{url!r} is no address of a Redis: write redis://HOST:PORT, rediss://HOST:PORT or "
             "unix:///PATH/TO/SOCKET"
@@ -63,7 +65,8 @@ class Address:
         user = f"{quote(self.user)}@" if self.user else ""
         if self.path:
             return f"unix://{user}{self.path}", self.password
-        return f"redis{'s' if self.tls else ''}://{user}{self.host}:{self.port}", self.password
+        scheme, query = ("rediss", f"?{self.query}") if self.tls else ("redis", "")
+        return f"{scheme}://{user}{self.host}:{self.port}{query}", self.password
 
     def __str__(self) -> str:
         return self.path or f"{self.host}:{self.port}"
@@ -79,7 +82,7 @@ class Address:
             if self.path:
                 _, protocol = await loop.create_unix_connection(factory, self.path)
             else:
-                context = ssl.create_default_context() if self.tls else None
+                context = client_context(self.query) if self.tls else None
                 _, protocol = await loop.create_connection(
                     factory, self.host, self.port, ssl=context
                 )

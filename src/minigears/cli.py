@@ -8,6 +8,7 @@ import contextlib
 import ipaddress
 import os
 import signal
+import ssl
 from pathlib import Path
 
 import click
@@ -18,9 +19,11 @@ from minigears.backend import Address, BackendError
 from minigears.door import Door
 from minigears.metrics import Page
 from minigears.supervisor import ExecutorLost, Settings
+from minigears.tls import server_context
 
 Place = tuple[str, int]
 
+_FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
 _DRAIN_TIMEOUT = 10.0  # seconds that writes on their way get at SIGTERM
 
 
@@ -54,7 +57,7 @@ def _config_names(parameter: click.Parameter) -> list[str]:
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.option(
     "--config",
-    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    type=_FILE,
     envvar="MINIGEARS_CONFIG",
     is_eager=True,
     expose_value=False,
@@ -68,7 +71,8 @@ def _config_names(parameter: click.Parameter) -> list[str]:
     default="redis://127.0.0.1:6379",
     show_default=True,
     envvar="MINIGEARS_REDIS",
-    help="The redis-server behind: redis://HOST:PORT, rediss://HOST:PORT or unix:///PATH.",
+    help="The redis-server behind: redis://HOST:PORT, rediss://HOST:PORT?ssl_ca_certs=FILE or "
+    "unix:///PATH.",
 )
 @click.option(
     "--listen",
@@ -76,6 +80,19 @@ def _config_names(parameter: click.Parameter) -> list[str]:
     show_default=True,
     envvar="MINIGEARS_LISTEN",
     help="Where clients connect: HOST:PORT; port 0 takes a free one.",
+)
+@click.option(
+    "--tls-cert",
+    type=_FILE,
+    envvar="MINIGEARS_TLS_CERT",
+    help="Speak TLS with clients, and show them this certificate (PEM).",
+)
+@click.option("--tls-key", type=_FILE, envvar="MINIGEARS_TLS_KEY", help="Its key (PEM).")
+@click.option(
+    "--tls-ca",
+    type=_FILE,
+    envvar="MINIGEARS_TLS_CA",
+    help="Ask clients for a certificate, too, that one of these authorities signed (PEM).",
 )
 @click.option(
     "--password-env",
@@ -122,6 +139,9 @@ def _config_names(parameter: click.Parameter) -> list[str]:
 def main(
     url: str,
     listen: str,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_ca: Path | None,
     password_env: str,
     allow_open: bool,
     cache: Path,
@@ -141,6 +161,7 @@ def main(
         address = Address.parse(url).with_password(os.environ.get(password_env))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--redis") from None
+    tls = _tls(tls_cert, tls_key, tls_ca)
     if not (allow_open or address.password):
         for option, place in (("--listen", at), ("--metrics", metrics_at)):
             _refuse_open(option, place, password_env)
@@ -150,12 +171,14 @@ def main(
     )
     uvloop.install()
     try:
-        asyncio.run(_run(settings, at, metrics_at))
+        asyncio.run(_run(settings, at, tls, metrics_at))
     except (BackendError, ExecutorLost, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _run(settings: Settings, at: Place, metrics_at: Place | None) -> None:
+async def _run(
+    settings: Settings, at: Place, tls: ssl.SSLContext | None, metrics_at: Place | None
+) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -163,7 +186,7 @@ async def _run(settings: Settings, at: Place, metrics_at: Place | None) -> None:
     door = Door(settings)
     page = None
     try:
-        bound_host, bound_port = await door.start(*at)
+        bound_host, bound_port = await door.start(*at, tls)
         page = Page(door, *metrics_at) if metrics_at else None
         with contextlib.suppress(BrokenPipeError):
             print(f"minigears ready on {bound_host}:{bound_port}", flush=True)
@@ -182,6 +205,19 @@ def _refuse_open(option: str, place: Place | None, password_env: str) -> None:
             f"one (requirepass in redis.conf, and {password_env} here), or pass --allow-open: it "
             "lets whoever reaches the port run Python code on this machine."
         )
+
+
+def _tls(
+    certificate: Path | None, key: Path | None, authorities: Path | None
+) -> ssl.SSLContext | None:
+    if not (certificate or key or authorities):
+        return None
+    if not (certificate and key):
+        raise click.UsageError("TLS needs both --tls-cert and --tls-key.")
+    try:
+        return server_context(certificate, key, authorities)
+    except OSError as error:
+        raise click.UsageError(f"--tls-cert, --tls-key or --tls-ca is no good: {error}") from None
 
 
 def _host_and_port(text: str, option: str) -> Place:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import ssl
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
@@ -60,7 +61,9 @@ class Door:
         self._server: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
 
-    async def start(self, host: str, port: int) -> tuple[str, int]:
+    async def start(
+        self, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> tuple[str, int]:
         """Connect, start the executor, recover what was left, listen; returns the address.
 
         Raises:
@@ -71,7 +74,7 @@ class Door:
         loop = asyncio.get_running_loop()
         # Take the port first: when somebody has it, nothing else should have been started.
         self._server = await loop.create_server(
-            lambda: Client(self), host, port, start_serving=False, backlog=1024
+            lambda: Client(self), host, port, ssl=tls, start_serving=False, backlog=1024
         )
         lost = await self._connect()
         await self.executor.start()

@@ -15,6 +15,8 @@ from urllib.parse import unquote, urlsplit
 
 import hiredis
 
+from minigears.tls import client_context
+
 _CHUNK = 256 * 1024
 _CONNECT_SECONDS = 10.0
 _NOT_YET = object()
@@ -34,6 +36,8 @@ class Address:
     username: str | None = None
     password: str | None = None
     tls: bool = False
+    query: str = ""
+    """Files for TLS; see `tls.client_context`."""
 
     @classmethod
     def from_url(cls, url: str) -> Address:
@@ -50,7 +54,7 @@ class Address:
             return cls(unquote(parts.path), "", 0, username, password)
         host = parts.hostname or "127.0.0.1"
         tls = parts.scheme == "rediss"
-        return cls(None, host, parts.port or 6379, username, password, tls)
+        return cls(None, host, parts.port or 6379, username, password, tls, parts.query)
 
 
 class Connection:
@@ -140,6 +144,6 @@ def _connect(address: Address) -> socket.socket:
         sock = socket.create_connection((address.host, address.port), timeout=_CONNECT_SECONDS)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if address.tls:
-            sock = ssl.create_default_context().wrap_socket(sock, server_hostname=address.host)
+            sock = client_context(address.query).wrap_socket(sock, server_hostname=address.host)
     sock.settimeout(None)
     return sock
