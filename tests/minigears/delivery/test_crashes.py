@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import random
 import signal
 from collections.abc import Callable, Iterator
@@ -95,17 +96,15 @@ def crash(stack: Stack, load: Load, victims: tuple[str, ...], rng: random.Random
 
 def _let_write(load: Load, count: int) -> None:
     goal = load.acknowledged + count
-    wait_for(lambda: load.acknowledged >= goal, 60, f"{goal} acknowledged; {load.last_errors}")
+    wait_for(lambda: load.acknowledged >= goal, 60, lambda: f"{goal} writes; {load.last_errors}")
 
 
 def check(stack: Stack, load: Load) -> None:
     """Wait until nothing is on its way, then compare document by document."""
     with stack.gears.client() as client, stack.gears.client(db=15) as journal:
         wait_for(lambda: not journal.xlen("__minigears__:intents"), 60, "an empty journal")
-        try:
-            wait_for(lambda: not client.xlen(STREAM), 60, "an empty stream")
-        except BaseException:
-            pytest.fail(_state_of_the_stream(stack, client))
+        state = functools.partial(_state_of_the_stream, stack, client)
+        wait_for(lambda: not client.xlen(STREAM), 120, state)
         redis_documents = in_redis(client)
         assert not client.exists(DEAD_LETTERS)
     acknowledged = load.documents
@@ -117,7 +116,7 @@ def check(stack: Stack, load: Load) -> None:
 
 def _state_of_the_stream(stack: Stack, client: redis.Redis) -> str:
     waiting, groups = client.xlen(STREAM), client.xinfo_groups(STREAM)
-    said = f"{waiting} entries wait: {groups}\n{client.execute_command('RG.DUMPREGISTRATIONS')}"
+    said = f"an empty stream; {waiting} entries wait: {groups}\n{client.execute_command('RG.DUMPREGISTRATIONS')}"
     return f"{said}\n{stack.gears.log[-5000:]}"
 
 

@@ -41,7 +41,9 @@ def through(recipe: Recipe, database: Database) -> Recipe:
 
 
 def expect(database: Database, *rows: Any) -> None:
-    wait_for(lambda: persons(database) == list(rows), what=f"{rows}, got {persons(database)}")
+    wait_for(
+        lambda: persons(database) == list(rows), what=lambda: f"{rows}, got {persons(database)}"
+    )
 
 
 def test_rows_follow_their_hashes(behind: Recipe, database: Database) -> None:
