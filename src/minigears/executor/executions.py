@@ -210,13 +210,16 @@ class ExecutionLog:
         self._shrink(self._kept, self._limit())
 
     def _shrink(self, numbers: deque[int], limit: int) -> None:
-        for _ in range(len(numbers) - limit):
+        """Forget the oldest that are done; where many are not, a look at two a time is enough."""
+        unfinished = 0
+        while len(numbers) > limit and unfinished < 2:
             number = numbers.popleft()
             oldest = self._all.get(number)
             if oldest is None or oldest.done:
                 self._all.pop(number, None)
             else:
                 numbers.append(number)
+                unfinished += 1
 
 
 def _raise_in(thread: int, error: type[BaseException]) -> None:
