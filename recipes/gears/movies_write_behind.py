@@ -10,8 +10,8 @@
 The stream's entries look as rgsync's do. The two ends are our own, because rgsync 1.2.0 as shipped loses or blocks
 writes at both; "trap" refers to the list in README.md. Left out, to stay short: a version in each entry (a worker that
 was replaced while it wrote may still overwrite a newer document), a limit for the stream's length, backoff, metrics,
-several workers, more than one shard, an upgrade while clients write. FLUSHALL, and SET over a movie, raise no event
-that is listened to. `evicted` is left out on purpose: Redis needed the memory, nobody deleted the movie.
+several workers, more than one shard. FLUSHALL, and SET over a movie, raise no event that is listened to. `evicted` is
+left out on purpose: Redis needed the memory, nobody deleted the movie.
 """
 import json
 

@@ -1,4 +1,4 @@
-"""The commands that recipes/README.md prints work as they stand, but for the ports."""
+"""The commands that the two READMEs print work as they stand, but for the ports."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from tests.recipes.families import in_mongo
 pytestmark = pytest.mark.xdist_group("recipes")
 
 README = paths.root() / "recipes" / "README.md"
+TOP_README = paths.root() / "README.md"
 
 
-def commands(stack: Stack, heading: str) -> list[str]:
+def commands(stack: Stack, heading: str, page: Path = README) -> list[str]:
     """The lines of the first block of code under a heading, with the ports of this stack."""
-    section = README.read_text().partition(f"## {heading}\n")[2]
+    section = page.read_text().partition(f"## {heading}\n")[2]
     block = section.split("```")[1]
     ports = {"6379": stack.redis_url, "27017": stack.mongo_url}
     for usual, url in ports.items():
@@ -53,6 +54,15 @@ def test_write_behind(stack: Stack) -> None:
     assert type_in_a_terminal(write) == "OK\n"
     lab.wait_until(lambda: stack.db.movies.count_documents({}) == 1, "the movie is there")
     assert in_mongo(stack) == [{"movieId": "1", "title": "Schindler's List"}]
+
+
+def test_the_terminal_lines_of_the_top_readme(stack: Stack) -> None:
+    activate, up, configure, register, write = commands(stack, "In a terminal", TOP_README)
+    assert (activate, up) == (". .venv/bin/activate", "lab up")
+    for line in (configure, register, write):
+        assert "OK" in type_in_a_terminal(line)
+    lab.wait_until(lambda: stack.db.movies.count_documents({}) == 1, "the movie is there")
+    assert in_mongo(stack) == [{"movieId": "1", "title": "Metropolis", "year": 1927}]
 
 
 def test_write_through(stack: Stack) -> None:

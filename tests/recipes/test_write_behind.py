@@ -130,6 +130,19 @@ def test_a_crash_of_gears_loses_no_acknowledged_write(stack: Stack) -> None:
     assert dead_letters(stack) == []
 
 
+def test_registering_again_while_clients_write_loses_nothing(stack: Stack) -> None:
+    def upgrades(written: list[int]) -> None:
+        for moment in (100, 200, 300):
+            lab.wait_until(lambda at=moment: len(written) > at, "some writes", 60)
+            register(stack, OURS)
+
+    register(stack, OURS)
+    result = load(stack, 5, 80, upgrades)
+    assert not result.errors
+    everything_arrived(stack)
+    assert stack.db.movies.count_documents({}) == len(result.scheduled)
+
+
 def test_entries_that_come_twice_do_no_harm(stack: Stack) -> None:
     register(stack, OURS)
     stack.redis.execute_command("RG.PAUSEREGISTRATIONS", part(stack, "StreamReader")["id"])
