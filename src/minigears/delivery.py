@@ -105,11 +105,6 @@ class Delivery:
         """All events on their way, oldest first: what a new executor has to be sent again."""
         return list(self._events.values())
 
-    def forget(self, registrations: Iterable[str]) -> None:
-        """Count the events of registrations that are gone as done."""
-        gone = set(registrations)
-        self.done([e.seq for e in self._events.values() if e.registration in gone])
-
     def _leave(self, registration: str) -> None:
         self._counts[registration] -= 1
         if not self._counts[registration]:

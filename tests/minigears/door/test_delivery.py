@@ -47,13 +47,3 @@ def test_done_twice_and_done_of_strangers_change_nothing():
     delivery.wait([b"k"], True, lambda: called.append(1))
     delivery.done([event.seq, event.seq, 99])
     assert called == [1]
-
-
-def test_events_of_registrations_that_are_gone_count_as_done():
-    delivery, called = Delivery(), []
-    delivery.add("gone", b"k", "set", True)
-    kept = delivery.add("kept", b"j", "set", True)
-    delivery.wait([b"k"], True, lambda: called.append(1))
-    delivery.forget({"gone"})
-    assert called == [1]
-    assert delivery.outstanding() == [kept]
