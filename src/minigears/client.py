@@ -292,12 +292,16 @@ class Client(asyncio.Protocol):
 
     async def _connect(self) -> None:
         await self._door.connected.wait()
+        side = _BackendSide(self)
         try:
-            self._backend = await self._door.address.connect(lambda: _BackendSide(self))
+            self._backend = await self._door.address.connect(lambda: side)
         except BackendError as error:
             self._task = None
             self.refuse(str(error))
             return
+        finally:
+            if self.gone and side.transport:  # the client left in the very turn that connected it
+                side.transport.close()
         if self._door.guarded:
             self.replies.count_from_start()
         else:
