@@ -205,6 +205,8 @@ def _spawn(home: Path, state: State, service: Service, first: int | None = None)
     preferred = first or (known.port if known else service.preferred_port)
     others = state.ports() - ({known.port} if known else set())
     reserved = {s.preferred_port for s in SERVICES.values() if s is not service}
+    if known and first is None:
+        ports.wait_released(preferred)
     port = ports.next_free(preferred, avoid=others | reserved)
     if port != preferred and first is None:
         owner = ports.owner(preferred) or "another program"
