@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -21,8 +22,9 @@ from minigears.replystream import Hold, Mode, ReplyStream
 if TYPE_CHECKING:
     from minigears.door import Door
 
+_LAST_WORDS = 2.0  # seconds for what a client sent that left before it was connected
 _MAX_BACKLOG = 1024
-"""Concerned batches of one client that may wait before the door stops reading from it."""
+"""Commands of one client that may wait for functions, or to be served, before the door stops reading from it."""
 
 _MAX_UNAUTHENTICATED = 64 * 1024
 """Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
@@ -292,22 +294,23 @@ class Client(asyncio.Protocol):
 
     async def _connect(self) -> None:
         await self._door.connected.wait()
-        side = _BackendSide(self)
         try:
-            self._backend = await self._door.address.connect(lambda: side)
+            self._backend = await self._door.address.connect(lambda: _BackendSide(self))
         except BackendError as error:
             self._task = None
             self.refuse(str(error))
             return
-        finally:
-            if self.gone and side.transport:  # the client left in the very turn that connected it
-                side.transport.close()
         if self._door.guarded:
             self.replies.count_from_start()
         else:
             self._trusted = True
-        await self._specials()
-        self._close_if_done()
+        if self.gone:
+            # What it sent before it left is carried out, as Redis does; waiting for more is not.
+            with contextlib.suppress(asyncio.TimeoutError):
+                await asyncio.wait_for(self._specials(), _LAST_WORDS)
+            self._close_if_done()
+        else:
+            await self._specials()
 
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""

@@ -44,6 +44,10 @@ class Hold:
     intent: Intent
     settled: bool = False
 
+    def __len__(self) -> int:
+        """How many commands it is about."""
+        return self.last - self.first + 1
+
 
 @dataclass
 class _Chunk:
@@ -66,6 +70,7 @@ class ReplyStream:
         self._sent = 0
         self._received = 0
         self._holds: deque[Hold] = deque()
+        self._unsettled = 0
         self._kept: deque[_Chunk] = deque()
         self._on_drained: Callable[[], None] | None = None
         self._capture: tuple[list[bytes], Callable[[bytes], None]] | None = None
@@ -77,8 +82,8 @@ class ReplyStream:
 
     @property
     def backlog(self) -> int:
-        """Concerned batches that are not settled."""
-        return len(self._holds) + len(self._kept)
+        """Commands of concerned batches that are not settled."""
+        return self._unsettled
 
     def start_counting(self) -> bytes:
         """Begin to count from the next command on; returns the marker to send before it."""
@@ -112,11 +117,13 @@ class ReplyStream:
             intent: what the journal has of it.
         """
         self._holds.append(Hold(self._sent + 1, self._sent + last, keys, intent))
+        self._unsettled += last
         self._sent += commands
 
     def abandon(self) -> list[Hold]:
         """The backend is gone: the holds whose replies will never come."""
         holds, self._holds = list(self._holds), deque()
+        self._unsettled -= sum(len(hold) for hold in holds)
         return holds
 
     def when_drained(self, callback: Callable[[], None]) -> None:
@@ -132,6 +139,7 @@ class ReplyStream:
         """The functions of these writes are done: pass on what waited for them only."""
         for hold in holds:
             hold.settled = True
+            self._unsettled -= len(hold)
         while self._kept and all(hold.settled for hold in self._kept[0].holds):
             self._emit(self._kept.popleft().data)
         self._check_drained()
