@@ -24,7 +24,7 @@ from minigears.notifications import Notifications, enable_notifications
 from minigears.probation import Probation
 from minigears.protocol import Command
 from minigears.replystream import Hold
-from minigears.supervisor import Callbacks, ExecutorLost, Settings, Supervisor
+from minigears.supervisor import Callbacks, Settings, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -295,6 +295,3 @@ def _when_recorded(holds: Sequence[Hold], callback: Any) -> None:
 
     for hold in holds:
         hold.intent.when_recorded(one)
-
-
-__all__ = ["Door", "ExecutorLost"]

@@ -16,8 +16,7 @@ from minigears.commandtable import CommandTable
 from minigears.executor.errors import GearsError
 from minigears.executor.redisconn import Address, Connection, RedisError, pack
 from minigears.executor.replies import to_text
-
-OWN_CHANNEL = b"__minigears__:own"
+from minigears.interest import OWN_CHANNEL
 
 _MULTI = pack((b"MULTI",))
 _EXEC = pack((b"EXEC",))
