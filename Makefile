@@ -4,6 +4,7 @@
 #   WORKERS=2           test processes side by side
 
 PYTHON ?=
+BASE ?=
 WORKERS ?= 2
 
 BIN := .venv/bin
@@ -21,7 +22,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test up down status doctor lint format test-notebooks bench-minigears clean
+.PHONY: help setup lab test up down status doctor lint format test-notebooks images bench-minigears clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -67,6 +68,9 @@ test: lint ## run every check and test, every notebook included
 test-notebooks: setup ## run the notebooks only
 	@echo "==> Every notebook on a fresh stack and twice on a used one (up to a quarter of an hour)"
 	@$(PYTEST) tests/notebooks
+
+images: setup ## build the images of the stack in containers (2 minutes); BASE=debian pulls nothing
+	@BASE='$(BASE)' sh docker/build.sh
 
 bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (4 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write

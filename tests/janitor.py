@@ -1,8 +1,8 @@
 """Cleans up after a test run, however the run ends.
 
 A process of its own. It waits until its standard input closes, which the system does for a run
-that ends, fails, is interrupted or is killed. Then it ends every process of the run and deletes the
-run's folder.
+that ends, fails, is interrupted or is killed. Then it ends every process of the run, removes its
+containers, networks and volumes, and deletes the run's folder.
 
 Usage: python janitor.py FOLDER
 """
@@ -14,8 +14,14 @@ import os
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import psutil
+
+import docker
+
+HOME = "write-behind.lab.home"
+"""The label of the lab's containers, networks and volumes: the folder of their stack."""
 
 MARK = "WRITE_BEHIND_TEST_RUN"
 """The environment variable that every process of a run inherits; its value is the run's folder."""
@@ -43,6 +49,32 @@ def processes(folder: Path) -> list[psutil.Process]:
     return [p for p in psutil.process_iter() if p.pid not in family and belongs(p, folder)]
 
 
+def docker_things(folder: Path) -> list[Any]:
+    """Return the containers, networks and volumes of stacks whose folder lies in `folder`."""
+    try:
+        client = docker.from_env()
+        kinds = (
+            client.containers.list(all=True, ignore_removed=True),
+            client.networks.list(),
+            client.volumes.list(),
+        )
+    except (docker.errors.DockerException, OSError):
+        return []  # no Docker, so nothing of the run is there
+    return [thing for found in kinds for thing in found if _home(thing).startswith(f"{folder}/")]
+
+
+def _home(thing: Any) -> str:
+    labels = thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels") or {}
+    return str(labels.get(HOME, ""))
+
+
+def _remove(thing: Any) -> None:
+    with contextlib.suppress(docker.errors.APIError):
+        thing.remove() if isinstance(thing, docker.models.networks.Network) else thing.remove(
+            force=True
+        )
+
+
 def clean(folder: Path) -> None:
     """End the run's processes, new ones that they start meanwhile too, and delete its folder."""
     while left := processes(folder):
@@ -50,6 +82,8 @@ def clean(folder: Path) -> None:
             with contextlib.suppress(psutil.Error):
                 process.kill()
         psutil.wait_procs(left, timeout=5)
+    for thing in docker_things(folder):  # containers come first: the others are free then
+        _remove(thing)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -83,7 +83,7 @@ class Sandbox:
         (self.folder / "home").mkdir()
 
     def leftovers(self) -> list[str]:
-        """Describe the processes of the run that still live after a moment's grace."""
+        """Describe what still lives of the run after a moment's grace: processes, containers."""
         left = [p for p in janitor.processes(self.folder) if p.pid != self._janitor.pid]
         _, alive = psutil.wait_procs(left, timeout=_GRACE)
         found = []
@@ -92,7 +92,10 @@ class Sandbox:
                 found.append(f"{process.pid}: {' '.join(process.cmdline())}")
             except psutil.Error:  # it ended just now
                 continue
-        return found
+        kept = [
+            f"{type(thing).__name__} {thing.name}" for thing in janitor.docker_things(self.folder)
+        ]
+        return found + kept
 
     def close(self) -> None:
         """Let the janitor clean up, and wait for it."""
@@ -124,7 +127,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     yield
     sandbox = session.config.stash.get(_sandbox, None)
     if sandbox and (left := sandbox.leftovers()):
-        print("\nThe run left processes behind:", *left, sep="\n  ", file=sys.stderr)
+        print("\nThe run left behind:", *left, sep="\n  ", file=sys.stderr)
         session.exitstatus = session.exitstatus or pytest.ExitCode.TESTS_FAILED
 
 

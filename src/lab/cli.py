@@ -43,7 +43,7 @@ def main() -> None:
     """Start, inspect and stop the course's stack: Redis, minigears and MongoDB.
 
     \b
-    LAB_STACK   embedded (default) or external
+    LAB_STACK   embedded (default), containers or external
     LAB_HOME    the stack's folder (default: .lab in the repository)
     LAB_PORT_MINIGEARS, LAB_PORT_REDIS, LAB_PORT_MONGO   the ports to try first
     LAB_CACHE   what can be downloaded again (default: .cache in the repository)
@@ -60,10 +60,11 @@ def up() -> None:
 
 
 @main.command()
+@click.option("--data", is_flag=True, help="Delete the data of Redis and MongoDB, too.")
 @_mended
-def down() -> None:
-    """Stop the stack; its data stays."""
-    lifecycle.down()
+def down(data: bool) -> None:
+    """Stop the stack; its data stays. Finds containers that a crash left behind, too."""
+    lifecycle.down(data)
 
 
 @main.command()
@@ -120,7 +121,7 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 @_mended
 def redis_cli(words: tuple[str, ...]) -> None:
     """Run redis-cli on this stack's front door: `lab redis-cli PING`."""
-    _exec(_quietly_up().cli.split(), list(words))
+    _exec(_quietly_up().cli_by_port.split(), list(words))
 
 
 @main.command("gears-cli", context_settings=_PASS_ON)
@@ -139,10 +140,7 @@ def gears_cli(words: tuple[str, ...]) -> None:
 @_mended
 def logs(service: str, follow: bool, lines: int) -> None:
     """Show the end of a service's log."""
-    log = SERVICES[service].log(paths.home())
-    if not log.exists():
-        raise LabError(f"There is no log of {service} yet: start the stack with `lab up`.")
-    words = ["tail", f"-n{lines}", *(["-F"] if follow else []), str(log)]
+    words = lifecycle.log_command(service, lines, follow)
     try:
         sys.exit(subprocess.run(words).returncode)
     except KeyboardInterrupt:
@@ -167,10 +165,9 @@ def _print(now: Status) -> None:
         click.echo("The stack is not started. Start it: lab up")
         return
     table = Table(title=f"{now.kind} stack", title_justify="left", box=None, padding=(0, 2, 0, 0))
-    for name in ("component", "address", "status", "process"):
+    for name in ("component", "address", "status", "runs as"):
         table.add_column(name)
     for row in now.rows:
         style = "green" if row.status == "running" else "red"
-        pid = str(row.pid or "")
-        table.add_row(row.component, row.address, Text(row.status, style=style), pid)
+        table.add_row(row.component, row.address, Text(row.status, style=style), row.where)
     _console.print(table)

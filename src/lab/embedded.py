@@ -46,8 +46,8 @@ def up() -> State:
         return state
 
 
-def down() -> list[str]:
-    """Stop every service, keep the data, and return the titles of those that ran."""
+def down(data: bool = False) -> list[str]:
+    """Stop every service and return the titles of those that ran. Deletes their `data` if asked."""
     home = paths.home()
     if not home.exists():
         return []
@@ -57,6 +57,9 @@ def down() -> list[str]:
         processes.kill(processes.marked(home))
         _remove_socket(home)
         statefile.remove(home)
+        if data:
+            for service in SERVICES:
+                shutil.rmtree(home / service, ignore_errors=True)
     return stopped
 
 
@@ -88,6 +91,14 @@ def status() -> State:
         if known.proc and not known.proc.alive:
             known.proc = None
     return state
+
+
+def log_command(name: str, lines: int, follow: bool) -> list[str]:
+    """Return the words that show the end of a service's log in a terminal."""
+    log = SERVICES[name].log(paths.home())
+    if not log.exists():
+        raise LabError(f"There is no log of {name} yet: start the stack with `lab up`.")
+    return ["tail", f"-n{lines}", *(["-F"] if follow else []), str(log)]
 
 
 def check_disk(home: Path, least: int = _MIN_FREE) -> None:

@@ -53,8 +53,8 @@ def status() -> Status:
 def refuse(action: str) -> None:
     """Raise Unsupported: the lab does not run the external stack, so it cannot stop parts of it."""
     raise Unsupported(
-        f"lab.{action}() works on the embedded stack only: the lab did not start the external "
-        "stack. Stop or start that server yourself, or unset LAB_STACK and run the notebook again."
+        f"{action} needs a stack that the lab has started, and it did not start the external "
+        "one. Stop or start that server yourself, or unset LAB_STACK and run the notebook again."
     )
 
 

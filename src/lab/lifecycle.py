@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from types import ModuleType
 
-from lab import embedded, external, paths
-from lab.errors import LabError, Unsupported
+from lab import containers, embedded, external, paths
+from lab.containers.engine import is_likely
+from lab.errors import LabError
 from lab.gears import unregister_all
 from lab.names import DATABASE
 from lab.ports import LOOPBACK
@@ -28,13 +30,7 @@ def up(kind: str | None = None) -> Stack:
     """
     global _current
     kind = _kind(kind)
-    if kind == "containers":
-        raise Unsupported(
-            "The lab does not start containers. Start them with `docker compose up -d`, then set "
-            "LAB_STACK=external, LAB_REDIS_URL=redis://127.0.0.1:6379 and "
-            "LAB_MONGO_URL=mongodb://127.0.0.1:27017; or use the embedded stack: lab.up()."
-        )
-    stack = external.up() if kind == "external" else _embedded_stack(embedded.up())
+    stack = _UP[kind]()
     if stack != _current:  # else keep the clients that notebooks hold
         _current = stack
     _commands_on_path()
@@ -46,20 +42,32 @@ def current() -> Stack:
     return _current or up()
 
 
-def down() -> None:
-    """Stop the stack. Its data stays, and `up()` finds it again."""
+def down(data: bool = False) -> None:
+    """Stop the stack. Its data stays, and `up()` finds it again; unless `data` is to go, too.
+
+    Containers are found by their labels, whoever started them and whatever LAB_STACK says.
+    """
     global _current
     if _kind(None) == "external":
         say("The external stack was not started by the lab, so it is left running.")
     else:
-        stopped = embedded.down()
+        stopped = [*embedded.down(data), *_containers_down(data)]
         say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
     _current = None
 
 
+def _containers_down(data: bool) -> list[str]:
+    try:
+        return containers.down(data) if _kind(None) == "containers" or is_likely() else []
+    except LabError:
+        if _kind(None) == "containers":
+            raise
+        return []  # no Docker that this user can reach, so no containers of the lab
+
+
 def status() -> Status:
     """Return what runs where, without starting anything."""
-    return external.status() if _kind(None) == "external" else _embedded_status()
+    return _STATUS[_kind(None)]()
 
 
 def reset() -> None:
@@ -71,21 +79,26 @@ def reset() -> None:
 
 
 def stop(service: str) -> None:
-    """Stop one service ("redis", "minigears" or "mongo") in order; returns when it is gone."""
-    _embedded_only("stop")
-    embedded.stop(service)
+    """Stop one service ("redis", "minigears" or "mongo") in order; returns when it is gone.
+
+    In containers Gears is inside Redis, so there are two: "redis" and "mongo".
+    """
+    _runner("lab.stop()").stop(service)
 
 
 def start(service: str) -> None:
     """Start one service again, on the same port; returns when it is ready."""
-    _embedded_only("start")
-    embedded.start(service)
+    _runner("lab.start()").start(service)
 
 
 def kill(service: str) -> None:
     """End one service at once, as a crash would (SIGKILL); returns when it is gone."""
-    _embedded_only("kill")
-    embedded.kill(service)
+    _runner("lab.kill()").kill(service)
+
+
+def log_command(service: str, lines: int, follow: bool) -> list[str]:
+    """Return the words that show the last `lines` of a service's log, and go on if asked to."""
+    return list(_runner("lab logs").log_command(service, lines, follow))
 
 
 def _kind(kind: str | None) -> str:
@@ -96,9 +109,31 @@ def _kind(kind: str | None) -> str:
     return kind
 
 
-def _embedded_only(action: str) -> None:
-    if _kind(None) == "external":
+def _runner(action: str) -> ModuleType:
+    """Return the module that runs the parts of this kernel's stack. Raises Unsupported."""
+    kind = _kind(None)
+    if kind == "external":
         external.refuse(action)
+    return containers if kind == "containers" else embedded
+
+
+def _containers_up() -> Stack:
+    where = containers.up()
+    return Stack(
+        kind="containers",
+        redis_url=f"redis://{LOOPBACK}:{where.redis_port}",
+        redis_direct_url=f"redis://{LOOPBACK}:{where.direct_port}",
+        # A replica set of one, since change streams need one. Its member is called mongo:27017, a name
+        # that only containers can follow.
+        mongo_url=f"mongodb://{LOOPBACK}:{where.mongo_port}/?directConnection=true",
+        recipe_mongo_url="mongodb://mongo:27017",
+        status=containers.status,
+        redis_container=where.redis_container,
+    )
+
+
+def _embedded_up() -> Stack:
+    return _embedded_stack(embedded.up())
 
 
 def _embedded_stack(state: State) -> Stack:
@@ -130,3 +165,11 @@ def _commands_on_path() -> None:
     known = os.environ.get("PATH", "").split(os.pathsep)
     if folder not in known:
         os.environ["PATH"] = os.pathsep.join([folder, *known])
+
+
+_UP = {"embedded": _embedded_up, "containers": _containers_up, "external": external.up}
+_STATUS = {
+    "embedded": _embedded_status,
+    "containers": containers.status,
+    "external": external.status,
+}

@@ -26,6 +26,12 @@ class Row:
     address: str
     status: str
     pid: int | None = None
+    container: str = ""
+
+    @property
+    def where(self) -> str:
+        """The process or the container that the component is."""
+        return f"process {self.pid}" if self.pid else self.container
 
 
 @dataclass(frozen=True)
@@ -45,8 +51,8 @@ class Status:
             return f"{self.kind} stack: not started"
         lines = [f"{self.kind} stack"]
         for row in self.rows:
-            pid = f"  process {row.pid}" if row.pid else ""
-            lines.append(f"  {row.component:<24} {row.address:<28} {row.status}{pid}")
+            line = f"  {row.component:<24} {row.address:<28} {row.status}  {row.where}"
+            lines.append(line.rstrip())
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -56,7 +62,7 @@ class Status:
             return f"<p>{html.escape(str(self))}</p>"
         head = "".join(
             f'<th scope="col" style="text-align:left">{name}</th>'
-            for name in ("component", "address", "status", "process")
+            for name in ("component", "address", "status", "runs as")
         )
         body = "".join(_html_row(row) for row in self.rows)
         caption = f'<caption style="text-align:left">{html.escape(self.kind)} stack</caption>'
@@ -69,7 +75,7 @@ def _html_row(row: Row) -> str:
         html.escape(row.component),
         f"<code>{html.escape(row.address)}</code>",
         f"{mark} {html.escape(row.status)}",
-        str(row.pid or ""),
+        html.escape(row.where),
     )
     return "<tr>" + "".join(f'<td style="text-align:left">{cell}</td>' for cell in cells) + "</tr>"
 
@@ -80,7 +86,8 @@ class Stack:
 
     `redis_url` is the front door, which answers `RG.*`; `redis_direct_url` is Redis's own port;
     `recipe_mongo_url` is MongoDB as a recipe inside the stack reaches it, which in containers is
-    not the address that notebooks use.
+    not the address that notebooks use; `redis_container` is the name for `docker exec`, where there
+    is one.
     """
 
     kind: str
@@ -89,6 +96,7 @@ class Stack:
     mongo_url: str
     recipe_mongo_url: str
     status: Callable[[], Status] = field(compare=False)
+    redis_container: str = ""
 
     @cached_property
     def redis(self) -> Redis:
@@ -115,7 +123,17 @@ class Stack:
 
     @property
     def cli(self) -> str:
-        """The start of a redis-cli line in a terminal that reaches the front door."""
+        """The start of a redis-cli line in a terminal that reaches the front door.
+
+        With containers it is the one inside, as for a learner who has none installed.
+        """
+        if self.redis_container:
+            return f"docker exec -i {self.redis_container} redis-cli"
+        return self.cli_by_port
+
+    @property
+    def cli_by_port(self) -> str:
+        """The start of a line for the redis-cli of this machine."""
         url = urlsplit(self.redis_url)
         words = ["redis-cli"]
         if (url.hostname or "127.0.0.1") not in ("127.0.0.1", "localhost"):

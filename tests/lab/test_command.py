@@ -54,10 +54,10 @@ def test_every_command_explains_itself() -> None:
 
 def test_what_the_lab_raises_is_one_message(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "_current", None)
-    monkeypatch.setenv("LAB_STACK", "containers")
+    monkeypatch.setenv("LAB_STACK", "external")
     done = subprocess.run([LAB, "up"], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "docker compose up -d" in done.stderr
+    assert "needs LAB_REDIS_URL" in done.stderr
     assert "Traceback" not in done.stderr
 
 

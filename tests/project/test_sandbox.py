@@ -91,7 +91,7 @@ def test_a_run_that_leaves_its_stack_running_fails_and_the_stack_is_ended(start)
     run = start(LEAVES_IT)
     output, _ = run.process.communicate()
     assert run.process.returncode == 1, output
-    assert "left processes behind" in output
+    assert "The run left behind" in output
     assert "redis-server" in output
     assert run.left_nothing()
 

@@ -1,0 +1,109 @@
+"""What the stack in containers consists of."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pymongo
+import pymongo.errors
+
+from lab.ports import LOOPBACK
+from lab.services import SERVICES
+from lab.services.base import PATIENCE
+
+REDIS_PORT = 6379
+"""In the container, the port that answers RG.*."""
+
+DIRECT_PORT = 6380
+"""In the container, Redis's own port, where an image has minigears in front of it."""
+
+MONGO_PORT = 27017
+INSIGHT_PORT = 5540
+
+REPLICA_SET = "rs0"
+"""The name of MongoDB's replica set of one member."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One container: what it is called, where it listens, what it keeps."""
+
+    name: str
+    """What learners call it, its alias on the network, and the end of the container's name."""
+
+    title: str
+    """What it is called in tables and messages."""
+
+    ports: Mapping[int, int]
+    """Its TCP ports, and for each the port of this machine to try first."""
+
+    data: str
+    """The folder in the container that holds its data."""
+
+    command: tuple[str, ...] = ()
+    """Words for the image's entry point."""
+
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables that it is given."""
+
+    def ping(self, home: Path, ports: Mapping[int, int]) -> None:
+        """Ask whether it is ready, at the mapped `ports`. Raises when it is not."""
+        if self.name == "redis":
+            SERVICES["minigears"].ping(home, ports[REDIS_PORT])
+        elif self.name == "mongo":
+            SERVICES["mongo"].ping(home, ports[MONGO_PORT])
+            _have_primary(ports[MONGO_PORT])
+
+
+def _have_primary(port: int) -> None:
+    """Make a new MongoDB a replica set of one. Raises PyMongoError until it has a primary."""
+    client: pymongo.MongoClient[dict[str, Any]] = pymongo.MongoClient(
+        LOOPBACK, port, directConnection=True
+    )
+    with client, pymongo.timeout(PATIENCE):
+        hello = client.admin.command("hello")
+        if (
+            hello.get("isreplicaset") and "setName" not in hello
+        ):  # started with --replSet, still empty
+            member = {"_id": 0, "host": f"mongo:{MONGO_PORT}"}
+            client.admin.command("replSetInitiate", {"_id": REPLICA_SET, "members": [member]})
+        if not hello.get("isWritablePrimary"):
+            raise pymongo.errors.NotPrimaryError("it has no primary yet")
+
+
+def parts() -> dict[str, Part]:
+    """Return the parts by name, in the order of their start. LAB_REDISINSIGHT=1 adds RedisInsight."""
+    first = {name: service.preferred_port for name, service in SERVICES.items()}
+    wanted = [
+        Part(
+            "mongo",
+            "MongoDB",
+            {MONGO_PORT: first["mongo"]},
+            "/data/db",
+            ("--replSet", REPLICA_SET, "--bind_ip_all"),
+        ),
+        Part(
+            "redis",
+            "Redis with Gears",
+            {REDIS_PORT: first["minigears"], DIRECT_PORT: first["redis"]},
+            "/data",
+            environment={
+                "FAKETTY": "1"
+            },  # redis-cli then prints its terminal look, also for `docker exec -i`
+        ),
+    ]
+    if os.environ.get("LAB_REDISINSIGHT", "0") not in ("", "0"):
+        named = {
+            "RI_REDIS_HOST": "redis",
+            "RI_REDIS_PORT": str(REDIS_PORT),
+            "RI_REDIS_ALIAS": "write-behind",
+        }
+        port = int(os.environ.get("LAB_PORT_REDISINSIGHT") or INSIGHT_PORT)
+        wanted.append(
+            Part("redisinsight", "RedisInsight", {INSIGHT_PORT: port}, "/data", environment=named)
+        )
+    return {part.name: part for part in wanted}

@@ -1,0 +1,78 @@
+"""Stacks in real containers, from images that `make images` has built.
+
+Where there is no Docker, or the images are not there, all of these tests are skipped with one line.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import docker
+import lab
+from lab import containers, lifecycle
+from lab.containers.engine import connect
+from lab.containers.images import is_here
+from lab.errors import LabError
+
+REDIS_IMAGES = ("write-behind/redis:8.2", "write-behind/redis:valkey")
+MONGO_IMAGE = "write-behind/mongo:latest"
+
+
+@pytest.fixture(scope="session")
+def engine() -> docker.DockerClient:
+    """The Docker daemon, with the images on it."""
+    try:
+        client = connect()
+    except LabError as problem:
+        pytest.skip(str(problem))
+    if missing := [image for image in (*REDIS_IMAGES, MONGO_IMAGE) if not is_here(image)]:
+        pytest.skip(f"no image {', '.join(missing)}: `make images`, or `make images BASE=debian`")
+    return client
+
+
+@pytest.fixture
+def home(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A stack in containers that belongs to the test, not started yet; removed afterwards."""
+    fother_one = Path(tempfile.mkdtemp(prefix="lab-"))
+    for name, value in environment(fother_one, REDIS_IMAGES[0]).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(lifecycle, "_current", None)
+    yield fother_one
+    containers.down(data=True)
+
+
+@pytest.fixture
+def stack(home: Path) -> lab.Stack:
+    """A stack in containers, started."""
+    return lab.up()
+
+
+def environment(fother_one: Path, redis_image: str) -> dict[str, str]:
+    """The variables that lead to a stack of containers in `fother_one`."""
+    return {
+        "LAB_STACK": "containers",
+        "LAB_HOME": str(fother_one),
+        "LAB_REDIS_IMAGE": redis_image,
+        "LAB_MONGO_IMAGE": MONGO_IMAGE,
+    }
+
+
+def left_of(engine: docker.DockerClient, fother_one: Path) -> list[str]:
+    """Name the containers, networks and volumes of the stack in `fother_one`."""
+    mine = {"label": f"{containers.HOME}={fother_one}"}
+    kinds = (
+        engine.containers.list(all=True, filters=mine, ignore_removed=True),
+        engine.networks.list(filters=mine),
+        engine.volumes.list(filters=mine),
+    )
+    return [thing.name for found in kinds for thing in found]
+
+
+def run_docker(*words: str) -> str:
+    """Run the docker command and return what it printed."""
+    return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout

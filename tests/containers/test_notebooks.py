@@ -1,0 +1,46 @@
+"""Every notebook, unchanged, on containers: once with each image of Redis, all on one used stack."""
+
+from __future__ import annotations
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.containers.conftest import REDIS_IMAGES, environment, left_of
+from tests.notebooks.book import NOTEBOOKS, Book
+from tests.notebooks.running import run, variant
+from tests.notebooks.test_after_others import solved
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module", params=REDIS_IMAGES)
+def used_stack(engine, request) -> Iterator[None]:
+    home = Path(tempfile.mkdtemp(prefix="nb-"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(home, request.param).items():
+            patch.setenv(name, value)
+        yield
+        subprocess.run(["lab", "down", "--data"], check=True, stdout=subprocess.DEVNULL)
+    assert left_of(engine, home) == []
+
+
+def in_groups() -> list[pytest.param]:
+    """Each image's notebooks in one worker, side by side with the other image's."""
+    return [
+        pytest.param(
+            image, path, marks=pytest.mark.xdist_group(image), id=f"{image[-3:]}-{path.stem}"
+        )
+        for image in REDIS_IMAGES
+        for path in NOTEBOOKS
+    ]
+
+
+@pytest.mark.parametrize(("used_stack", "path"), in_groups(), indirect=["used_stack"])
+@pytest.mark.usefixtures("used_stack")
+def test_solved_notebook_on_containers(path, record_property):
+    with variant(solved(Book(path))) as changed:
+        run(changed, record_property)
