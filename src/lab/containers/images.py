@@ -6,7 +6,7 @@ import os
 import platform
 
 from lab.containers.engine import connect
-from lab.errors import LabError
+from lab.errors import Mendable
 from lab.report import progress, say
 
 PUBLISHED = {
@@ -23,7 +23,7 @@ BUILT = {"redis": "write-behind/redis:8.2", "mongo": "write-behind/mongo:latest"
 _AMD64 = ("x86_64", "AMD64")
 
 
-class NoImage(LabError):
+class NoImage(Mendable):
     """An image is not on this machine, and cannot be pulled."""
 
 
@@ -55,7 +55,7 @@ def is_here(image: str) -> bool:
 
 def fetch(image: str) -> None:
     """Pull an image that is not here yet. Raises NoImage when that fails."""
-    from docker.errors import APIError, DockerException
+    from docker.errors import DockerException
 
     if is_here(image):
         return
@@ -63,13 +63,27 @@ def fetch(image: str) -> None:
     try:
         with progress(f"Pulling {image}"):
             connect().images.pull(image)
-    except (APIError, DockerException) as problem:
-        reason = str(getattr(problem, "explanation", "") or problem).strip()
-        raise NoImage(
-            f"{image} is not on this machine and cannot be pulled ({reason}). Check the name and the "
-            "network; or build images here with `make images`, without a registry "
-            "`make images BASE=debian`; or load a kit's: `lab kit install DIR`."
-        ) from problem
+    except DockerException as problem:
+        raise _not_to_be_had(image, problem) from problem
+
+
+def ask_registry(image: str) -> None:
+    """Ask the registry whether an image could be pulled. Raises NoImage when it could not."""
+    from docker.errors import DockerException
+
+    try:
+        connect().images.get_registry_data(image)
+    except DockerException as problem:
+        raise _not_to_be_had(image, problem) from problem
+
+
+def _not_to_be_had(image: str, problem: Exception) -> NoImage:
+    reason = str(getattr(problem, "explanation", "") or problem).strip()
+    return NoImage(
+        f"{image} is not on this machine and cannot be pulled ({reason})",
+        "Check the name and the network; or build images here: `make images`, without a registry "
+        "`make images BASE=debian`; or load a kit's: `lab kit install DIR`.",
+    )
 
 
 def exposes(image: str, port: int) -> bool:

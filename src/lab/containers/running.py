@@ -50,21 +50,21 @@ def up() -> Running:
     home = paths.home()
     connect()
     with statefile.locked(home):
-        found = _found(home)
+        known = found()
         wanted = parts()
         for part in wanted.values():
-            _refuse_another_image(part, found.get(part.name))
-        missing = [part for part in wanted.values() if not _runs(found.get(part.name))]
+            _refuse_another_image(part, known.get(part.name))
+        missing = [part for part in wanted.values() if not _runs(known.get(part.name))]
         if missing:
             make_network(home)
             for part in missing:
-                images.fetch(_image(part, found))
+                images.fetch(_image(part, known))
             with progress("Starting " + ", ".join(part.title for part in missing)):
                 for part in missing:
-                    found[part.name] = run(home, part, found.get(part.name))
+                    known[part.name] = run(home, part, known.get(part.name))
         for part in wanted.values():
-            _wait_ready(home, part, found[part.name])
-        return _where(found)
+            _wait_ready(home, part, known[part.name])
+        return _where(known)
 
 
 def down(data: bool = False) -> list[str]:
@@ -76,9 +76,9 @@ def down(data: bool = False) -> list[str]:
     client = connect()
     mine = {"label": f"{HOME}={home}"}
     names = []
-    found = client.containers.list(all=True, filters=mine, ignore_removed=True)
+    containers = client.containers.list(all=True, filters=mine, ignore_removed=True)
     for container in sorted(
-        found, key=lambda one: one.labels.get(PART) == "mongo"
+        containers, key=lambda one: one.labels.get(PART) == "mongo"
     ):  # that one last
         names.append(str(container.name))
         with _gone_already():
@@ -116,12 +116,12 @@ def start(name: str) -> None:
 
 def status() -> Status:
     """Return what runs where; nothing is started."""
-    found = _found(paths.home())
+    known = found()
     rows = []
     for name, part in parts().items():
-        if container := found.get(name):
+        if container := known.get(name):
             state = "running" if container.status == "running" else "stopped"
-            for inside, outside in _mapped(container).items():
+            for inside, outside in mapped(container).items():
                 title = "Redis, past Gears" if inside == DIRECT_PORT else part.title
                 rows.append(
                     Row(title, f"{LOOPBACK}:{outside}", state, container=str(container.name))
@@ -147,9 +147,9 @@ def tail(container: Container, lines: int = _LOG_LINES) -> str:
     return bytes(container.logs(tail=lines)).decode(errors="replace").rstrip()
 
 
-def _found(home: Path) -> dict[str, Container]:
+def found() -> dict[str, Container]:
     """Return the containers of this stack by part, in whatever state they are."""
-    filters = {"label": f"{HOME}={home}"}
+    filters = {"label": f"{HOME}={paths.home()}"}
     return {
         c.labels[PART]: c
         for c in connect().containers.list(all=True, filters=filters, ignore_removed=True)
@@ -165,7 +165,7 @@ def _one(name: str) -> Container:
         )
     if name not in known:
         raise LabError(f"There is no service {name!r}; there are: {', '.join(known)}.")
-    container = _found(paths.home()).get(name)
+    container = found().get(name)
     if container is None:
         raise LabError("The stack has not been started. Call lab.up() first.")
     return container
@@ -175,8 +175,8 @@ def _runs(container: Container | None) -> bool:
     return container is not None and container.status == "running"
 
 
-def _image(part: Part, found: Mapping[str, Container]) -> str:
-    container = found.get(part.name)
+def _image(part: Part, known: Mapping[str, Container]) -> str:
+    container = known.get(part.name)
     return str(container.attrs["Config"]["Image"]) if container else images.chosen(part.name)
 
 
@@ -203,7 +203,7 @@ def _wait_ready(home: Path, part: Part, container: Container) -> None:
                 f"`docker logs {container.name}`:\n{tail(container)}{_why(container)}"
             )
         try:
-            part.ping(home, _mapped(container))
+            part.ping(home, mapped(container))
             return
         except Exception as not_yet:
             problem = not_yet
@@ -224,7 +224,7 @@ def _why(container: Container) -> str:
     return ""
 
 
-def _mapped(container: Container) -> dict[int, int]:
+def mapped(container: Container) -> dict[int, int]:
     """Return the ports in the container, each with the one of this machine; also when it is stopped."""
     bindings = container.attrs["HostConfig"]["PortBindings"] or {}
     return {
@@ -232,10 +232,10 @@ def _mapped(container: Container) -> dict[int, int]:
     }
 
 
-def _where(found: Mapping[str, Container]) -> Running:
-    redis, mongo = _mapped(found["redis"]), _mapped(found["mongo"])
+def _where(known: Mapping[str, Container]) -> Running:
+    redis, mongo = mapped(known["redis"]), mapped(known["mongo"])
     door = redis[REDIS_PORT]
-    return Running(door, redis.get(DIRECT_PORT, door), mongo[MONGO_PORT], str(found["redis"].name))
+    return Running(door, redis.get(DIRECT_PORT, door), mongo[MONGO_PORT], str(known["redis"].name))
 
 
 @contextlib.contextmanager
