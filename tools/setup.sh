@@ -8,6 +8,10 @@ stamp=.venv/.set-up
 uv_version=$(sed -n '/^name = "uv"$/{n;s/^version = "\(.*\)"$/\1/p;}' uv.lock)
 bootstrap=.cache/uv-$uv_version # a small environment with uv and nothing else
 uv=$bootstrap/bin/uv
+wheels=.cache/wheels # of an offline kit, when the course was set up from one; nothing is downloaded then
+if [ -d "$wheels" ]; then
+    export PIP_NO_INDEX=1 PIP_FIND_LINKS="$PWD/$wheels" UV_OFFLINE=1
+fi
 
 fail() {
     printf '\nset-up: %s\n' "$1" >&2
@@ -83,6 +87,14 @@ mkdir -p .cache
 # A uv or an activated environment of the user's own must not lead elsewhere.
 unset VIRTUAL_ENV CONDA_PREFIX UV_PYTHON UV_PROJECT 2>/dev/null || true
 export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never
-"$uv" sync --frozen --python "$python"
+if [ -d "$wheels" ]; then
+    "$uv" --quiet export --frozen --no-hashes --no-emit-project --all-groups >.cache/locked.txt
+    "$uv" --quiet venv --clear --python "$python" .venv
+    "$uv" pip sync --python .venv/bin/python --offline --no-index --find-links "$wheels" .cache/locked.txt
+    "$uv" pip install --python .venv/bin/python --offline --no-index --find-links "$wheels" \
+        --no-deps --editable .
+else
+    "$uv" sync --frozen --python "$python"
+fi
 fingerprint >"$stamp"
 echo "==> Set up."

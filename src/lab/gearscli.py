@@ -58,7 +58,8 @@ def _install(folder: Path) -> None:
         [program, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
         [program, "pip", "install", "--quiet", "--python", str(folder), *REQUIREMENTS],
     ):
-        done = subprocess.run(words, capture_output=True, text=True)
+        settings = {**os.environ, **paths.package_settings()}
+        done = subprocess.run(words, capture_output=True, text=True, env=settings)
         if done.returncode:
             raise LabError(
                 f"gears-cli could not be installed:\n{done.stderr.strip()}\n"

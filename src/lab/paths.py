@@ -39,6 +39,15 @@ def cache() -> Path:
     return Path(os.environ.get("LAB_CACHE") or root() / ".cache").resolve()
 
 
+def package_settings() -> dict[str, str]:
+    """Return the environment with which uv installs packages when the lab runs from an offline kit.
+
+    The kit's wheels lie in the cache; delete that folder to use the package index again.
+    """
+    wheels = cache() / "wheels"
+    return {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(wheels)} if wheels.is_dir() else {}
+
+
 def logs(base: Path) -> Path:
     """Return the folder of the services' logs inside the stack folder `base`."""
     return base / "logs"

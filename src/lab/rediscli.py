@@ -34,9 +34,15 @@ def installed() -> str | None:
     folders = [f for f in os.get_exec_path() if f and Path(f).resolve() != ours]
     candidates = [shutil.which("redis-cli", path=os.pathsep.join(folders)), paths.stack_redis_cli()]
     for candidate in candidates:
-        if candidate and _runs(str(candidate)):
+        if candidate and not _is_a_stand_in(str(candidate)) and _runs(str(candidate)):
             return str(candidate)
     return None
+
+
+def _is_a_stand_in(program: str) -> bool:
+    """Tell whether this is the lab's command in another environment, which would look for ours."""
+    with Path(program).open("rb") as script:
+        return b"lab.rediscli" in script.read(1000)
 
 
 def _runs(binary: str) -> bool:

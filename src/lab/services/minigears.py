@@ -25,6 +25,10 @@ class Minigears(Service):
         words += ["--listen", f"{ports.LOOPBACK}:{port}"]
         return [*words, "--cache", str(paths.cache()), "--log-level", "info"]
 
+    def env(self) -> dict[str, str]:
+        """Return where requirements come from, when the lab runs from an offline kit."""
+        return paths.package_settings()
+
     def ping(self, home: Path, port: int) -> None:
         """Raise when the front door, or Redis behind it, does not answer."""
         ping(port)

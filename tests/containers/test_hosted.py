@@ -1,0 +1,83 @@
+"""Codespaces and Binder: what they will do with our files, done in a clean container.
+
+The containers get the files as a clone has them, and the host's certificates, since some networks
+sign what passes with a certificate of their own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.containers.conftest import run_docker
+from tests.project.files import REPOSITORY
+
+pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(900)]
+
+BASE = "write-behind/base:bookworm"
+DEVCONTAINER = "write-behind-test/devcontainer:latest"
+CERTIFICATES = Path("/etc/ssl/certs")
+TRUST = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"]
+
+
+@pytest.fixture
+def clone() -> Path:
+    """The files that are committed or would be, in a folder that any user may write."""
+    folder = Path(tempfile.mkdtemp(prefix="hosted-"))
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True).stdout
+    pack = ["tar", "--create", "--null", "--files-from=-", "--ignore-failed-read"]
+    packed = subprocess.run(pack, cwd=REPOSITORY, input=names, check=True, capture_output=True)
+    subprocess.run(["tar", "--extract"], cwd=folder, input=packed.stdout, check=True)
+    subprocess.run(["chmod", "-R", "a+rwX", folder], check=True)
+    return folder
+
+
+def in_container(image: str, folder: Path, script: str, user: str) -> str:
+    """Run a shell script in `folder` in a clean container as `user`; return what it printed."""
+    trust = []
+    if CERTIFICATES.is_dir():
+        trust = ["--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
+        bundle = CERTIFICATES / "ca-certificates.crt"
+        trust += [word for name in TRUST for word in ("--env", f"{name}={bundle}")]
+    name = f"wb-hosted-{os.getpid()}"
+    words = ["docker", "run", "--rm", "--name", name, "--user", user, "--env", "HOME=/tmp/home"]
+    words += [*trust, "--volume", f"{folder}:/course", "--workdir", "/course", image]
+    try:
+        done = subprocess.run([*words, "bash", "-euc", script], capture_output=True, text=True)
+    finally:
+        subprocess.run(["docker", "rm", "--force", name], capture_output=True)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+def test_binder(engine, clone):
+    script = """
+    python3 -m venv /tmp/notebook && export PATH=/tmp/notebook/bin:$PATH
+    pip install --quiet --no-cache-dir --requirement .binder/requirements.txt
+    .binder/postBuild
+    .binder/start jupyter execute notebooks/04_hello_gears.ipynb
+    lab status && lab down
+    """
+    assert "minigears" in in_container(BASE, clone, script, user="1000:1000")
+
+
+def test_devcontainer(engine, clone):
+    settings = json.loads((clone / ".devcontainer" / "devcontainer.json").read_text())
+    folder = clone / ".devcontainer"
+    build = ["build", "--quiet", "--build-arg", f"BASE={BASE}", "--tag", DEVCONTAINER]
+    run_docker(*build, "--file", str(folder / settings["build"]["dockerfile"]), str(folder))
+    try:
+        script = (
+            f"{settings['updateContentCommand']} && {shlex.quote('.venv/bin/lab')} up && make down"
+        )
+        assert "minigears" in in_container(DEVCONTAINER, clone, script, user="1000:1000")
+        assert settings["postAttachCommand"] == "make lab"
+    finally:
+        run_docker("rmi", DEVCONTAINER)

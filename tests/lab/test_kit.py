@@ -1,0 +1,127 @@
+"""The offline kit: what it refuses, and the whole course from one with the network off."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from lab.cli import main
+from lab.kit import installing
+from lab.kit.building import build
+from lab.kit.installing import KitError, install
+
+IMAGE = "write-behind/mongo:latest"
+SAVED = "write-behind-test/kit:latest"
+
+
+@pytest.fixture
+def kit(tmp_path: Path) -> Path:
+    """A kit as `build` leaves it, but that its course is one file."""
+    folder = tmp_path / "kit"
+    (folder / "wheels").mkdir(parents=True)
+    (folder / "wheels" / "a.whl").write_text("a wheel")
+    with tarfile.open(folder / "course.tar", "w") as tar:
+        tar.add(__file__, "notebook")
+    files = {
+        name: {"bytes": (folder / name).stat().st_size, "sha256": installing.digest(folder / name)}
+        for name in ("wheels/a.whl", "course.tar")
+    }
+    write(folder, {"format": 1, "for": installing.this_machine(), "images": {}, "files": files})
+    return folder
+
+
+def write(folder: Path, manifest: dict) -> None:
+    (folder / "kit.json").write_text(json.dumps(manifest))
+
+
+def test_a_damaged_file_is_named(kit, tmp_path):
+    (kit / "wheels" / "a.whl").write_text("a wheal")
+    with pytest.raises(KitError, match=r"damaged: wheels/a\.whl.*Copy it again"):
+        install(kit, tmp_path / "course")
+    assert not (tmp_path / "course").exists()
+
+
+def test_a_missing_file_is_named(kit, tmp_path):
+    (kit / "course.tar").unlink()
+    with pytest.raises(KitError, match=r"course\.tar is missing"):
+        install(kit, tmp_path / "course")
+
+
+@pytest.mark.parametrize("manifest", ["", "{", "[]", "{}", "null"])
+def test_what_is_not_a_kit_says_so(tmp_path, manifest):
+    (tmp_path / "kit.json").write_text(manifest)
+    with pytest.raises(KitError, match="is not a kit"):
+        install(tmp_path, tmp_path / "course")
+
+
+def test_a_kit_for_another_python_or_machine_says_which(kit, tmp_path):
+    manifest = installing.read(kit)
+    here = manifest["for"]
+    write(kit, {**manifest, "for": {**here, "python": "3.9"}})
+    with pytest.raises(KitError, match=r"for Python 3\.9.*PYTHON=python3\.9 sh install\.sh"):
+        install(kit, tmp_path / "course")
+    write(kit, {**manifest, "for": {**here, "machine": "pdp11"}})
+    with pytest.raises(KitError, match=r"pdp11.*Build one on a machine like this"):
+        install(kit, tmp_path / "course")
+
+
+def test_a_folder_in_use_is_left_alone(kit, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "work.ipynb").write_text("{}")
+    with pytest.raises(KitError, match="not an empty folder"):
+        install(kit, tmp_path / "mine")
+    with pytest.raises(KitError, match="not empty, and not a kit"):
+        build(tmp_path / "mine")
+    assert (tmp_path / "mine" / "work.ipynb").read_text() == "{}"
+
+
+def test_an_environment_that_cannot_be_made_is_an_error(kit, tmp_path):
+    with pytest.raises(KitError, match="could not be made"):  # this course has no set-up
+        install(kit, tmp_path / "course")
+    assert list(tmp_path.glob("*.partial")) == []
+
+
+def test_the_command_prints_one_message(kit, tmp_path):
+    (kit / "course.tar").unlink()
+    told = CliRunner().invoke(main, ["kit", "install", str(kit), str(tmp_path / "course")])
+    assert told.exit_code == 1
+    assert "Traceback" not in told.output
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_the_course_runs_from_a_kit_with_the_network_off(tmp_path):
+    if subprocess.run(["unshare", "--net", "true"], capture_output=True).returncode:
+        pytest.skip("no network name spaces here (they need root, and unshare)")
+    docker = subprocess.run(["docker", "tag", IMAGE, SAVED], capture_output=True).returncode == 0
+    kit = build(tmp_path / "kit", [SAVED] if docker else [])
+    if docker:
+        subprocess.run(["docker", "rmi", SAVED], check=True, capture_output=True)
+    course = Path(tempfile.mkdtemp(prefix="c-"))  # a short path: sockets lie inside
+    offline(f"PYTHON={sys.executable} sh {kit}/install.sh {course}")
+    if docker:
+        subprocess.run(["docker", "rmi", SAVED], check=True, capture_output=True)  # it was loaded
+    shutil.rmtree(kit)  # the stick is taken out
+    tests = ".venv/bin/pytest -n 2 -p no:cacheprovider tests/notebooks/test_alone.py tests/recipes/test_readme.py"
+    offline(f"cd {course} && {tests}")
+
+
+def offline(line: str) -> None:
+    """Run a line where there is no network but loopback, nor any cache of packages."""
+    home = tempfile.mkdtemp()
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", f"ip link set lo up && {line}"],
+        env={"PATH": os.defpath, "HOME": home, "TMPDIR": tempfile.gettempdir()},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
