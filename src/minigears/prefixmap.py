@@ -42,10 +42,8 @@ class PrefixMap(Generic[V]):
 
     def _begun(self, text: bytes, limit: int) -> bool:
         """Whether a prefix of at most `limit` bytes begins `text`."""
-        for length in self._lengths:
-            if length <= limit and text[:length] in self._prefixes:
-                return True
-        return False
+        prefixes = self._prefixes
+        return any(text[:length] in prefixes for length in self._lengths if length <= limit)
 
 
 def _order(entry: tuple[int, object]) -> int:
