@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from minigears.backend import BackendError
+from minigears.backend import BackendError, connect
 from minigears.classify import Kind
 from minigears.protocol import (
     Command,
@@ -308,7 +308,7 @@ class Client(asyncio.Protocol):
     async def _connect(self) -> None:
         await self._door.connected.wait()
         try:
-            self._backend = await self._door.address.connect(lambda: _BackendSide(self))
+            self._backend = await connect(self._door.address, lambda: _BackendSide(self))
         except BackendError as error:
             self._task = None
             self.refuse(str(error))

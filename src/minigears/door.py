@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from minigears import specials
-from minigears.backend import Address, BackendError, Connection, open_connection, wants_password
+from minigears.address import Address
+from minigears.backend import BackendError, Connection, open_connection, wants_password
 from minigears.classify import Classifier
 from minigears.client import Client
 from minigears.commandtable import CommandTable

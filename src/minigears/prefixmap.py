@@ -22,6 +22,9 @@ class PrefixMap(Generic[V]):
             (self._exact if exact else self._prefixes).setdefault(text, []).append((order, value))
         self._lengths = sorted({len(prefix) for prefix in self._prefixes})
 
+    def __bool__(self) -> bool:
+        return bool(self._prefixes or self._exact)
+
     def __contains__(self, key: bytes) -> bool:
         return key in self._exact or self._begun(key, len(key))
 
