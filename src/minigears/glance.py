@@ -8,13 +8,19 @@ and needs a quarter of the time that parsing and looking at each command takes.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable
 
 from minigears.protocol import Command
 
-_MAX_SHAPES = 32
-_MAX_WORDS = 9
+_MAX_SHAPES = 16
+_MAX_WORDS = 6
+"""Few enough that the expression is compiled in ten milliseconds, whatever clients send."""
+
+Shape = tuple[int, bytes]
+"""Number of words, and the name as clients spell it."""
+
 _NOTHING = re.compile(rb"(?!)")
 
 
@@ -36,31 +42,28 @@ class Glance:
     """Learns harmless shapes, and recognises chunks that are made of them."""
 
     def __init__(self) -> None:
-        self._names: dict[int, set[bytes]] = {}
-        self._shapes = 0
+        self._shapes: frozenset[Shape] = frozenset()
         self.covers = _NOTHING.fullmatch
         """A match if the chunk consists of known shapes."""
 
     def learn(self, commands: Iterable[Command]) -> None:
         """Know these commands from now on; the caller says that they are harmless."""
-        if self._shapes >= _MAX_SHAPES:
+        if len(self._shapes) >= _MAX_SHAPES:
             return
-        before = self._shapes
-        for argv in commands:
-            names = self._names.setdefault(len(argv), set())
-            fits = len(argv) <= _MAX_WORDS and self._shapes < _MAX_SHAPES
-            if fits and argv[0] not in names:
-                names.add(argv[0])
-                self._shapes += 1
-        if self._shapes > before:
-            self.covers = self._compile().fullmatch
+        seen = {(len(argv), argv[0]) for argv in commands if len(argv) <= _MAX_WORDS}
+        if new := sorted(seen - self._shapes):
+            self._shapes |= set(new[: _MAX_SHAPES - len(self._shapes)])
+            self.covers = _compile(self._shapes).fullmatch
 
-    def _compile(self) -> re.Pattern[bytes]:
-        shapes = b"|".join(_commands(words, names) for words, names in self._names.items() if names)
-        return re.compile(rb"(?:\*(?:%b))+" % shapes, re.DOTALL)
+
+@functools.lru_cache(maxsize=64)
+def _compile(shapes: frozenset[Shape]) -> re.Pattern[bytes]:
+    counts = sorted({words for words, _ in shapes})
+    kinds = [_commands(n, sorted(name for words, name in shapes if words == n)) for n in counts]
+    return re.compile(rb"(?:\*(?:%b))+" % b"|".join(kinds), re.DOTALL)
 
 
 def _commands(words: int, names: Iterable[bytes]) -> bytes:
     """Commands of so many words, without their first byte."""
-    known = b"|".join(rb"\$%d\r\n%b\r\n" % (len(name), re.escape(name)) for name in sorted(names))
+    known = b"|".join(rb"\$%d\r\n%b\r\n" % (len(name), re.escape(name)) for name in names)
     return rb"%d\r\n(?:%b)(?:%b){%d}" % (words, known, _WORD, words - 1)
