@@ -20,9 +20,12 @@ from pathlib import Path
 from statistics import median
 
 import click
+import psutil
 import redis
 from rich.console import Console
 from rich.table import Table
+
+from minigears.interest import Interest
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "minigears.md"
@@ -75,6 +78,19 @@ def json_set(port: int, prefix: str, count: int, depth: int) -> Measure:
     return run
 
 
+def look_ups(registrations: int) -> float:
+    """How often a second the door tells which of so many registrations an event is for."""
+    watch = {"events": None, "commands": None, "mode": "sync"}
+    keys = [{"id": f"0-{n}", "prefix": f"kind{n}:*", **watch} for n in range(registrations)]
+    interest = Interest.from_frame({"keys": keys, "streams": [], "hooks": []})
+    key, times = b"kind%d:1" % (registrations - 1), 100_000
+    interest.watchers(key, "set")
+    started = time.perf_counter()
+    for _ in range(times):
+        interest.watchers(key, "set")
+    return times / (time.perf_counter() - started)
+
+
 def take_turns(arms: dict[str, Measure], rounds: int) -> dict[str, list[float]]:
     """Measure all arms in turn, after one round that does not count."""
     figures: dict[str, list[float]] = {name: [] for name in arms}
@@ -117,23 +133,35 @@ class Bench:
             self._row(name, figures["minigears"], figures["plain"], "of plain Redis", f"≥ {goal}")
 
     def other_keys(self) -> None:
-        """Keys that no registration concerns, without and with rgsync registered."""
+        """Keys that no registration concerns, without and with rgsync registered, in turn."""
+        console.rule("other keys", align="left")
         arms = {
             "unpipelined": redis_benchmark(self.front, requests=60_000),
             "pipelines of 16": redis_benchmark(self.front, "-P", "16", requests=400_000),
         }
-        before, after = [], []
-        for _ in range(2):
-            before.append(take_turns(arms, self.rounds))
-            self.register()
-            after.append(take_turns(arms, self.rounds))
+        figures: dict[str, dict[str, list[float]]] = {
+            name: {"without": [], "with rgsync": []} for name in arms
+        }
+        for number in range(self.rounds + 1):
+            for state in ("without", "with rgsync"):
+                if state == "with rgsync":
+                    self.register()
+                for name, measure in arms.items():
+                    value = measure()
+                    if number:
+                        figures[name][state].append(value)
+                        console.print(f"  {name}, {state}: {value:,.0f}/s", highlight=False)
             self.unregister()
-        for name in arms:
-            without = [value for part in before for value in part[name]]
-            with_it = [value for part in after for value in part[name]]
+        for name, raw in figures.items():
             title = f"other keys, {name}"
-            self.raw[title] = {"without": without, "with rgsync": with_it}
-            self._row(title, with_it, without, "of the relay without registrations", "≥ 0.9")
+            self.raw[title] = raw
+            self._row(
+                title,
+                raw["with rgsync"],
+                raw["without"],
+                "of the relay without registrations",
+                "≥ 0.9",
+            )
 
     def write_behind(self) -> None:
         """Keys that rgsync's RGJSONWriteBehind is about."""
@@ -153,6 +181,39 @@ class Bench:
             )  # fmt: skip
         self.unregister()
 
+    def many_events(self, count: int) -> None:
+        """One long run of events, and what it leaves in memory."""
+        console.rule(f"{count:,} events in one run", align="left")
+        self.register()
+        json_set(self.front, "MovieEntity", 10_000, 50)()
+        before = self._memory()
+        rate = json_set(self.front, "MovieEntity", count, 50)()
+        grown = (self._memory() - before) / 2**20
+        self.unregister()
+        title = f"write-behind, {count:,} events in one run"
+        self.raw[title] = {"rate": [rate], "MiB grown": [grown]}
+        self.rows.append(
+            (title, f"{rate:,.0f}/s, memory grew by {grown:.1f} MiB", "", "memory flat")
+        )
+
+    def many_registrations(self, count: int) -> None:
+        """What it takes to tell whom an event concerns, with one registration and with many."""
+        figures = {f"{n:,}": [look_ups(n) for _ in range(self.rounds)] for n in (1, count)}
+        self.raw["registrations"] = figures
+        one, many = figures.values()
+        title = f"look-ups of an event, {count:,} registrations"
+        self._row(title, many, one, "of the rate with 1 registration", "flat")
+
+    def _memory(self) -> int:
+        """Bytes of the door and the executor."""
+        (door,) = [
+            connection.pid
+            for connection in psutil.net_connections("tcp")
+            if connection.status == psutil.CONN_LISTEN and connection.laddr.port == self.front
+        ]
+        process = psutil.Process(door)
+        return sum(p.memory_info().rss for p in (process, *process.children()))
+
     def pending(self, counts: list[int]) -> None:
         """Cost of an event while entries wait in the stream, since MongoDB is away."""
         import lab
@@ -160,17 +221,23 @@ class Bench:
         self.register()
         lab.stop("mongo")
         figures: dict[str, list[float]] = {}
+        memory: dict[str, list[float]] = {}
         for count in counts:
             self._fill(count)
             measure = json_set(self.front, "MovieEntity", 2_000, 50)
             measure()
             figures[f"{count:,}"] = [measure() for _ in range(self.rounds)]
+            memory[f"{count:,}"] = [self._memory() / 2**20]
         lab.start("mongo")
         self.unregister()
         self.raw["pending"] = figures
+        self.raw["pending, MiB of door and executor"] = memory
         first, last = figures[f"{counts[0]:,}"], figures[f"{counts[-1]:,}"]
         title = f"write-behind, {counts[-1]:,} entries pending"
         self._row(title, last, first, f"of the rate with {counts[0]:,} pending", "flat")
+        grown = memory[f"{counts[-1]:,}"][0] - memory[f"{counts[0]:,}"][0]
+        title = f"memory, {counts[-1]:,} entries pending"
+        self.rows.append((title, f"{grown:+.1f} MiB against {counts[0]:,} pending", "", "flat"))
 
     def register(self) -> None:
         """Register rgsync's recipe as it is shipped."""
@@ -243,6 +310,8 @@ def main(rounds: int, pending: int, keep: bool) -> None:
             bench.relay()
             bench.other_keys()
             bench.write_behind()
+            bench.many_events(100_000)
+            bench.many_registrations(100_000)
             bench.pending([1, 1_000, pending])
         finally:
             lab.down()

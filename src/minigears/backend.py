@@ -1,16 +1,15 @@
-"""Connections of the door to redis-server: where it is, and one that pipelines calls."""
+"""Connections of the door to redis-server, and one of its own that pipelines calls."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
-from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import hiredis
 
+from minigears.address import Address
 from minigears.protocol import encode_command
 from minigears.tls import client_context
 
@@ -21,74 +20,24 @@ class BackendError(Exception):
     """redis-server cannot be reached, or it refused what minigears needs."""
 
 
-@dataclass(frozen=True)
-class Address:
-    """Where a redis-server listens, and how to log in."""
+async def connect(address: Address, factory: Callable[[], P]) -> P:
+    """Open a connection for one protocol object, not logged in.
 
-    host: str = "127.0.0.1"
-    port: int = 6379
-    path: str | None = None
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    tls: bool = False
-    query: str = ""
-    """Files for TLS; see `tls.client_context`."""
-
-    @classmethod
-    def parse(cls, url: str) -> Address:
-        """Read `redis://[user:password@]host:port`, `rediss://…` or `unix:///path/to/socket`.
-
-        Raises:
-            ValueError: the URL is of no such form; the message says what would be right.
-        """
-        parts = urlsplit(url)
-        user = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password) if parts.password else None
-        if parts.scheme == "unix" and parts.path:
-            query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-            return cls(path=parts.path, user=user, password=password or query.get("password"))
-        if parts.scheme in ("redis", "rediss") and parts.hostname:
-            tls = parts.scheme == "rediss"
-            port = parts.port or 6379
-            return cls(parts.hostname, port, None, user, password, tls, parts.query)
-        raise ValueError(
-            f"{url!r} is no address of a Redis: write redis://HOST:PORT, rediss://HOST:PORT or "
-            "unix:///PATH/TO/SOCKET"
-        )
-
-    def with_password(self, password: str | None) -> Address:
-        """The same place with this password, unless one is known."""
-        return self if self.password or not password else replace(self, password=password)
-
-    def without_password(self) -> tuple[str, str | None]:
-        """The URL without the password, fit for a process list, and the password."""
-        user = f"{quote(self.user)}@" if self.user else ""
-        if self.path:
-            return f"unix://{user}{self.path}", self.password
-        scheme, query = ("rediss", f"?{self.query}") if self.tls else ("redis", "")
-        return f"{scheme}://{user}{self.host}:{self.port}{query}", self.password
-
-    def __str__(self) -> str:
-        return self.path or f"{self.host}:{self.port}"
-
-    async def connect(self, factory: Callable[[], P]) -> P:
-        """Open a connection for one protocol object, not logged in.
-
-        Raises:
-            BackendError: nothing answers there.
-        """
-        loop = asyncio.get_running_loop()
-        try:
-            if self.path:
-                _, protocol = await loop.create_unix_connection(factory, self.path)
-            else:
-                context = client_context(self.query) if self.tls else None
-                _, protocol = await loop.create_connection(
-                    factory, self.host, self.port, ssl=context
-                )
-        except OSError as error:
-            raise BackendError(f"cannot reach redis-server at {self}: {error}") from error
-        return protocol
+    Raises:
+        BackendError: nothing answers there.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        if address.path:
+            _, protocol = await loop.create_unix_connection(factory, address.path)
+        else:
+            context = client_context(address.query) if address.tls else None
+            _, protocol = await loop.create_connection(
+                factory, address.host, address.port, ssl=context
+            )
+    except OSError as error:
+        raise BackendError(f"cannot reach redis-server at {address}: {error}") from error
+    return protocol
 
 
 class Connection(asyncio.Protocol):
@@ -165,7 +114,7 @@ async def open_connection(address: Address, kind: type[C]) -> C:
     Raises:
         BackendError: nothing answers, or the password is wrong or missing.
     """
-    connection = await address.connect(kind)
+    connection = await connect(address, kind)
     if address.password:
         login = [address.user] if address.user else []
         await connection.call("AUTH", *login, address.password)
@@ -175,7 +124,7 @@ async def open_connection(address: Address, kind: type[C]) -> C:
 
 async def wants_password(address: Address) -> bool:
     """Whether Redis refuses those who have not logged in; raises BackendError without a Redis."""
-    connection = await address.connect(Connection)
+    connection = await connect(address, Connection)
     reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
     connection.send(lambda answer: None if reply.done() else reply.set_result(answer), "PING")
     try:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Sequence
+from operator import itemgetter
 
 from minigears.commandtable import CommandTable
+from minigears.glance import Glance
 from minigears.interest import Interest
 from minigears.protocol import Command
 from minigears.status import asks_for_section
@@ -38,6 +40,10 @@ _STREAMING = frozenset(
 )
 _BY_SUBCOMMAND = frozenset({b"command", b"client", b"info", b"hello"})
 _MAX_NAMES = 10_000
+_MAX_SCANNED = 8
+"""Prefixes to look for in a whole chunk; with more of them, looking at each key is quicker."""
+
+_name = itemgetter(0)
 _NOTHING: tuple[bytes, ...] = ()
 
 
@@ -56,15 +62,45 @@ class Classifier(dict[bytes, Kind]):
         self._concerns = interest.concerns
         self._places: dict[bytes, int] = {}
         """Where the only key stands, for commands that have just one at a fixed place."""
+        self._scanned = interest.watched if len(interest.watched) <= _MAX_SCANNED else (b"",)
+        """What no chunk has in it whose commands concern no registration; nothing is in all."""
+        self._glance = Glance()
+        self._harmless: set[bytes] = set()
+        """Names of commands that concern a registration by their keys only, if at all."""
 
     def __missing__(self, name: bytes) -> Kind:
         kind = self._kind_of(name.lower())
         if len(self) < _MAX_NAMES:  # names that a client makes up must not fill the memory
             self[name] = kind
+            if kind in (Kind.PLAIN, Kind.KEYED):
+                self._harmless.add(name)
             place = self._table.only_key(name)
             if place is not None:
                 self._places[name] = place
         return kind
+
+    def glance(self, data: bytes) -> bool:
+        """Whether `data` is nothing but whole commands that can go to Redis as they are.
+
+        Costs next to nothing. False only means: parse them, and ask `passes`.
+        """
+        for prefix in self._scanned:
+            if prefix in data:
+                return False
+        return self._glance.covers(data) is not None
+
+    def passes(self, commands: Sequence[Command], raw: bytes) -> bool:
+        """Whether `raw`, which holds these commands, can go to Redis as it is.
+
+        False only means: look at them one by one.
+        """
+        for prefix in self._scanned:
+            if prefix in raw:
+                return False
+        if not self._harmless.issuperset(map(_name, commands)):
+            return False
+        self._glance.learn(commands)
+        return True
 
     def kind(self, argv: Command) -> Kind:
         """What to do with this command."""

@@ -15,7 +15,8 @@ import click
 import uvloop
 
 from minigears import logs
-from minigears.backend import Address, BackendError
+from minigears.address import Address
+from minigears.backend import BackendError
 from minigears.door import Door
 from minigears.metrics import Page
 from minigears.supervisor import ExecutorLost, Settings

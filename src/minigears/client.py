@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from minigears.backend import BackendError
+from minigears.backend import BackendError, connect
 from minigears.classify import Kind
 from minigears.protocol import (
     Command,
@@ -83,6 +83,9 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self._passing() and self._door.classifier.glance(data):
+            self._send_raw(data)
+            return
         try:
             commands = self._parser.feed(data)
         except ProtocolError as error:
@@ -95,7 +98,13 @@ class Client(asyncio.Protocol):
                 self.pause("pending")
         elif commands:
             self._take(commands)
-        self._check_input()
+        if self._error or not self._trusted:
+            self._check_input()
+
+    def _passing(self) -> bool:
+        """Whether nothing needs to be known of what comes next, if it is harmless."""
+        between = not (self._task or self._in_multi or self._parser.held or self._error)
+        return between and self.replies.mode is Mode.PASSING
 
     def _check_input(self) -> None:
         """Refuse what makes no sense, and much from somebody who has not logged in."""
@@ -178,6 +187,10 @@ class Client(asyncio.Protocol):
 
     def _take(self, commands: list[Command]) -> None:
         """Forward commands as they came if that is all they need, as nearly always."""
+        if not self._in_multi and self._door.classifier.passes(commands, self._parser.raw):
+            self.replies.sent(len(commands))
+            self._send_raw(self._parser.raw)
+            return
         batch = None if self._in_multi else self._plain_batch(commands)
         if batch is None:
             self._pending.extend(commands)
@@ -295,7 +308,7 @@ class Client(asyncio.Protocol):
     async def _connect(self) -> None:
         await self._door.connected.wait()
         try:
-            self._backend = await self._door.address.connect(lambda: _BackendSide(self))
+            self._backend = await connect(self._door.address, lambda: _BackendSide(self))
         except BackendError as error:
             self._task = None
             self.refuse(str(error))

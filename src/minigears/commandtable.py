@@ -88,6 +88,11 @@ class CommandTable:
 
     def __init__(self, commands: dict[bytes, Command]):
         self._commands = commands
+        self._reading = frozenset(
+            name
+            for name, command in commands.items()
+            if not any(part.writes for part in (command, *command.subcommands.values()))
+        )
 
     @classmethod
     def from_reply(cls, reply: Sequence[Any]) -> CommandTable:
@@ -114,10 +119,7 @@ class CommandTable:
 
     def is_write(self, name: bytes) -> bool:
         """Whether a command of this name may change a key; unknown commands may."""
-        command = self._commands.get(name.lower())
-        return (
-            command is None or command.writes or any(s.writes for s in command.subcommands.values())
-        )
+        return name.lower() not in self._reading
 
     def is_blocking(self, name: bytes) -> bool:
         """Whether a command of this name may make its client wait."""

@@ -13,7 +13,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from minigears import specials
-from minigears.backend import Address, BackendError, Connection, open_connection, wants_password
+from minigears.address import Address
+from minigears.backend import BackendError, Connection, open_connection, wants_password
 from minigears.classify import Classifier
 from minigears.client import Client
 from minigears.commandtable import CommandTable
@@ -144,8 +145,7 @@ class Door:
 
         A writer waits for that: it is slowed down to the pace of the functions that it causes.
         """
-        crowded = [watch for watch in self.interest.keys if watch.id in self.delivery.crowded]
-        about = [watch.id for watch in crowded if any(map(watch.matches, keys))]
+        about = {watch.id for key in keys for watch in self.interest.about(key)}
         self.delivery.when_room(about, callback)
 
     def _event(self, key: bytes, name: str, own: bool) -> None:
@@ -272,9 +272,8 @@ class Door:
             self.delivery.wait(keys, False, release)
 
     def _recovered(self, key: bytes, name: str) -> None:
-        for watch in self.interest.keys:
-            if watch.matches(key):
-                self._outbox.append(self.delivery.add(watch.id, key, name, watch.sync))
+        for watch in self.interest.about(key):
+            self._outbox.append(self.delivery.add(watch.id, key, name, watch.sync))
         self._flush_soon()
 
     def _connected(self) -> Connection:

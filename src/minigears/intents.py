@@ -11,7 +11,8 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from minigears.backend import Address, BackendError, Connection, open_connection
+from minigears.address import Address
+from minigears.backend import BackendError, Connection, open_connection
 
 log = logging.getLogger(__name__)
 

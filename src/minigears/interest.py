@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
+
+from minigears.prefixmap import PrefixMap
 
 OWN_CHANNEL = b"__minigears__:own"
 """Where the executor brackets the writes of sync functions, which raise no KeysReader events."""
 
 KEYSPACE = b"__keyspace@0__:"
 """Channels of database 0's notifications, where RedisGears runs its functions."""
+
+_MAX_PATTERNS = 64
+"""Redis tries each pattern on each event: beyond so many it tells of all keys, and the door chooses."""
 
 _READ_EVENTS = frozenset({"keymiss", "expired"})
 """Events that a command which only reads can cause."""
@@ -30,17 +36,12 @@ class KeyWatch:
     commands: frozenset[bytes] | None
     sync: bool
 
-    def matches(self, key: bytes) -> bool:
-        """Whether the registration is about this key."""
-        return key == self.prefix if self.exact else key.startswith(self.prefix)
-
-    def wants(self, key: bytes, event: str) -> bool:
-        """Whether the registration is about this event of this key.
+    def wants(self, event: str) -> bool:
+        """Whether the registration is about this event of a key that it is about.
 
         Reading a key that is not there changes nothing: a key miss has to be asked for by name.
         """
-        named = event != "keymiss" if self.events is None else event in self.events
-        return named and self.matches(key)
+        return event != "keymiss" if self.events is None else event in self.events
 
 
 @dataclass(frozen=True)
@@ -60,8 +61,6 @@ class Interest:
     streams: tuple[tuple[bytes, bool], ...] = ()
     """Prefixes of the streams that registrations read; the flag says that it is a whole key."""
     hooks: tuple[Hook, ...] = ()
-    _prefixes: tuple[bytes, ...] = field(default=(), repr=False)
-    _exact: frozenset[bytes] = field(default=frozenset(), repr=False)
 
     @classmethod
     def from_frame(cls, frame: dict[str, Any]) -> Interest:
@@ -72,12 +71,18 @@ class Interest:
             keys=keys,
             streams=tuple(sorted(streams)),
             hooks=tuple(_hook(entry) for entry in frame["hooks"]),
-            _prefixes=tuple({watch.prefix for watch in keys if not watch.exact}),
-            _exact=frozenset(watch.prefix for watch in keys if watch.exact),
         )
 
     def __bool__(self) -> bool:
         return bool(self.keys or self.streams or self.hooks)
+
+    @cached_property
+    def _watches(self) -> PrefixMap[KeyWatch]:
+        return PrefixMap((watch.prefix, watch.exact, watch) for watch in self.keys)
+
+    @cached_property
+    def _streams(self) -> PrefixMap[None]:
+        return PrefixMap((prefix, exact, None) for prefix, exact in self.streams)
 
     @property
     def reads_matter(self) -> bool:
@@ -90,17 +95,26 @@ class Interest:
         asked = [hook.command for hook in self.hooks]
         return frozenset(asked).union(*(w.commands for w in self.keys if w.commands))
 
+    @property
+    def watched(self) -> tuple[bytes, ...]:
+        """What the key of each concerned command begins with."""
+        return tuple(text for text, _ in self._watches.outermost())
+
     def concerns(self, key: bytes) -> bool:
         """Whether any KeysReader registration is about this key."""
-        return key.startswith(self._prefixes) or key in self._exact
+        return key in self._watches
+
+    def about(self, key: bytes) -> list[KeyWatch]:
+        """KeysReader registrations about this key."""
+        return self._watches.find(key)
 
     def watchers(self, key: bytes, event: str) -> list[KeyWatch]:
         """KeysReader registrations that want this event of this key."""
-        return [watch for watch in self.keys if watch.wants(key, event)]
+        return [watch for watch in self._watches.find(key) if watch.wants(event)]
 
     def is_stream(self, key: bytes) -> bool:
         """Whether a StreamReader registration is about this key."""
-        return any(key == p if exact else key.startswith(p) for p, exact in self.streams)
+        return key in self._streams
 
     def hooks_for(self, name: bytes, keys: Sequence[bytes]) -> list[str]:
         """Ids of the hooks that stand in front of a command; the last one registered comes first."""
@@ -114,26 +128,20 @@ class Interest:
     def takes_command(self, name: bytes, keys: Sequence[bytes]) -> bool:
         """Whether a registration's `commands` names this command, for one of these keys."""
         name = name.lower()
-        watches = [watch for watch in self.keys if watch.commands and name in watch.commands]
-        return any(watch.matches(key) for watch in watches for key in keys)
+        watches = [watch for key in keys for watch in self.about(key)]
+        return any(watch.commands and name in watch.commands for watch in watches)
 
     def subscriptions(self) -> frozenset[bytes]:
         """Patterns to `PSUBSCRIBE` to, none inside another: Redis sends one message per pattern."""
-        wanted = {(watch.prefix, watch.exact) for watch in self.keys} | set(self.streams)
-        prefixes = _outermost(prefix for prefix, exact in wanted if not exact)
-        exact = {p for p, is_exact in wanted if is_exact and not p.startswith(tuple(prefixes))}
-        patterns = {_glob(prefix) + b"*" for prefix in prefixes} | {_glob(key) for key in exact}
-        if not patterns:
+        wanted = [(watch.prefix, watch.exact, None) for watch in self.keys]
+        wanted += [(prefix, exact, None) for prefix, exact in self.streams]
+        outermost = PrefixMap(wanted).outermost()
+        if not outermost:
             return frozenset()
+        if len(outermost) > _MAX_PATTERNS:
+            outermost = [(b"", False)]
+        patterns = {_glob(text) + (b"" if exact else b"*") for text, exact in outermost}
         return frozenset({KEYSPACE + p for p in patterns} | {OWN_CHANNEL})
-
-
-def _outermost(prefixes: Iterable[bytes]) -> list[bytes]:
-    kept: list[bytes] = []
-    for prefix in sorted(prefixes, key=len):
-        if not prefix.startswith(tuple(kept)):
-            kept.append(prefix)
-    return kept
 
 
 def _glob(text: bytes) -> bytes:

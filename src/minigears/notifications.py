@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from minigears.backend import Address, BackendError, Connection, open_connection
+from minigears.address import Address
+from minigears.backend import BackendError, Connection, open_connection
 from minigears.interest import KEYSPACE, OWN_CHANNEL
 
 _FLAGS = "KA"

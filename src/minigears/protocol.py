@@ -86,8 +86,7 @@ class RequestParser:
         gets = self._reader.gets
         try:
             self._reader.feed(data)
-            while (command := gets()) is not _MORE:
-                commands.append(command)
+            commands.extend(iter(gets, _MORE))  # keeps what came before an error
         except (hiredis.ProtocolError, MemoryError, TypeError) as error:  # an array as a map's key
             self._fail(f"Protocol error: {error}", commands)
         return commands
@@ -124,15 +123,18 @@ class RequestParser:
     def _guard(self, data: bytes) -> None:
         """Refuse what would make hiredis allocate gigabytes, counts and nesting, before it does."""
         if self._walker is None:
-            edge = b"".join([piece[-16:] for piece in self._held[-16:]])  # it may be cut anywhere
-            suspicious = self._held_length > MAX_INLINE or _LARGE_COUNT.search(edge + data)
-            if not suspicious:
+            if not self._suspicious(data):
                 return
             self._walker = _HeaderWalker(self._max_bulk)
             for chunk in self._held:
                 self._walker.feed(chunk)
         if self._walker.feed(data):
             self._walker = None
+
+    def _suspicious(self, data: bytes) -> bool:
+        if self._held:  # it may be cut anywhere
+            data = b"".join([piece[-16:] for piece in self._held[-16:]]) + data
+        return self._held_length > MAX_INLINE or _LARGE_COUNT.search(data) is not None
 
     def _feed_lines(self, data: bytes) -> list[Command]:
         """Inline commands, up to the first that is not one."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from minigears.backend import Address
+from minigears.address import Address
 from minigears.delivery import Event
 from minigears.link import FrameReader, encode
 from minigears.protocol import Command

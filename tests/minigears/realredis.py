@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from minigears.executor.redisconn import Address, Connection, RedisError
+from minigears.address import Address
+from minigears.executor.redisconn import Connection, RedisError
 
 
 def _package(name: str) -> Path:
@@ -44,7 +45,7 @@ class RedisServer:
         self.directory = directory
         self.options = list(options)
         self.socket = directory / "redis.sock"
-        self.address = Address(str(self.socket), "", 0)
+        self.address = Address(path=str(self.socket))
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

@@ -12,11 +12,13 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from minigears.address import Address
 from minigears.commandtable import CommandTable
 from minigears.executor.errors import GearsError
-from minigears.executor.redisconn import Address, Connection, RedisError, pack
+from minigears.executor.redisconn import Connection, RedisError, pack
 from minigears.executor.replies import to_text
 from minigears.interest import OWN_CHANNEL
+from minigears.prefixmap import PrefixMap
 
 _MULTI = pack((b"MULTI",))
 _EXEC = pack((b"EXEC",))
@@ -102,28 +104,27 @@ class Rules:
 
     def __init__(self, table: CommandTable):
         self.table = table
-        self._prefixes: tuple[bytes, ...] = ()
-        self._keys: frozenset[bytes] = frozenset()
-        self._miss_prefixes: tuple[bytes, ...] = ()
+        self._watched: PrefixMap[None] = PrefixMap(())
+        self._missed: PrefixMap[None] = PrefixMap(())
 
     def watch(self, patterns: Sequence[tuple[bytes, bool, bool]]) -> None:
         """Note what KeysReader registrations watch: (key or prefix, exact, wants key misses)."""
-        self._prefixes = tuple({p for p, exact, _ in patterns if not exact})
-        self._keys = frozenset(p for p, exact, _ in patterns if exact)
-        self._miss_prefixes = tuple({p for p, _, misses in patterns if misses})
+        self._watched = PrefixMap((text, exact, None) for text, exact, _ in patterns)
+        # Even a whole key counts as a prefix here: hiding one event too many does no harm.
+        self._missed = PrefixMap((text, False, None) for text, _, misses in patterns if misses)
 
     def watched(self, key: bytes) -> bool:
         """Whether a KeysReader registration is about this key."""
-        return key.startswith(self._prefixes) or key in self._keys
+        return key in self._watched
 
     @property
     def misses_matter(self) -> bool:
         """Whether any registration wants to know of reads that find nothing."""
-        return bool(self._miss_prefixes)
+        return bool(self._missed)
 
     def missed(self, key: bytes) -> bool:
         """Whether a registration wants to know when this key is read and not there."""
-        return key.startswith(self._miss_prefixes)
+        return key in self._missed
 
     def form(self, argv: Sequence[bytes], sync: bool) -> Call:
         """The form in which to send `argv`; raises GearsError if user code may not send it."""
@@ -137,10 +138,9 @@ class Rules:
         return plain(argv)
 
     def _raises_events(self, argv: Sequence[bytes]) -> bool:
-        watching = bool(self._prefixes or self._keys)
-        if watching and any(map(self.watched, self.table.written_keys(argv))):
+        if self._watched and any(map(self.watched, self.table.written_keys(argv))):
             return True
-        return bool(self._miss_prefixes) and any(map(self.missed, self.table.keys(argv)))
+        return bool(self._missed) and any(map(self.missed, self.table.keys(argv)))
 
 
 def _has_word(argv: Sequence[bytes], word: bytes) -> bool:

@@ -33,7 +33,7 @@ class CommandContext:
     """For a hook: runs the next hook, or the command itself, and returns its reply."""
 
 
-@dataclass
+@dataclass(slots=True)
 class Context:
     """One piece of running user code."""
 

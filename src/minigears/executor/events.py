@@ -151,14 +151,14 @@ class Events:
             self._link.send(("done", done))
 
     def _streams(self, keys: Iterable[bytes]) -> None:
-        for registration in self._gears.registry:
+        for registration in self._gears.registry.streaming:
             if registration.runner is not None:
                 for key in keys:
                     registration.runner.notify(key)
 
     def _rescan(self) -> None:
         """Notifications may have been missed: look at the streams themselves."""
-        for registration in self._gears.registry:
+        for registration in self._gears.registry.streaming:
             if registration.runner is not None:
                 registration.runner.rescan()
 

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from minigears.address import Address
 from minigears.commandtable import CommandTable
 from minigears.executor import firing
 from minigears.executor.calls import AtomicGate, BlockingCaller, Rules
@@ -19,7 +20,7 @@ from minigears.executor.executions import ExecutionLog
 from minigears.executor.hub import Hub
 from minigears.executor.ids import Counter, to_number
 from minigears.executor.pool import Pool
-from minigears.executor.redisconn import Address, Connection
+from minigears.executor.redisconn import Connection
 from minigears.executor.registrations import Registration, Registry
 from minigears.executor.requirements import RequirementStore
 from minigears.executor.runtime import running

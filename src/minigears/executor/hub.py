@@ -55,6 +55,9 @@ class Hub:
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(self._wake_write, False)
+        self._poll = select.poll()
+        for waited in (self._wake_read, self._connection.fileno()):
+            self._poll.register(waited, select.POLLIN)
 
     @property
     def here(self) -> bool:
@@ -86,14 +89,14 @@ class Hub:
 
         A connection that Redis closes meanwhile is renewed; raises OSError when that fails.
         """
-        poll = select.poll()
         redis = self._connection.fileno()
-        for waited in (fd, self._wake_read, redis):
-            poll.register(waited, select.POLLIN)
-        ready = {which for which, _ in poll.poll()}
+        self._poll.register(fd, select.POLLIN)
+        ready = {which for which, _ in self._poll.poll()}
         if redis in ready and not self._connection.alive():
+            self._poll.unregister(redis)
             self._connection.close()
             self._connection = self._connect()
+            self._poll.register(self._connection.fileno(), select.POLLIN)
         if self._wake_read in ready:
             os.read(self._wake_read, 4096)
         return fd in ready

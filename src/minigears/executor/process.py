@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import io
 import logging
 import os
@@ -17,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from minigears import logs
+from minigears.address import Address
 from minigears.executor import commands, replies, runtime
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
-from minigears.executor.redisconn import Address, Connection, RedisError
+from minigears.executor.redisconn import Connection, RedisError
 from minigears.executor.store import StoreError
 from minigears.link import Link, LinkClosed
 
@@ -38,9 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)  # what functions print is a log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the door's business
-    address = dataclasses.replace(
-        Address.from_url(options.redis), password=os.environ.pop(_PASSWORD, None)
-    )
+    address = Address.parse(options.redis).with_password(os.environ.pop(_PASSWORD, None))
     control = Link.from_fd(options.control_fd)
     events = Link.from_fd(options.events_fd)
     try:

@@ -9,12 +9,11 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 import hiredis
 
+from minigears.address import Address
 from minigears.tls import client_context
 
 _CHUNK = 256 * 1024
@@ -24,37 +23,6 @@ _NOT_YET = object()
 
 class RedisError(Exception):
     """An error reply; `str()` is its text without the leading dash."""
-
-
-@dataclass(frozen=True)
-class Address:
-    """Where Redis listens and who we are there."""
-
-    path: str | None
-    host: str
-    port: int
-    username: str | None = None
-    password: str | None = None
-    tls: bool = False
-    query: str = ""
-    """Files for TLS; see `tls.client_context`."""
-
-    @classmethod
-    def from_url(cls, url: str) -> Address:
-        """Read `unix:///path` or `redis[s]://[user:password@]host:port`.
-
-        Raises ValueError on another scheme.
-        """
-        parts = urlsplit(url)
-        if parts.scheme not in ("unix", "redis", "rediss"):
-            raise ValueError(f"not a Redis URL that minigears can use: {parts.scheme}://")
-        username = unquote(parts.username) if parts.username else None
-        password = unquote(parts.password) if parts.password else None
-        if parts.scheme == "unix":
-            return cls(unquote(parts.path), "", 0, username, password)
-        host = parts.hostname or "127.0.0.1"
-        tls = parts.scheme == "rediss"
-        return cls(None, host, parts.port or 6379, username, password, tls, parts.query)
 
 
 class Connection:
@@ -68,7 +36,7 @@ class Connection:
         self._reader = hiredis.Reader(replyError=RedisError, notEnoughData=_NOT_YET)
         self._sock = _connect(address)
         if address.password is not None:
-            user = [address.username] if address.username else []
+            user = [address.user] if address.user else []
             self.call("AUTH", *user, address.password)
 
     def call(self, *words: str | bytes | int) -> Any:
@@ -101,7 +69,8 @@ class Connection:
 
     def read_many(self, count: int) -> list[Any]:
         """Wait for the next `count` replies."""
-        return [self.read() for _ in range(count)]
+        read = self.read
+        return [read() for _ in range(count)]
 
     def alive(self) -> bool:
         """Whether Redis is still there; to be asked while no reply is due."""

@@ -118,6 +118,7 @@ class Registry:
         self._lock = threading.Lock()
         self._all: dict[str, Registration] = {}
         self._triggers: dict[str, Registration] = {}
+        self._streaming: tuple[Registration, ...] = ()
         self._heirs: dict[str, tuple[str, ...]] = {}
 
     def __iter__(self) -> Iterator[Registration]:
@@ -127,6 +128,11 @@ class Registry:
     def get(self, registration_id: str) -> Registration | None:
         """The registration of this id."""
         return self._all.get(registration_id)
+
+    @property
+    def streaming(self) -> tuple[Registration, ...]:
+        """The StreamReader registrations."""
+        return self._streaming
 
     def heirs(self, registration_id: str, key: bytes, event: str) -> list[Registration]:
         """Who takes an event that was on its way to a registration when others replaced it."""
@@ -154,6 +160,7 @@ class Registry:
             kept = [r for r in self._all.values() if r.id not in gone]
             everything = sorted([*kept, *add], key=lambda r: to_number(r.id) or 0)
             self._all = {r.id: r for r in everything}
+            self._streaming = tuple(r for r in everything if r.spec.reader == "StreamReader")
             self._triggers = {
                 r.args.trigger: r
                 for r in everything

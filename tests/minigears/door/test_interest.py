@@ -89,3 +89,10 @@ def test_commands_are_taken_for_matching_keys_only():
 def test_reads_matter_when_an_event_of_reading_is_wanted():
     assert interest({"prefix": "*", "events": ["keymiss"]}).reads_matter
     assert not interest({"prefix": "*", "events": ["set"]}).reads_matter
+
+
+def test_with_many_registrations_redis_tells_of_all_keys():
+    watch = interest(*({"prefix": f"p{n}:*"} for n in range(1000)))
+    assert watch.subscriptions() == {KEYSPACE + b"*", OWN_CHANNEL}
+    assert watch.watchers(b"p999:1", "set")
+    assert not watch.concerns(b"q:1")

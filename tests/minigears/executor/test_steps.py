@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from minigears.address import Address
 from minigears.executor.builder import GearsBuilder
 from minigears.executor.calls import AtomicGate, BlockingCaller
 from minigears.executor.context import Context, current
 from minigears.executor.errors import GearsError
-from minigears.executor.redisconn import Address
 from minigears.executor.running import call_without_waiting
 from minigears.executor.steps import Run
 
@@ -33,7 +33,7 @@ class Recorder:
 @pytest.fixture
 def script():
     recorder = Recorder()
-    nowhere = BlockingCaller(Address("/nowhere", "", 0), AtomicGate())
+    nowhere = BlockingCaller(Address(path="/nowhere"), AtomicGate())
     token = current.set(Context(nowhere, script=recorder))  # type: ignore[arg-type]
     yield recorder
     current.reset(token)

@@ -13,7 +13,8 @@ import threading
 from types import SimpleNamespace
 from typing import Any
 
-from minigears.executor.redisconn import Address, Connection
+from minigears.address import Address
+from minigears.executor.redisconn import Connection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 
@@ -21,7 +22,7 @@ from minigears.executor.streams import StreamArgs, StreamReaderRunner
 def main() -> None:
     path, batch, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     stop_at = int(sys.argv[4]) if len(sys.argv) > 4 else None
-    address = Address(path, "", 0)
+    address = Address(path=path)
     conn = Connection(address)
     done, before = 0, 0
     ended = threading.Event()
