@@ -23,6 +23,9 @@ import docker
 HOME = "write-behind.lab.home"
 """The label of the lab's containers, networks and volumes: the folder of their stack."""
 
+PROJECT = "com.docker.compose.project"
+"""The label of compose's; a test's project is called like the run's folder."""
+
 MARK = "WRITE_BEHIND_TEST_RUN"
 """The environment variable that every process of a run inherits; its value is the run's folder."""
 
@@ -50,7 +53,7 @@ def processes(folder: Path) -> list[psutil.Process]:
 
 
 def docker_things(folder: Path) -> list[Any]:
-    """Return the containers, networks and volumes of stacks whose folder lies in `folder`."""
+    """Return the containers, networks and volumes of the run: of its stacks, and of its compose."""
     try:
         client = docker.from_env()
         kinds = (
@@ -60,12 +63,13 @@ def docker_things(folder: Path) -> list[Any]:
         )
     except (docker.errors.DockerException, OSError):
         return []  # no Docker, so nothing of the run is there
-    return [thing for found in kinds for thing in found if _home(thing).startswith(f"{folder}/")]
+    return [thing for found in kinds for thing in found if _is_of(folder, thing)]
 
 
-def _home(thing: Any) -> str:
+def _is_of(folder: Path, thing: Any) -> bool:
     labels = thing.attrs.get("Labels") or thing.attrs.get("Config", {}).get("Labels") or {}
-    return str(labels.get(HOME, ""))
+    home, project = labels.get(HOME, ""), labels.get(PROJECT)
+    return home.startswith(f"{folder}/") or project == folder.name
 
 
 def _remove(thing: Any) -> None:

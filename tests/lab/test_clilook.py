@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from lab import clilook, rediscli
+from lab import clilook, paths, rediscli
 from lab.resp import Connection, Failure, Status
 from lab.stack import Stack
 
@@ -125,3 +126,12 @@ def test_ours_tells_errors_by_its_status(stack: Stack) -> None:
     refused = subprocess.run([*OURS, "-p", "1", "PING"], capture_output=True, text=True)
     assert refused.returncode == 1
     assert refused.stderr == "Could not connect to Redis at 127.0.0.1:1: Connection refused\n"
+
+
+def test_the_command_of_another_environment_is_not_taken_for_a_redis_cli(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # It would look for an installed one in the same way, find ours, and so on without end.
+    shutil.copy(paths.scripts() / "redis-cli", tmp_path)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    assert rediscli.installed() != str(tmp_path / "redis-cli")

@@ -50,7 +50,7 @@ def profiles_of_all() -> set[str]:
 def test_the_stack_needs_no_profile_and_the_tools_are_profiles():
     always = {name for name, service in SERVICES.items() if "profiles" not in service}
     assert always == {"redis", "mongo"}
-    assert profiles_of_all() == {"redisinsight", "jupyter"}
+    assert profiles_of_all() == {"redisinsight", "mongoexpress", "jupyter"}
 
 
 @each_service
@@ -83,7 +83,7 @@ def test_a_service_is_on_the_one_network(name):
 
 @each_service
 def test_data_are_in_named_volumes(name):
-    sources = {volume.split(":")[0] for volume in SERVICES[name]["volumes"]}
+    sources = {volume.split(":")[0] for volume in SERVICES[name].get("volumes", [])}
     assert sources <= {*COMPOSE["volumes"], "."}
 
 
