@@ -13,9 +13,11 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 
@@ -78,6 +80,20 @@ def json_set(port: int, prefix: str, count: int, depth: int) -> Measure:
     return run
 
 
+@contextmanager
+def bare_relay() -> Iterator[int]:
+    """A relay that does nothing else before the stack's Redis; its port."""
+    from lab import paths
+
+    command = [sys.executable, "-m", "benchmarks.bare_relay", str(paths.socket_path(paths.home()))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline())
+        finally:
+            process.kill()
+
+
 def look_ups(registrations: int) -> float:
     """How often a second the door tells which of so many registrations an event is for."""
     watch = {"events": None, "commands": None, "mode": "sync"}
@@ -120,7 +136,11 @@ class Bench:
         self.rows: list[tuple[str, str, str, str]] = []
 
     def relay(self) -> None:
-        """No registration: what the relay itself costs."""
+        """No registration: what the relay itself costs, and what any relay would."""
+        with bare_relay() as bare:
+            self._relay(bare)
+
+    def _relay(self, bare: int) -> None:
         for name, options, requests, goal in (
             ("relay, unpipelined", (), 60_000, 0.65),
             ("relay, pipelines of 16", ("-P", "16"), 400_000, 0.6),
@@ -129,8 +149,10 @@ class Bench:
                 name,
                 plain=redis_benchmark(self.back, *options, requests=requests),
                 minigears=redis_benchmark(self.front, *options, requests=requests),
+                bare=redis_benchmark(bare, *options, requests=requests),
             )
-            self._row(name, figures["minigears"], figures["plain"], "of plain Redis", f"≥ {goal}")
+            floor = f"of plain Redis (a bare relay: {ratio(figures['bare'], figures['plain']):.2f})"
+            self._row(name, figures["minigears"], figures["plain"], floor, f"≥ {goal}")
 
     def other_keys(self) -> None:
         """Keys that no registration concerns, without and with rgsync registered, in turn."""
@@ -220,7 +242,14 @@ class Bench:
 
         self.register()
         lab.stop("mongo")
-        figures: dict[str, list[float]] = {}
+        alone = "write-behind, unpipelined, MongoDB away"
+        figures = self._turns(
+            alone,
+            plain=json_set(self.back, "Plain", 2_000, 1),
+            minigears=json_set(self.front, "MovieEntity", 2_000, 1),
+        )
+        self._row(alone, figures["minigears"], figures["plain"], "of plain Redis", "")
+        figures = {}
         memory: dict[str, list[float]] = {}
         for count in counts:
             self._fill(count)
