@@ -131,3 +131,10 @@ def check_known(folder: Path, **how) -> None:
         assert [p.pid for p in janitor.processes(folder)] == [child.pid]
         assert janitor.processes(folder / "other") == []
         child.kill()
+
+
+def test_groups_of_tests_are_kept_on_one_worker(request: pytest.FixtureRequest) -> None:
+    # Where pytest and pytest-xdist do not fit, groups are silently ignored.
+    if os.environ.get("PYTEST_XDIST_WORKER") is None:
+        pytest.skip("no workers here: pytest -n 2 --dist loadgroup")
+    assert request.node.nodeid.endswith("@sandbox")
