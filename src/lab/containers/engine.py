@@ -34,7 +34,12 @@ class NoPermission(Mendable):
 
 def is_likely() -> bool:
     """Tell, without asking it, whether a Docker daemon may run here."""
-    return bool(os.environ.get("DOCKER_HOST")) or shutil.which("docker") is not None
+    places = (
+        Path(_DEFAULT_SOCKET),
+        Path.home() / ".docker" / "run" / "docker.sock",  # Docker Desktop
+        Path(os.environ.get("XDG_RUNTIME_DIR", "/nowhere")) / "docker.sock",  # without root
+    )
+    return bool(os.environ.get("DOCKER_HOST")) or any(place.exists() for place in places)
 
 
 def connect() -> DockerClient:
