@@ -76,6 +76,6 @@ bench-minigears: setup ## measure minigears beside plain Redis; renews docs/mini
 	@$(BIN)/python -m benchmarks.minigears --write
 
 clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
-	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down; fi
+	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --data; fi
 	@rm -rf .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
 	@find . -name __pycache__ -prune -exec rm -rf {} +
