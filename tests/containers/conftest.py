@@ -1,7 +1,4 @@
-"""Stacks in real containers, from images that `make images` has built.
-
-Where there is no Docker, or the images are not there, all of these tests are skipped with one line.
-"""
+"""Stacks in real containers, from images that `make images` has built."""
 
 from __future__ import annotations
 
@@ -16,23 +13,13 @@ import docker
 import lab
 from lab import containers, lifecycle
 from lab.containers.engine import connect
-from lab.containers.images import is_here
-from lab.errors import LabError
-
-REDIS_IMAGES = ("write-behind/redis:8.2", "write-behind/redis:valkey")
-MONGO_IMAGE = "write-behind/mongo:latest"
+from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 
 
 @pytest.fixture(scope="session")
 def engine() -> docker.DockerClient:
-    """The Docker daemon, with the images on it."""
-    try:
-        client = connect()
-    except LabError as problem:
-        pytest.skip(str(problem))
-    if missing := [image for image in (*REDIS_IMAGES, MONGO_IMAGE) if not is_here(image)]:
-        pytest.skip(f"no image {', '.join(missing)}: `make images`, or `make images BASE=debian`")
-    return client
+    """The Docker daemon, with the images on it (`tests/docker_here.py`)."""
+    return connect()
 
 
 @pytest.fixture

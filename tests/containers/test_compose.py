@@ -18,7 +18,8 @@ from lab import lifecycle
 from lab.containers.engine import connect
 from lab.stack import connect_redis
 from tests import janitor
-from tests.containers.conftest import MONGO_IMAGE, REDIS_IMAGES, environment, left_of
+from tests.containers.conftest import environment, left_of
+from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.freeports import free_ports
 from tests.notebooks.book import NOTEBOOKS
 from tests.notebooks.running import run

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.conftest import REDIS_IMAGES, environment, left_of
+from tests.containers.conftest import environment, left_of
+from tests.docker_here import REDIS_IMAGES
 from tests.notebooks.book import NOTEBOOKS, Book
 from tests.notebooks.running import run, variant
 from tests.notebooks.test_after_others import solved

@@ -15,8 +15,10 @@ import redis
 import docker
 import lab
 from lab import containers, lifecycle
-from tests.containers.conftest import MONGO_IMAGE, REDIS_IMAGES, left_of
+from tests.containers.conftest import left_of
+from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.freeports import free_ports
+from tests.project.test_sandbox import hear_ctrl_c
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
 
@@ -133,7 +135,8 @@ def test_the_stack_outlives_its_kernel_with_ryuk_enabled_or_not(engine, home):
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
 def test_an_interrupted_start_leaves_nothing_that_down_does_not_find(engine, home, blow):
-    starting = subprocess.Popen(["lab", "up"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    starting = subprocess.Popen(["lab", "up"], **quiet, preexec_fn=hear_ctrl_c)
     while not parts_of(engine, home):
         assert starting.poll() is None
     starting.send_signal(blow)

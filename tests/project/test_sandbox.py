@@ -50,6 +50,11 @@ class Run:
         return not any(self.temporary.iterdir()) and not any(self.home.iterdir())
 
 
+def hear_ctrl_c():
+    """Undo what a shell does to what it runs in the background: that ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(tmp_path_factory):
     runs = []
@@ -66,6 +71,7 @@ def start(tmp_path_factory):
             [sys.executable, *words, places["tests"], places["tests"]],
             cwd=REPOSITORY,
             env=env,
+            preexec_fn=hear_ctrl_c,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
