@@ -16,10 +16,10 @@ import uvloop
 
 from minigears import logs
 from minigears.address import Address
-from minigears.backend import BackendError
-from minigears.door import Door
-from minigears.metrics import Page
-from minigears.supervisor import ExecutorLost, Settings
+from minigears.door.backend import BackendError
+from minigears.door.door import Door
+from minigears.door.metrics import Page
+from minigears.door.supervisor import ExecutorLost, Settings
 from minigears.tls import server_context
 
 Place = tuple[str, int]

@@ -1,6 +1,6 @@
 """Who waits for which events."""
 
-from minigears.delivery import Delivery
+from minigears.door.delivery import Delivery
 
 
 def test_a_key_without_events_is_not_waited_for():

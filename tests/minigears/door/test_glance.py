@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigears.classify import Classifier
 from minigears.commandtable import CommandTable
-from minigears.glance import Glance
+from minigears.door.classify import Classifier
+from minigears.door.glance import Glance
 from minigears.interest import Interest
 from minigears.protocol import RequestParser, encode_command
 

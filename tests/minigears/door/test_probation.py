@@ -2,8 +2,8 @@
 
 import pytest
 
-from minigears.delivery import Event
-from minigears.probation import Probation
+from minigears.door.delivery import Event
+from minigears.door.probation import Probation
 
 
 class Case:

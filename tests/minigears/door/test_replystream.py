@@ -2,8 +2,8 @@
 
 import pytest
 
-from minigears.intents import Intent
-from minigears.replystream import Mode, ReplyStream
+from minigears.door.intents import Intent
+from minigears.door.replystream import Mode, ReplyStream
 
 OK = b"+OK\r\n"
 

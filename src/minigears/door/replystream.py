@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import hiredis
 
-from minigears.intents import Intent
+from minigears.door.intents import Intent
 from minigears.protocol import encode_command
 
 _MORE = object()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from minigears.address import Address
-from minigears.delivery import Event
+from minigears.door.delivery import Event
 from minigears.link import FrameReader, encode
 from minigears.protocol import Command
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from minigears.commandtable import CommandTable
-from minigears.glance import Glance
+from minigears.door.glance import Glance
+from minigears.door.status import asks_for_section
 from minigears.interest import Interest
 from minigears.protocol import Command
-from minigears.status import asks_for_section
 
 
 class Kind(enum.IntEnum):

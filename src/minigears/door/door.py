@@ -12,20 +12,20 @@ import ssl
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from minigears import specials
 from minigears.address import Address
-from minigears.backend import BackendError, Connection, open_connection, wants_password
-from minigears.classify import Classifier
-from minigears.client import Client
 from minigears.commandtable import CommandTable
-from minigears.delivery import Delivery, Event
-from minigears.intents import Intent, Journal
+from minigears.door import specials
+from minigears.door.backend import BackendError, Connection, open_connection, wants_password
+from minigears.door.classify import Classifier
+from minigears.door.client import Client
+from minigears.door.delivery import Delivery, Event
+from minigears.door.intents import Intent, Journal
+from minigears.door.notifications import Notifications, enable_notifications
+from minigears.door.probation import Probation
+from minigears.door.replystream import Hold
+from minigears.door.supervisor import Callbacks, Settings, Supervisor
 from minigears.interest import Interest
-from minigears.notifications import Notifications, enable_notifications
-from minigears.probation import Probation
 from minigears.protocol import Command
-from minigears.replystream import Hold
-from minigears.supervisor import Callbacks, Settings, Supervisor
 
 log = logging.getLogger(__name__)
 

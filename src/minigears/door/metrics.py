@@ -16,9 +16,9 @@ import hiredis
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from minigears.door import Door
-from minigears.status import Status, package_version, status_of
-from minigears.supervisor import ExecutorLost
+from minigears.door.door import Door
+from minigears.door.status import Status, package_version, status_of
+from minigears.door.supervisor import ExecutorLost
 
 log = logging.getLogger(__name__)
 

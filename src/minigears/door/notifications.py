@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigears.address import Address
-from minigears.backend import BackendError, Connection, open_connection
+from minigears.door.backend import BackendError, Connection, open_connection
 from minigears.interest import KEYSPACE, OWN_CHANNEL
 
 _FLAGS = "KA"

@@ -6,10 +6,10 @@ import dataclasses
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from minigears.backend import BackendError
+from minigears.door.backend import BackendError
 
 if TYPE_CHECKING:
-    from minigears.door import Door
+    from minigears.door.door import Door
 
 SECTION = b"minigears"
 _WITH_SECTION = frozenset({SECTION, b"default", b"all", b"everything"})

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
+from minigears.door.status import with_section
+from minigears.door.supervisor import ExecutorLost
 from minigears.protocol import Command, encode_error
-from minigears.status import with_section
-from minigears.supervisor import ExecutorLost
 
 if TYPE_CHECKING:
-    from minigears.client import Client
-    from minigears.door import Door
+    from minigears.door.client import Client
+    from minigears.door.door import Door
 
 _NOT_IN_MULTI = b"-Can not run gears inside a multi exec, lua, or when blocking is not allowed"
 

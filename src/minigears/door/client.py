@@ -8,8 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from minigears.backend import BackendError, connect
-from minigears.classify import Kind
+from minigears.door.backend import BackendError, connect
+from minigears.door.classify import Kind
+from minigears.door.replystream import Hold, Mode, ReplyStream
 from minigears.protocol import (
     Command,
     ProtocolError,
@@ -17,10 +18,9 @@ from minigears.protocol import (
     encode_command,
     encode_error,
 )
-from minigears.replystream import Hold, Mode, ReplyStream
 
 if TYPE_CHECKING:
-    from minigears.door import Door
+    from minigears.door.door import Door
 
 _LAST_WORDS = 2.0  # seconds for what a client sent that left before it was connected
 _MAX_BACKLOG = 1024

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from minigears.address import Address
-from minigears.backend import BackendError, Connection, open_connection
+from minigears.door.backend import BackendError, Connection, open_connection
 
 log = logging.getLogger(__name__)
 
