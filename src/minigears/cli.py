@@ -163,6 +163,7 @@ def main(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--redis") from None
     tls = _tls(tls_cert, tls_key, tls_ca)
+    open_to_others = not (allow_open or _loopback(at[0]))
     if not (allow_open or address.password):
         for option, place in (("--listen", at), ("--metrics", metrics_at)):
             _refuse_open(option, place, password_env)
@@ -172,19 +173,16 @@ def main(
     )
     uvloop.install()
     try:
-        asyncio.run(_run(settings, at, tls, metrics_at))
+        asyncio.run(_run(Door(settings, open_to_others), at, tls, metrics_at))
     except (BackendError, ExecutorLost, OSError) as error:
         raise click.ClickException(str(error)) from None
 
 
-async def _run(
-    settings: Settings, at: Place, tls: ssl.SSLContext | None, metrics_at: Place | None
-) -> None:
+async def _run(door: Door, at: Place, tls: ssl.SSLContext | None, metrics_at: Place | None) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    door = Door(settings)
     page = None
     try:
         bound_host, bound_port = await door.start(*at, tls)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from minigears.door.backend import BackendError, connect
+from minigears.door.batches import Batch, Batches, needs_more
 from minigears.door.classify import Kind
 from minigears.door.replystream import Hold, Mode, ReplyStream
 from minigears.protocol import (
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _LAST_WORDS = 2.0  # seconds for what a client sent that left before it was connected
 _MAX_BACKLOG = 1024
 """Commands of one client that may wait for functions, or to be served, before the door stops reading from it."""
+
+_MAX_PENDING_BYTES = 1 << 20
+"""Bytes that one client may send while a command of its own is being served; then the same holds."""
 
 _MAX_UNAUTHENTICATED = 64 * 1024
 """Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
@@ -62,10 +65,12 @@ class Client(asyncio.Protocol):
         self._front: asyncio.Transport | None = None
         self._backend: _BackendSide | None = None
         self._pending: deque[Command] = deque()
+        self._pending_bytes = 0
         self._task: asyncio.Task[None] | None = None
+        self._serving = False
+        """Whether the task is in the middle of a command that the door serves."""
         self._pauses: set[str] = set()
-        self._in_multi = False
-        self._transaction_keys: list[bytes] = []
+        self._batches = Batches()
         self._more = asyncio.Event()
         self._error: ProtocolError | None = None
         self.replies = ReplyStream(self._write, self._due)
@@ -93,8 +98,9 @@ class Client(asyncio.Protocol):
             commands = []
         if self._task:
             self._pending.extend(commands)
+            self._pending_bytes += len(data)
             self._more.set()
-            if len(self._pending) > _MAX_BACKLOG:
+            if len(self._pending) > _MAX_BACKLOG or self._pending_bytes > _MAX_PENDING_BYTES:
                 self.pause("pending")
         elif commands:
             self._take(commands)
@@ -103,7 +109,7 @@ class Client(asyncio.Protocol):
 
     def _passing(self) -> bool:
         """Whether nothing needs to be known of what comes next, if it is harmless."""
-        between = not (self._task or self._in_multi or self._parser.held or self._error)
+        between = not (self._task or self._batches.in_multi or self._parser.held or self._error)
         return between and self.replies.mode is Mode.PASSING
 
     def _check_input(self) -> None:
@@ -131,7 +137,9 @@ class Client(asyncio.Protocol):
         self.gone = True
         if self._backend is None:
             return  # still connecting: what was sent before leaving is carried out all the same
-        if self._task:
+        if self._serving:  # others wait for the end of what has begun
+            self._more.set()
+        elif self._task:
             self._task.cancel()
         self._close_if_done()
 
@@ -187,97 +195,48 @@ class Client(asyncio.Protocol):
 
     def _take(self, commands: list[Command]) -> None:
         """Forward commands as they came if that is all they need, as nearly always."""
-        if not self._in_multi and self._door.classifier.passes(commands, self._parser.raw):
+        classifier, batches = self._door.classifier, self._batches
+        if not batches.in_multi and classifier.passes(commands, self._parser.raw):
             self.replies.sent(len(commands))
             self._send_raw(self._parser.raw)
             return
-        batch = None if self._in_multi else self._plain_batch(commands)
+        batch = None
+        if not batches.in_multi:
+            batch = batches.whole(commands, classifier, self._counting)
         if batch is None:
             self._pending.extend(commands)
             self._advance()
-        else:
-            self._send(self._parser.raw, len(commands), *batch)
-            if self.replies.backlog > _MAX_BACKLOG:
-                self.pause("backlog")
-
-    def _plain_batch(self, commands: list[Command]) -> tuple[int, list[bytes]] | None:
-        """The last concerned command and the keys concerned, if no command needs more."""
-        classifier = self._door.classifier
-        keys: list[bytes] = []
-        last = 0
-        for number, argv in enumerate(commands, 1):
-            kind = classifier[argv[0]]
-            if kind is Kind.KEYED:
-                if found := classifier.concerned(argv):
-                    if not self._counting:
-                        return None
-                    keys.extend(found)
-                    last = number
-            elif kind:
-                return None
-        return last, keys
+            return
+        self._send(self._parser.raw, batch)
+        if self.replies.backlog > _MAX_BACKLOG:
+            self.pause("backlog")
 
     def _advance(self) -> None:
         """Forward what is pending up to the first command that needs more than forwarding."""
-        kind_of = self._door.classifier.kind
-        batch: list[Command] = []
-        keys: list[bytes] = []
-        last = 0
-        while self._pending:
-            argv = self._pending[0]
-            kind = kind_of(argv)
-            if kind is Kind.SPECIAL or (kind is Kind.STREAMING and self._counting):
-                break
-            if kind is Kind.BLOCKING and keys:
-                self._forward(batch, last, keys)
-                batch, keys, last = [], [], 0
-            concerned = self._keys_of(argv, kind) if kind else ()
-            if (concerned or kind is Kind.MULTI) and self.replies.mode is Mode.PASSING:
-                self._forward(batch, 0, ())
-                batch = []
+        for batch in self._batches.cut(self._pending, self._door.classifier, self._counting):
+            if batch.counted:
                 self._send_raw(self.replies.start_counting())
-            batch.append(self._pending.popleft())
-            if concerned:
-                keys.extend(concerned)
-                last = len(batch)
-        self._forward(batch, last, keys)
+            if batch.commands:
+                self._send(b"".join(map(encode_command, batch.commands)), batch)
         if self._pending:
             self._start(self._specials())
         elif self.replies.backlog > _MAX_BACKLOG:
             self.pause("backlog")
 
-    def _keys_of(self, argv: Command, kind: Kind) -> Sequence[bytes]:
-        """Keys of a command that concern a registration and that it is going to change now."""
-        if kind is Kind.MULTI:
-            self._in_multi, self._transaction_keys = True, []
-            return ()
-        if kind in (Kind.EXEC, Kind.DISCARD):
-            queued = self._transaction_keys
-            self._in_multi, self._transaction_keys = False, []
-            return queued if kind is Kind.EXEC else ()
-        keys = self._door.classifier.concerned(argv)
-        if self._in_multi:
-            self._transaction_keys.extend(keys)
-            return ()
-        return keys
-
     @property
     def _counting(self) -> bool:
         return self.replies.mode is not Mode.PASSING
 
-    def _forward(self, batch: list[Command], last: int, keys: Sequence[bytes]) -> None:
-        if batch:
-            self._send(b"".join(map(encode_command, batch)), len(batch), last, keys)
-
-    def _send(self, raw: bytes, commands: int, last: int = 0, keys: Sequence[bytes] = ()) -> None:
-        if keys:
-            intent = self._door.journal.record(set(keys))  # leaves the door before the write does
+    def _send(self, raw: bytes, batch: Batch) -> None:
+        if batch.keys:
+            # The intent leaves the door before the write does.
+            intent = self._door.journal.record(set(batch.keys))
             if self._door.delivery.crowded:
                 self.pause("crowded")
-                self._door.when_room(keys, lambda: self.resume("crowded"))
-            self.replies.sent_concerned(commands, last, keys, intent)
+                self._door.when_room(batch.keys, lambda: self.resume("crowded"))
+            self.replies.sent_concerned(batch, intent)
         else:
-            self.replies.sent(commands)
+            self.replies.sent(len(batch.commands))
         self._send_raw(raw)
 
     def _send_raw(self, raw: bytes) -> None:
@@ -329,22 +288,33 @@ class Client(asyncio.Protocol):
         """Serve pending commands until none of them needs more than forwarding."""
         while self._pending:
             kind = self._door.classifier.kind(self._pending[0])
-            if kind is Kind.SPECIAL or (kind is Kind.STREAMING and self._counting):
+            if needs_more(kind, self._counting):
                 await self.drained()
                 if kind is Kind.STREAMING:
                     self.replies.stop_counting()
-                    self._in_multi = False  # RESET ends a transaction; the others cannot be in one
+                    self._batches.in_multi = (
+                        False  # RESET ends a transaction; the others cannot be in one
+                    )
                 else:
-                    await self._door.serve(self, self._pending.popleft())
+                    await self._serve(self._pending.popleft())
             else:
                 self._task = None
                 self._advance()
                 if self._task:
                     return
         self._task = None
+        self._pending_bytes = 0
         self.resume("pending")
         self.resume("login")
         self._check_input()
+        self._close_if_done()
+
+    async def _serve(self, argv: Command) -> None:
+        self._serving = True
+        try:
+            await self._door.serve(self, argv)
+        finally:
+            self._serving = False
 
     async def drained(self) -> None:
         """Wait until every command forwarded so far is answered."""
@@ -354,26 +324,28 @@ class Client(asyncio.Protocol):
         self.replies.when_drained(lambda: None if done.done() else done.set_result(None))
         await done
 
-    async def ask(self, argv: Sequence[bytes | str]) -> bytes:
+    async def ask(self, argv: Command) -> bytes:
         """Send a command on this client's connection and take its reply away; only when drained."""
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.replies.capture(lambda raw: None if reply.done() else reply.set_result(raw))
-        self._send(encode_command(argv), 1)
+        self._send(encode_command(argv), Batch([argv]))
         return await reply
 
     async def forward(self, argv: Command) -> None:
         """Forward one command as if it had not been stopped, and wait for its end."""
-        keys = self._keys_of(argv, Kind.KEYED)
-        self._send(encode_command(argv), 1, 1, keys)
+        keys = self._batches.concerned(argv, Kind.KEYED, self._door.classifier)
+        self._send(encode_command(argv), Batch([argv], last=1, keys=list(keys)))
         await self.drained()
 
     async def skip_next(self) -> None:
         """Drop the reply of the next command, if it is here already; else of the one to come."""
-        while not self._pending:
+        while not self._pending and not self.gone:
             self._more.clear()
+            self._pending_bytes = 0
             self.resume("pending")
             await self._more.wait()
-        await self.ask(self._pending.popleft())
+        if self._pending:
+            await self.ask(self._pending.popleft())
 
     def reply(self, raw: bytes) -> None:
         """Answer the command that is being served."""
@@ -383,10 +355,11 @@ class Client(asyncio.Protocol):
     @property
     def in_multi(self) -> bool:
         """Whether the client is between MULTI and EXEC."""
-        return self._in_multi
+        return self._batches.in_multi
 
     def _close_if_done(self) -> None:
-        if self.gone and not self.replies.waiting:
+        """Close behind a client that has gone, once nothing that it asked for is left to do."""
+        if self.gone and not self._serving and (self.replies.blocked or not self.replies.waiting):
             self._close_backend()
 
     def _close_backend(self) -> None:

@@ -23,6 +23,7 @@ from minigears.door.intents import Intent, Journal
 from minigears.door.notifications import Notifications, enable_notifications
 from minigears.door.probation import Probation
 from minigears.door.replystream import Hold
+from minigears.door.scopes import Scopes
 from minigears.door.supervisor import Callbacks, Settings, Supervisor
 from minigears.interest import Interest
 from minigears.protocol import Command
@@ -36,8 +37,10 @@ _RECONNECT_LIMIT = 5.0
 class Door:
     """One listening minigears in front of one redis-server."""
 
-    def __init__(self, settings: Settings):
+    def __init__(self, settings: Settings, open_to_others: bool = False):
+        """With `open_to_others` it serves only a Redis that asks everybody for a password."""
         self.address: Address = settings.address
+        self._open_to_others = open_to_others
         self.clients: set[Client] = set()
         self.interest = Interest()
         self.journal = Journal()
@@ -45,9 +48,7 @@ class Door:
         self.notifications = Notifications(self._event)
         self.table = CommandTable({})
         self.classifier = Classifier(self.table, self.interest)
-        self.scopes: dict[bytes, list[Event]] = {}
-        """Keys of commands that are being served with the right to override their reply, and the
-        events that they have caused so far."""
+        self.scopes = Scopes()
         callbacks = Callbacks(self._interest, self._done, self._executor_ready)
         self.executor = Supervisor(settings, callbacks)
         self.connected = asyncio.Event()
@@ -157,9 +158,7 @@ class Door:
             return
         for watch in self.interest.watchers(key, name):
             event = self.delivery.add(watch.id, key, name, watch.sync)
-            if watch.commands and key in self.scopes:
-                self.scopes[key].append(event)
-            else:
+            if not (watch.commands and self.scopes.take(event)):
                 self._outbox.append(event)
                 self._flush_soon()
 
@@ -227,6 +226,12 @@ class Door:
         """Connect all of the door's own connections; the future is done when one is lost."""
         self._admin = await open_connection(self.address, Connection)
         self.guarded = await wants_password(self.address)
+        if self._open_to_others and not self.guarded:
+            raise BackendError(
+                f"redis-server at {self.address} lets in who has no password (its user `default`), so "
+                "whoever reaches this port could run Python code here. Set requirepass in redis.conf, "
+                "or pass --allow-open"
+            )
         self.table = CommandTable.from_reply(await self._admin.call("COMMAND"))
         self.classifier = Classifier(self.table, self.interest)
         if self.interest.keys:

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import hiredis
 
+from minigears.door.batches import Batch
 from minigears.door.intents import Intent
 from minigears.protocol import encode_command
 
@@ -42,6 +43,8 @@ class Hold:
     """Number of the last command of the batch that concerns a registration."""
     keys: Sequence[bytes]
     intent: Intent
+    blocking: bool = False
+    """Whether one of the commands may wait in Redis for somebody else."""
     settled: bool = False
 
     def __len__(self) -> int:
@@ -81,6 +84,14 @@ class ReplyStream:
         return bool(self._holds or self._kept)
 
     @property
+    def blocked(self) -> bool:
+        """Whether the next reply may be long in coming: that of BLPOP, say.
+
+        When its client leaves, Redis has to know, or it would give to nobody what somebody sends.
+        """
+        return bool(self._holds) and self._holds[0].blocking
+
+    @property
     def backlog(self) -> int:
         """Commands of concerned batches that are not settled."""
         return self._unsettled
@@ -105,20 +116,12 @@ class ReplyStream:
         """A batch of so many commands was forwarded that concerns no registration."""
         self._sent += commands
 
-    def sent_concerned(
-        self, commands: int, last: int, keys: Sequence[bytes], intent: Intent
-    ) -> None:
-        """A batch was forwarded whose replies have to wait.
-
-        Args:
-            commands: how many commands it has.
-            last: which of them, from 1, is the last that concerns a registration.
-            keys: those of its keys that do.
-            intent: what the journal has of it.
-        """
-        self._holds.append(Hold(self._sent + 1, self._sent + last, keys, intent))
-        self._unsettled += last
-        self._sent += commands
+    def sent_concerned(self, batch: Batch, intent: Intent) -> None:
+        """A batch was forwarded whose replies have to wait; `intent` is what the journal has of it."""
+        first, last = self._sent + 1, self._sent + batch.last
+        self._holds.append(Hold(first, last, batch.keys, intent, batch.blocking))
+        self._unsettled += batch.last
+        self._sent += len(batch.commands)
 
     def abandon(self) -> list[Hold]:
         """The backend is gone: the holds whose replies will never come."""

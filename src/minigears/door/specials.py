@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from collections import deque
+from typing import TYPE_CHECKING
 
 from minigears.door.status import with_section
 from minigears.door.supervisor import ExecutorLost
@@ -11,6 +12,7 @@ from minigears.protocol import Command, encode_error
 
 if TYPE_CHECKING:
     from minigears.door.client import Client
+    from minigears.door.delivery import Event
     from minigears.door.door import Door
 
 _NOT_IN_MULTI = b"-Can not run gears inside a multi exec, lua, or when blocking is not allowed"
@@ -88,6 +90,9 @@ async def _client_reply(client: Client, argv: Command) -> None:
 
 async def _hooked(door: Door, client: Client, argv: Command) -> None:
     """A command that a hook or a registration's `commands` asks for, or one that was neither."""
+    if client.in_multi:  # it is queued and runs as it is, without its hook
+        await client.forward(argv)
+        return
     keys = door.table.keys(argv)
     if hooks := door.interest.hooks_for(argv[0], keys):
         try:
@@ -97,7 +102,7 @@ async def _hooked(door: Door, client: Client, argv: Command) -> None:
         if answer is not None:
             client.reply(answer)
             return
-    if door.interest.takes_command(argv[0], keys) and not client.in_multi:
+    if door.interest.takes_command(argv[0], keys):
         await _with_override(door, client, argv, keys)
     else:
         await client.forward(argv)
@@ -106,23 +111,32 @@ async def _hooked(door: Door, client: Client, argv: Command) -> None:
 async def _with_override(door: Door, client: Client, argv: Command, keys: list[bytes]) -> None:
     """Run a command, then the functions that it triggers, any of which may replace its reply."""
     intent = door.journal.record(set(keys))
-    events: list[Any] = []
-    for key in keys:
-        door.scopes[key] = events
-    try:
+    async with door.scopes.collect(keys) as events:
         answer = await client.ask(argv)
-        told: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        door.notifications.barrier(lambda: told.set_result(None))
-        await told
-    finally:
-        for key in keys:
-            door.scopes.pop(key, None)
-    for event in events:
-        replaced = await door.executor.event_call(event, argv)
-        door.delivery.done([event.seq])
-        answer = answer if replaced is None else replaced
-    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        told = asyncio.Event()
+        door.notifications.barrier(told.set)
+        await told.wait()
+    answer = await _override(door, events, argv) or answer
+    done = asyncio.Event()
     door.delivery.wait(keys, False, lambda: door.journal.release(intent))
-    door.delivery.wait(keys, True, lambda: done.set_result(None))
-    await done
+    door.delivery.wait(keys, True, done.set)
+    await done.wait()
     client.reply(answer)
+
+
+async def _override(door: Door, events: list[Event], argv: Command) -> bytes | None:
+    """Have the functions of these events run, in turn; returns the reply that the last one set.
+
+    When the executor dies over one, all that are left stay on their way: the next one gets them.
+    """
+    answer = None
+    left = deque(events)
+    try:
+        while left:
+            answer = await door.executor.event_call(left[0], argv) or answer
+            door.delivery.done([left.popleft().seq])
+    except ExecutorLost:
+        left.clear()
+    finally:  # redis-server has gone: the intent, which is left, brings them back
+        door.delivery.done([event.seq for event in left])
+    return answer

@@ -144,15 +144,18 @@ class Supervisor:
     async def event_call(self, event: Event, argv: Command) -> bytes | None:
         """Run an event's function with the right to override the reply of the command `argv`.
 
-        Returns the reply that it set, or None. A dead executor counts as None: the write is done.
+        Returns the reply that it set, or None.
+
+        Raises:
+            ExecutorLost: the executor died over it.
         """
+        if not self.ready:
+            raise ExecutorLost("the executor is being started again")
         number = next(self._ids)
         future = self._calls[number] = asyncio.get_running_loop().create_future()
         self.send(("event", number, event.registration, event.key, event.name, list(argv)))
         try:
             return await future
-        except ExecutorLost:
-            return None
         finally:
             self._calls.pop(number, None)
 

@@ -46,6 +46,17 @@ def test_blocking_commands_do_not_hold_up_what_came_before(gears_either_way):
         assert sock.recv(100) == b"*2\r\n$6\r\nk:list\r\n$1\r\nv\r\n"
 
 
+def test_what_is_sent_after_a_waiting_client_has_left_stays(gears_either_way):
+    with gears_either_way.client() as client:
+        with gears_either_way.raw() as sock:
+            sock.sendall(b"SET k:1 1\r\nBLPOP k:list 0\r\n")
+            assert sock.recv(100) == b"+OK\r\n"
+            wait_for(lambda: client.info("clients")["blocked_clients"] == 1, what="BLPOP")
+        wait_for(lambda: client.info("clients")["blocked_clients"] == 0, what="Redis to know")
+        client.rpush("k:list", "v")
+        assert client.lrange("k:list", 0, -1) == ["v"]
+
+
 def test_publish_and_subscribe(gears_either_way):
     with gears_either_way.client() as client, client.pubsub() as subscriber:
         client.set("k:before", 1)

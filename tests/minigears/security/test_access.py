@@ -130,3 +130,19 @@ def test_a_wrong_password_is_said_clearly(guarded, tmp_path, password):
 def test_requirement_names_are_no_options(gears):
     with pytest.raises(redis.ResponseError, match="Could not satisfy requirements"):
         gears.run("GB().run()", "REQUIREMENTS", "--index-url=http://127.0.0.1:1/")
+
+
+def test_a_password_of_our_own_is_not_one_for_everybody(start_redis, monkeypatch):
+    server = start_redis("--save", "")
+    with redis.Redis(unix_socket_path=str(server.socket)) as direct:
+        direct.acl_setuser("mg", enabled=True, passwords=["+own"], keys=["*"], channels=["*"],
+                           categories=["+@all"])  # fmt: skip
+    told = run(
+        "--redis",
+        f"unix://mg@{server.socket}",
+        "--listen",
+        "0.0.0.0:0",
+        MINIGEARS_REDIS_PASSWORD="own",
+    )
+    assert told.returncode == 1
+    assert "lets in who has no password" in told.stderr

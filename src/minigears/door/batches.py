@@ -1,0 +1,95 @@
+"""Which of a client's commands go to redis-server together, and what has to wait for them. Pure: no I/O."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from minigears.door.classify import Classifier, Kind
+from minigears.protocol import Command
+
+
+@dataclass
+class Batch:
+    """Commands that are sent in one piece."""
+
+    commands: list[Command] = field(default_factory=list)
+    last: int = 0
+    """Which of them, from 1, is the last that concerns a registration."""
+    keys: list[bytes] = field(default_factory=list)
+    """Keys that it changes and that concern a registration."""
+    blocking: bool = False
+    """Whether one of them may wait in Redis for somebody else."""
+    counted: bool = False
+    """Whether replies have to be counted from here on, and were not before."""
+
+
+class Batches:
+    """Cuts one client's commands into batches; knows whether it is inside MULTI."""
+
+    def __init__(self) -> None:
+        self.in_multi = False
+        """Whether the client is between MULTI and EXEC."""
+        self._transaction_keys: list[bytes] = []
+
+    def whole(
+        self, commands: list[Command], classifier: Classifier, counting: bool
+    ) -> Batch | None:
+        """All of the commands as one batch, if none of them needs a closer look."""
+        batch = Batch(commands)
+        for number, argv in enumerate(commands, 1):
+            kind = classifier[argv[0]]
+            if kind is Kind.KEYED:
+                if found := classifier.concerned(argv):
+                    if not counting:
+                        return None
+                    batch.keys.extend(found)
+                    batch.last = number
+            elif kind:
+                return None
+        return batch
+
+    def cut(
+        self, pending: deque[Command], classifier: Classifier, counting: bool
+    ) -> Iterator[Batch]:
+        """Take batches off `pending`, up to the first command that needs more than forwarding."""
+        batch = Batch()
+        while pending:
+            argv = pending[0]
+            kind = classifier.kind(argv)
+            if needs_more(kind, counting):
+                break
+            if kind is Kind.BLOCKING and batch.keys:  # what came before must not wait for it
+                yield batch
+                batch = Batch()
+            keys = self.concerned(argv, kind, classifier) if kind else ()
+            if (keys or kind is Kind.MULTI) and not counting:
+                yield batch
+                batch, counting = Batch(counted=True), True
+            batch.commands.append(pending.popleft())
+            batch.blocking |= kind is Kind.BLOCKING
+            if keys:
+                batch.keys.extend(keys)
+                batch.last = len(batch.commands)
+        yield batch
+
+    def concerned(self, argv: Command, kind: Kind, classifier: Classifier) -> Sequence[bytes]:
+        """Keys of a command that concern a registration and that it is going to change now."""
+        if kind is Kind.MULTI:
+            self.in_multi, self._transaction_keys = True, []
+            return ()
+        if kind in (Kind.EXEC, Kind.DISCARD):
+            queued = self._transaction_keys
+            self.in_multi, self._transaction_keys = False, []
+            return queued if kind is Kind.EXEC else ()
+        keys = classifier.concerned(argv)
+        if self.in_multi:
+            self._transaction_keys.extend(keys)
+            return ()
+        return keys
+
+
+def needs_more(kind: Kind, counting: bool) -> bool:
+    """Whether a command of this kind cannot simply be forwarded."""
+    return kind is Kind.SPECIAL or (kind is Kind.STREAMING and counting)
