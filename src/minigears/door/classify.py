@@ -8,7 +8,6 @@ from operator import itemgetter
 
 from minigears.commandtable import CommandTable
 from minigears.door.glance import Glance
-from minigears.door.status import asks_for_section
 from minigears.interest import Interest
 from minigears.protocol import Command
 
@@ -39,6 +38,9 @@ _STREAMING = frozenset(
     b"reset".split()
 )
 _BY_SUBCOMMAND = frozenset({b"command", b"client", b"info", b"hello"})
+_SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
+"""Sections of INFO that show minigears, too."""
+
 _MAX_NAMES = 10_000
 _MAX_SCANNED = 8
 """Prefixes to look for in a whole chunk; with more of them, looking at each key is quicker."""
@@ -145,5 +147,5 @@ def _special_subcommand(argv: Command) -> bool:
     if words[0] == b"hello":
         return len(argv) > 2  # it logs in, or names the connection
     if words[0] == b"info":
-        return asks_for_section(argv[1:])
+        return len(argv) == 1 or not _SECTIONS.isdisjoint(map(bytes.lower, argv[1:]))
     return words == [b"client", b"reply"]

@@ -11,9 +11,6 @@ from minigears.door.backend import BackendError
 if TYPE_CHECKING:
     from minigears.door.door import Door
 
-SECTION = b"minigears"
-_WITH_SECTION = frozenset({SECTION, b"default", b"all", b"everything"})
-
 
 @dataclasses.dataclass(frozen=True)
 class Status:
@@ -55,11 +52,6 @@ async def status_of(door: Door) -> Status:
         executor_ready=int(door.executor.ready),
         executor_restarts=door.executor.restarts,
     )
-
-
-def asks_for_section(words: list[bytes]) -> bool:
-    """Whether `INFO` with these words shows minigears, too."""
-    return not words or any(word.lower() in _WITH_SECTION for word in words)
 
 
 async def with_section(door: Door, reply: bytes) -> bytes:
