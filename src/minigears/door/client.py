@@ -11,6 +11,7 @@ from minigears.door.backend import BackendError, connect
 from minigears.door.batches import Batch, Batches, needs_more
 from minigears.door.classify import Kind
 from minigears.door.replystream import Hold, Mode, ReplyStream
+from minigears.door.sockets import BackendSide, Reading
 from minigears.protocol import (
     Command,
     ProtocolError,
@@ -33,29 +34,6 @@ _MAX_UNAUTHENTICATED = 64 * 1024
 """Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
 
 
-class _BackendSide(asyncio.Protocol):
-    """The raw connection to redis-server."""
-
-    def __init__(self, client: Client):
-        self._client = client
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
-
-    def data_received(self, data: bytes) -> None:
-        self._client.replies.feed(data)
-
-    def pause_writing(self) -> None:
-        self._client.pause("backend")
-
-    def resume_writing(self) -> None:
-        self._client.resume("backend")
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._client.backend_lost()
-
-
 class Client(asyncio.Protocol):
     """Relays one client; see `Door` for what it asks of the rest."""
 
@@ -63,13 +41,13 @@ class Client(asyncio.Protocol):
         self._door = door
         self._parser = RequestParser()
         self._front: asyncio.Transport | None = None
-        self._backend: _BackendSide | None = None
+        self._backend: BackendSide | None = None
         self._pending: deque[Command] = deque()
         self._pending_bytes = 0
         self._task: asyncio.Task[None] | None = None
         self._serving = False
         """Whether the task is in the middle of a command that the door serves."""
-        self._pauses: set[str] = set()
+        self.reading = Reading()
         self._batches = Batches()
         self._more = asyncio.Event()
         self._error: ProtocolError | None = None
@@ -82,7 +60,7 @@ class Client(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the client and connect it to redis-server; what it says meanwhile waits."""
-        self._front = transport  # type: ignore[assignment]
+        self._front = self.reading.transport = transport  # type: ignore[assignment]
         self._door.clients.add(self)
         self._start(self._connect())
 
@@ -101,7 +79,7 @@ class Client(asyncio.Protocol):
             self._pending_bytes += len(data)
             self._more.set()
             if len(self._pending) > _MAX_BACKLOG or self._pending_bytes > _MAX_PENDING_BYTES:
-                self.pause("pending")
+                self.reading.pause("pending")
         elif commands:
             self._take(commands)
         if self._error or not self._trusted:
@@ -116,7 +94,7 @@ class Client(asyncio.Protocol):
         """Refuse what makes no sense, and much from somebody who has not logged in."""
         if not self._trusted and self._parser.held > _MAX_UNAUTHENTICATED:
             if self._task:  # it may be logging in right now
-                self.pause("login")
+                self.reading.pause("login")
             else:
                 self.refuse("Protocol error: unauthenticated bulk length")
         elif self._error and not self._task:
@@ -178,19 +156,6 @@ class Client(asyncio.Protocol):
             self._front.close()
         self._door.clients.discard(self)
 
-    def pause(self, reason: str) -> None:
-        """Stop reading from the client for one more reason."""
-        if self._front and not self._pauses and not self._front.is_closing():
-            self._front.pause_reading()
-        self._pauses.add(reason)
-
-    def resume(self, reason: str) -> None:
-        """A reason not to read is over."""
-        if reason in self._pauses:
-            self._pauses.discard(reason)
-            if self._front and not self._pauses and not self._front.is_closing():
-                self._front.resume_reading()
-
     # commands
 
     def _take(self, commands: list[Command]) -> None:
@@ -209,7 +174,7 @@ class Client(asyncio.Protocol):
             return
         self._send(self._parser.raw, batch)
         if self.replies.backlog > _MAX_BACKLOG:
-            self.pause("backlog")
+            self.reading.pause("backlog")
 
     def _advance(self) -> None:
         """Forward what is pending up to the first command that needs more than forwarding."""
@@ -221,7 +186,7 @@ class Client(asyncio.Protocol):
         if self._pending:
             self._start(self._specials())
         elif self.replies.backlog > _MAX_BACKLOG:
-            self.pause("backlog")
+            self.reading.pause("backlog")
 
     @property
     def _counting(self) -> bool:
@@ -232,8 +197,8 @@ class Client(asyncio.Protocol):
             # The intent leaves the door before the write does.
             intent = self._door.journal.record(set(batch.keys))
             if self._door.delivery.crowded:
-                self.pause("crowded")
-                self._door.when_room(batch.keys, lambda: self.resume("crowded"))
+                self.reading.pause("crowded")
+                self._door.when_room(batch.keys, lambda: self.reading.resume("crowded"))
             self.replies.sent_concerned(batch, intent)
         else:
             self.replies.sent(len(batch.commands))
@@ -257,7 +222,7 @@ class Client(asyncio.Protocol):
         self.replies.settle(holds)
         self._close_if_done()
         if self.replies.backlog <= _MAX_BACKLOG:
-            self.resume("backlog")
+            self.reading.resume("backlog")
 
     # commands that need more than forwarding
 
@@ -267,7 +232,7 @@ class Client(asyncio.Protocol):
     async def _connect(self) -> None:
         await self._door.connected.wait()
         try:
-            self._backend = await connect(self._door.address, lambda: _BackendSide(self))
+            self._backend = await connect(self._door.address, lambda: BackendSide(self))
         except BackendError as error:
             self._task = None
             self.refuse(str(error))
@@ -304,8 +269,8 @@ class Client(asyncio.Protocol):
                     return
         self._task = None
         self._pending_bytes = 0
-        self.resume("pending")
-        self.resume("login")
+        self.reading.resume("pending")
+        self.reading.resume("login")
         self._check_input()
         self._close_if_done()
 
@@ -342,7 +307,7 @@ class Client(asyncio.Protocol):
         while not self._pending and not self.gone:
             self._more.clear()
             self._pending_bytes = 0
-            self.resume("pending")
+            self.reading.resume("pending")
             await self._more.wait()
         if self._pending:
             await self.ask(self._pending.popleft())
