@@ -127,6 +127,7 @@ def _state_of_the_stream(stack: Stack, client: redis.Redis) -> str:
         pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
+@pytest.mark.usefixtures("needs_json")
 def test_nothing_acknowledged_is_lost(stack: Stack, kills: int) -> None:
     rng = random.Random(kills)
     rounds = chain.from_iterable(rng.sample(VICTIMS, len(VICTIMS)) for _ in repeat(None))
