@@ -69,6 +69,19 @@ GB('ShardsIDReader').map(f).run()
     assert b"forcestopped" in door.call("RG.GETRESULTSBLOCKING", execution)[1][0]
 
 
+def test_an_abort_in_the_middle_of_a_call_leaves_no_reply_behind(
+    door: FakeDoor, redis_conn: Connection
+):
+    for n in range(30):
+        loop = f"execute('SET', 'running', {n})\n    while True: execute('PING')"
+        execution = start(door, f"def f(x):\n    {loop}\nGB('ShardsIDReader').map(f).run()")
+        wait_for(lambda n=n: redis_conn.call("GET", "running") == b"%d" % n, what="the function")
+        door.call("RG.ABORTEXECUTION", execution)
+        assert b"forcestopped" in door.call("RG.GETRESULTSBLOCKING", execution)[1][0]
+        echo = f"GB('ShardsIDReader').map(lambda x: execute('ECHO', '{n}')).run()"
+        assert door.results(echo) == [b"%d" % n]
+
+
 @pytest.mark.parametrize(
     "body",
     [
