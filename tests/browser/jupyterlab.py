@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
 from selenium import webdriver
 from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
@@ -19,6 +18,8 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from tests.programs import left_out
 
 _STARTS = 60.0  # seconds that a server or a page may take on a slow machine
 _RUNS = 240.0  # seconds for all cells of a notebook
@@ -38,7 +39,7 @@ def browser_or_skip() -> tuple[str, str]:
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     driver = shutil.which("chromedriver")
     if not browser or not driver:
-        pytest.skip("no Chromium with its driver here (Debian: chromium chromium-driver)")
+        left_out("no Chromium with its driver here (Debian: chromium chromium-driver)")
     return browser, driver
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 from realgears import SHARED_CACHE, MiniGears
 from realmongo import MongoServer
-from realredis import RedisServer
+from realredis import RedisServer, has_json, redis_program
 
 from minigears.executor.redisconn import Connection
 from tests.freeports import free_ports
+from tests.programs import left_out
 
 
 @pytest.fixture
@@ -28,6 +29,13 @@ def start_redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     yield start
     for server in servers:
         server.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def needs_json() -> None:
+    """For a test of JSON documents."""
+    if not has_json():
+        left_out(f"no RedisJSON that loads into {redis_program()}")
 
 
 @pytest.fixture

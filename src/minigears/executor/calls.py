@@ -235,6 +235,9 @@ class BlockingCaller:
         except OSError as error:
             self._drop()
             raise GearsError(f"the connection to Redis is lost: {error}") from error
+        except BaseException:  # an abort: the reply that nobody has read would be the next call's
+            self._drop()
+            raise
 
     def _drop(self) -> None:
         connection: Connection | None = getattr(self._local, "connection", None)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from minigears.executor.calls import Caller
+    from minigears.executor.executions import Execution
     from minigears.executor.prefetch import Prefetch
     from minigears.executor.scripts import Script
     from minigears.executor.sessions import Session
@@ -50,6 +51,8 @@ class Context:
     atomic_depth: int = 0
     prefetch: Prefetch | None = None
     """What was read ahead for it."""
+    execution: Execution | None = None
+    """What it is, where many share the main thread."""
 
 
 current: ContextVar[Context | None] = ContextVar("minigears_context", default=None)

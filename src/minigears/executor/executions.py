@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from minigears.executor import replies
+from minigears.executor import interrupt, replies
 from minigears.executor.errors import ForceStopped
 from minigears.executor.ids import SHARD, to_id, to_number
 from minigears.executor.steps import READ_STEP, Run, Step
@@ -29,6 +29,7 @@ class Execution:
 
     __slots__ = (
         "_on_done",
+        "_shares_thread",
         "_thread",
         "_torn",
         "aborted",
@@ -56,6 +57,7 @@ class Execution:
         self.waits_for: Future[Any] | None = None
         self._thread: int | None = None
         self._torn = False
+        self._shares_thread = False
         self._on_done: list[Callable[[Execution], None]] = []
 
     @property
@@ -82,9 +84,15 @@ class Execution:
         self.aborted = run.aborted
         self.finish(run.errors)
 
+    def begin(self) -> None:
+        """It runs now, in a thread that it shares with others; `finish` has to follow."""
+        self.status = "running"
+        self._shares_thread = True
+
     def finish(self, errors: list[str]) -> None:
         """Mark as ended and tell those who wait."""
         with _changing:
+            interrupt.ended(self)
             self.errors = errors
             self.status = "done"
             waiting, self._on_done = self._on_done, []
@@ -103,6 +111,9 @@ class Execution:
         """Raise `gears.forcestopped` in it; one that has not begun ends without running."""
         with _changing:
             if self.done:
+                return
+            if self._shares_thread:
+                interrupt.stop(self)
                 return
             if self._thread is None:
                 self.aborted = True

@@ -32,22 +32,25 @@ def run_here(
     prefetch: Prefetch | None = None,
 ) -> Execution:
     """Run in this thread, to the end, without a place to wait for coroutines."""
+    execution = gears.executions.new(registration.steps, registration.id, keep)
     context = Context(
         caller,
         registration.session,
         marked=registration.marked,
         command=command,
         prefetch=prefetch,
+        execution=execution,
     )
-    execution = gears.executions.new(registration.steps, registration.id, keep)
     outer = current.get()
     current.set(context)
     try:
         run = _run(gears, registration, context)
         registration.stats.triggered += 1
+        execution.begin()
         started = time.perf_counter()
         execution.results = run.results(registration.steps, records)
         execution.total_ms = (time.perf_counter() - started) * 1000
+        execution.aborted = run.aborted
         execution.finish(run.errors)
         _count(registration, execution)
     finally:

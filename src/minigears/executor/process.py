@@ -17,7 +17,7 @@ from typing import Any
 
 from minigears import logs
 from minigears.address import Address
-from minigears.executor import commands, replies, runtime
+from minigears.executor import commands, interrupt, replies, runtime
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
 from minigears.executor.redisconn import Connection, RedisError
@@ -70,6 +70,7 @@ def _wait_for_redis(address: Address) -> None:
 def _serve(gears: Gears, control: Link, events: Link) -> None:
     runtime.install(gears)
     commands.install(gears)
+    interrupt.install()
     gears.on_interest = lambda interest: control.send(("interest", interest))
     gears.restore()
     threading.Thread(

@@ -76,7 +76,8 @@ class Connection:
         """Whether Redis is still there; to be asked while no reply is due."""
         self._sock.settimeout(0)
         try:
-            return bool(self._sock.recv(1))
+            self._sock.recv(1)
+            return False  # it is closed, or there is a reply that nobody waits for
         except (BlockingIOError, ssl.SSLWantReadError):
             return True  # nothing to read: that is how it should be
         except OSError:

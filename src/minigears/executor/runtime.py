@@ -30,6 +30,7 @@ from minigears.executor.builder import GearsBuilder
 from minigears.executor.calls import to_value, to_words
 from minigears.executor.context import UNSET, CommandContext, Context, current
 from minigears.executor.errors import GearsError, GearsFlatError
+from minigears.executor.interrupt import stop_if_asked
 from minigears.executor.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
 from minigears.executor.running import GearsFuture, call_without_waiting, coroutines
@@ -84,7 +85,9 @@ def execute(*words: Any) -> Any:
             return _gears.execute(argv, context)
         except CommandError as error:
             raise GearsError(f"{error}\r\n") from None
-    return to_value(context.caller.call(_gears.rules.form(argv, context.marked)))
+    reply = context.caller.call(_gears.rules.form(argv, context.marked))
+    stop_if_asked(context)
+    return to_value(reply)
 
 
 def call_next(*words: Any) -> Any:

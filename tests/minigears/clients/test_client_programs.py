@@ -12,6 +12,8 @@ import redis
 from clientprograms import installed, python_with, run
 from realgears import MiniGears
 
+from tests.programs import left_out
+
 HERE = Path(__file__).parent
 NODE_REDIS = "6.3.1"
 SCRIPT = """
@@ -32,6 +34,7 @@ pytestmark = pytest.mark.xdist_group("clients")
         ),
     ],
 )
+@pytest.mark.usefixtures("needs_json")
 def test_redis_py(gears: MiniGears, version: str) -> None:
     python = sys.executable if version == redis.__version__ else python_with(f"redis=={version}")
     assert run(python, HERE / "redispy_session.py", gears.port).strip() == version
@@ -41,7 +44,7 @@ def test_redis_py(gears: MiniGears, version: str) -> None:
 def test_node_redis(gears: MiniGears) -> None:
     node, npm = shutil.which("node"), shutil.which("npm")
     if not (node and npm):
-        pytest.skip("no node and npm on this machine (Debian: apt-get install nodejs npm)")
+        left_out("no node and npm on this machine (Debian: apt-get install nodejs npm)")
     folder = installed(
         f"node-redis-{NODE_REDIS}",
         lambda folder: run(npm, "install", "--prefix", folder, f"redis@{NODE_REDIS}") and None,

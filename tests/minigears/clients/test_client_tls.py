@@ -18,6 +18,7 @@ from realgears import SHARED_CACHE, MiniGears
 from realredis import RedisServer, wait_for
 
 from lab import gearscli
+from tests.programs import left_out
 
 pytestmark = pytest.mark.xdist_group("clients")
 
@@ -46,7 +47,7 @@ def make_certificate(folder: Path, name: str) -> Certificate:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> tuple[Certificate, Certificate]:
     """The server's, and a client's."""
     if not shutil.which("openssl"):
-        pytest.skip("no openssl on this machine (Debian: apt-get install openssl)")
+        left_out("no openssl on this machine (Debian: apt-get install openssl)")
     folder = tmp_path_factory.mktemp("certificates")
     return make_certificate(folder, "server"), make_certificate(folder, "client")
 
@@ -186,9 +187,7 @@ def tls_redis(tmp_path: Path, free_port: int, certificates: Any) -> Iterator[Tls
     # Debian's redis-tools hold all of redis-server, under the name of its tool for RDB files.
     programs = filter(None, map(shutil.which, ("redis-server", "redis-check-rdb")))
     if not any(server.start(program) for program in programs):
-        pytest.skip(
-            "no redis-server with TLS on this machine (Debian: apt-get install redis-tools)"
-        )
+        left_out("no redis-server with TLS on this machine (Debian: apt-get install redis-tools)")
     yield server
     server.stop()
 

@@ -6,7 +6,7 @@ import json
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
@@ -14,6 +14,9 @@ from realgears import MiniGears
 
 PREFIX = "MovieEntity:"
 Document = dict[str, Any]
+
+TITLES = ("Schindler's List", 'Say "Hi"', "Amélie", "','x':'")
+"""What breaks careless JSON."""
 
 _PAUSE = (
     0.1  # seconds that a client gives what it cannot reach, and this machine, before it tries again
@@ -27,14 +30,19 @@ class Writer:
     twice is the same as doing it once.
     """
 
-    def __init__(self, gears: MiniGears, name: str, seed: str):
+    def __init__(self, gears: MiniGears, name: str, seed: str, titles: Sequence[str]):
         self._gears = gears
+        self._titles = titles
         self._name = name
         self._random = random.Random(seed)
         self._version = 0
         self.documents: dict[str, Document | None] = {}
         """Its own keys, as acknowledged; None: deleted."""
         self.acknowledged = 0
+        self.events = 0
+        """Events that the acknowledged writes have raised, at least: those to its own keys."""
+        self.writes = 0
+        """And at most: a shared key may have been gone when it was to be deleted."""
         self.repeated = 0
         self.last_error: redis.RedisError | None = None
         self.given_up = False
@@ -57,6 +65,8 @@ class Writer:
                     client = self._client()
             self.documents.update(outcome)
             self.acknowledged += 1
+            self.events += len(outcome)
+            self.writes += max(1, len(outcome))
         client.close()
 
     def _client(self) -> redis.Redis:
@@ -65,13 +75,13 @@ class Writer:
     def _next(self) -> tuple[Callable[[redis.Redis], Any], dict[str, Document | None]]:
         """One write, and what it makes of this client's own keys."""
         self._version += 1
-        key = f"{PREFIX}{self._name}:{self._random.randrange(20)}"
+        key = f"{PREFIX}{self._name}-{self._random.randrange(20)}"
         before = self.documents.get(key)
         kind = self._random.choice(
             ["set", "field", "field", "delete", "both", "pipeline", "shared"]
         )
         if kind == "shared":
-            shared = f"{PREFIX}shared:{self._random.randrange(5)}"
+            shared = f"{PREFIX}shared-{self._random.randrange(5)}"
             return self._shared(shared, self._document(shared)), {}
         if kind == "delete" and before:
             return lambda client: client.delete(key), {key: None}
@@ -80,7 +90,7 @@ class Writer:
             changed = before | {"version": version}
             return lambda client: client.json().set(key, "$.version", version), {key: changed}
         if kind in ("both", "pipeline"):
-            other = f"{key}:other"
+            other = f"{key}-other"
             return self._two(key, other, transaction=kind == "both")
         document = self._document(key)
         return lambda client: client.json().set(key, "$", document), {key: document}
@@ -108,8 +118,8 @@ class Writer:
         return write, {key: first, other: second}
 
     def _document(self, key: str) -> Document:
-        """A movie with what breaks careless JSON."""
-        title = self._random.choice(["Schindler's List", 'Say "Hi"', "Amélie", "','x':'"])
+        """A movie."""
+        title = self._random.choice(self._titles)
         return {
             "movieId": key.removeprefix(PREFIX),
             "title": title,
@@ -122,8 +132,10 @@ class Writer:
 class Load:
     """Several writers, each in a thread of its own, for as long as the `with` block runs."""
 
-    def __init__(self, gears: MiniGears, seed: str, writers: int = 4):
-        self.writers = [Writer(gears, f"w{n}", f"{seed}/{n}") for n in range(writers)]
+    def __init__(
+        self, gears: MiniGears, seed: str, writers: int = 4, titles: Sequence[str] = TITLES
+    ):
+        self.writers = [Writer(gears, f"w{n}", f"{seed}/{n}", titles) for n in range(writers)]
         self._stop = threading.Event()
         self._threads = [
             threading.Thread(target=writer.write_until, args=(self._stop,), daemon=True)
@@ -147,6 +159,16 @@ class Load:
     def acknowledged(self) -> int:
         """Writes that are acknowledged so far."""
         return sum(writer.acknowledged for writer in self.writers)
+
+    @property
+    def events(self) -> int:
+        """How often functions must have run by now, at least."""
+        return sum(writer.events for writer in self.writers)
+
+    @property
+    def writes(self) -> int:
+        """How often that is enough."""
+        return sum(writer.writes for writer in self.writers)
 
     @property
     def documents(self) -> dict[str, Document | None]:

@@ -38,6 +38,27 @@ def test_large_values(gears_either_way):
         assert client.get("k:large") == value
 
 
+RECORD = """
+GB('KeysReader').foreach(lambda x: execute('SET', 'copy', x['value'])).register(prefix='k:*', mode='sync')
+GB('CommandReader').map(lambda x: x[1]).register(trigger='echo', mode='{mode}', convertToStr=False)
+"""
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_large_values_in_functions(gears, mode):
+    """As a record, as a trigger's argument, as a result."""
+    value = b"x" * (64 << 20)
+    gears.run(RECORD.format(mode=mode))
+    with gears.client(decode_responses=False) as client:
+        client.set("k:large", value)
+        assert client.get("copy") == value
+        assert client.execute_command("RG.TRIGGER", "echo", value) == [value]
+        (got,), errors = client.execute_command(
+            "RG.PYEXECUTE", "GB().map(lambda x: x['value']).run('copy')"
+        )
+        assert (got, errors) == (value, [])
+
+
 def test_blocking_commands_do_not_hold_up_what_came_before(gears_either_way):
     with gears_either_way.raw() as sock, gears_either_way.client() as other:
         sock.sendall(b"SET k:1 1\r\nBLPOP k:list 0\r\n")
@@ -66,6 +87,77 @@ def test_publish_and_subscribe(gears_either_way):
         assert subscriber.get_message(timeout=10)["data"] == "hello"
         subscriber.unsubscribe("news")
         assert subscriber.get_message(timeout=10)["type"] == "unsubscribe"
+
+
+def test_publish_by_pattern(gears_either_way):
+    with gears_either_way.client() as client, client.pubsub() as subscriber:
+        client.set("k:before", 1)
+        subscriber.psubscribe("news.*")
+        assert subscriber.get_message(timeout=10)["type"] == "psubscribe"
+        client.publish("news.today", "hello")
+        got = subscriber.get_message(timeout=10)
+        assert (got["type"], got["pattern"], got["channel"]) == ("pmessage", "news.*", "news.today")
+        subscriber.punsubscribe("news.*")
+        assert subscriber.get_message(timeout=10)["type"] == "punsubscribe"
+
+
+@pytest.mark.parametrize("hello", [b"HELLO 2\r\n", b"HELLO 3\r\n"])
+def test_publish_in_shards(gears_either_way, hello):
+    kind = b">3\r\n" if hello == b"HELLO 3\r\n" else b"*3\r\n"
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        stream = sock.makefile("rb")
+        sock.sendall(hello + b"SET k:1 1\r\nSSUBSCRIBE s\r\nSSUBSCRIBE s\r\n")
+        for _ in range(2):
+            while stream.readline() != b"ssubscribe\r\n":
+                pass
+            assert [stream.readline() for _ in range(3)] == [b"$1\r\n", b"s\r\n", b":1\r\n"]
+        assert other.execute_command("SPUBLISH", "s", "hello") == 1
+        expected = kind + b"$8\r\nsmessage\r\n$1\r\ns\r\n$5\r\nhello\r\n"
+        assert stream.read(len(expected)) == expected
+        sock.sendall(b"SUNSUBSCRIBE s\r\n")
+        expected = kind + b"$12\r\nsunsubscribe\r\n$1\r\ns\r\n:0\r\n"
+        assert stream.read(len(expected)) == expected
+        sock.sendall(b"SET k:1 2\r\n")
+        assert stream.readline() == b"+OK\r\n"
+
+
+def test_writes_after_a_subscription_wait_for_their_functions_again(gears):
+    """Messages are no replies: they must not be counted as such."""
+    gears.run(
+        "GB().foreach(lambda x: execute('INCR', 'count')).register(prefix='k:*', mode='sync')"
+    )
+    with gears.raw() as sock, gears.client() as other:
+        stream = sock.makefile("rb")
+        for n in range(1, 50):
+            sock.sendall(b"SSUBSCRIBE a\r\nPSUBSCRIBE b c\r\n")
+            while (
+                b"psubscribe" not in stream.readline()
+                or b"c" not in stream.readline() + stream.readline()
+            ):
+                pass
+            assert stream.readline() == b":2\r\n"
+            for _ in range(5):
+                other.execute_command("SPUBLISH", "a", "x")
+                other.publish("b", "x")
+            sock.sendall(b"RESET\r\nSET k:1 1\r\n")
+            while stream.readline() != b"+RESET\r\n":
+                pass
+            assert stream.readline() == b"+OK\r\n"
+            assert other.get("count") == str(n)
+
+
+@pytest.mark.parametrize("before", ["SUBSCRIBE c", "MULTI", "MONITOR", "SELECT 3", "HELLO 3"])
+def test_reset(gears_either_way, before):
+    """The connection is as new."""
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        stream = sock.makefile("rb")
+        sock.sendall(f"SET k:0 0\r\n{before}\r\nRESET\r\n".encode())
+        while stream.readline() != b"+RESET\r\n":
+            pass
+        sock.sendall(b"SET k:1 1\r\nHGETALL k:none\r\nECHO end\r\n")
+        replies = [stream.readline() for _ in range(4)]
+        assert replies == [b"+OK\r\n", b"*0\r\n", b"$3\r\n", b"end\r\n"]
+        assert other.get("k:1") == "1"
 
 
 def test_a_connection_that_has_written_can_subscribe_and_write_again(gears_either_way):

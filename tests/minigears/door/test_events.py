@@ -100,6 +100,56 @@ def test_writers_on_redis_own_port_and_expiry(client, gears):
     assert seen(client) == ["set k:direct", "expire k:direct", "expired k:direct"]
 
 
+def test_a_rename_is_two_events(client):
+    client.set("x:1", 1)
+    client.rename("x:1", "k:1")
+    client.rename("k:1", "k:2")
+    client.rename("k:2", "x:2")
+    assert seen(client) == [
+        "rename_to k:1",
+        "rename_from k:1",
+        "rename_to k:2",
+        "rename_from k:2",
+    ]
+
+
+def test_other_databases_raise_nothing(client, gears):
+    with gears.client(db=3) as other:
+        pipe = other.pipeline(transaction=True)
+        pipe.set("k:3", 1).expire("k:3", 100).rename("k:3", "k:4").delete("k:4").execute()
+        other.set("k:moved", 1)
+        other.move("k:moved", 0)
+    client.set("k:1", 1)  # by now the others would be there, too
+    assert seen(client) == ["move_to k:moved", "set k:1"]
+
+
+@pytest.fixture
+def little_memory(gears):
+    """A Redis that evicts what has a time to live once 4 MB more are used."""
+    with gears.client() as client:
+        limit = client.info("memory")["used_memory"] + (4 << 20)
+        client.config_set("maxmemory-policy", "volatile-random")
+        client.config_set("maxmemory", limit)
+        yield client
+        client.config_set("maxmemory", 0)
+        client.config_set("maxmemory-policy", "noeviction")
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_eviction(gears, little_memory, mode):
+    note = NOTE.format(mode=mode)
+    gears.run(note.replace("prefix=", "eventTypes=['evicted'], prefix="))
+    keys = {f"k:{i}" for i in range(1000)}
+    for key in keys:
+        little_memory.set(key, "x" * 10_000, ex=1000)
+
+    def gone():  # what the function writes needs memory, too
+        return sorted(f"evicted {key}" for key in keys - set(little_memory.keys("k:*")))
+
+    assert gone()
+    wait_for(lambda: sorted(seen(little_memory)) == gone(), what="the events")
+
+
 def test_a_sync_function_writes_without_raising_events_again(gears):
     gears.run(
         "GB('KeysReader').foreach(lambda x: execute('INCR', 'k:count')).register(prefix='k:*', mode='sync')"

@@ -18,8 +18,12 @@ GB('ShardsIDReader').map(f).run()
 """
 
 
+def plan(door: FakeDoor, execution: bytes) -> list:
+    return door.call("RG.GETEXECUTION", execution)[0][3]
+
+
 def status(door: FakeDoor, execution: bytes) -> bytes:
-    return door.call("RG.GETEXECUTION", execution)[0][3][1]
+    return plan(door, execution)[1]
 
 
 def start(door: FakeDoor, script: str) -> bytes:
@@ -63,6 +67,58 @@ GB('ShardsIDReader').map(f).run()
     wait_for(lambda: redis_conn.call("GET", "running"))
     door.call("RG.ABORTEXECUTION", execution)
     assert b"forcestopped" in door.call("RG.GETRESULTSBLOCKING", execution)[1][0]
+
+
+def test_an_abort_in_the_middle_of_a_call_leaves_no_reply_behind(
+    door: FakeDoor, redis_conn: Connection
+):
+    for n in range(30):
+        loop = f"execute('SET', 'running', {n})\n    while True: execute('PING')"
+        execution = start(door, f"def f(x):\n    {loop}\nGB('ShardsIDReader').map(f).run()")
+        wait_for(lambda n=n: redis_conn.call("GET", "running") == b"%d" % n, what="the function")
+        door.call("RG.ABORTEXECUTION", execution)
+        assert b"forcestopped" in door.call("RG.GETRESULTSBLOCKING", execution)[1][0]
+        echo = f"GB('ShardsIDReader').map(lambda x: execute('ECHO', '{n}')).run()"
+        assert door.results(echo) == [b"%d" % n]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "while True: pass",
+        "while True: execute('PING')",
+        "import time; time.sleep(3600)",
+        "import re; [re.sub('a', 'b', 'a') for _ in iter(int, 1)]",
+        "with atomic():\n        while True: execute('GET', 'k')",
+    ],
+)
+def test_abort_a_sync_function(door: FakeDoor, redis_conn: Connection, body: str):
+    """Others that wait for the main thread, and those that wait for Redis there, are not hit."""
+    door.script(
+        f"""
+def f(x):
+    execute('SET', 'running', '1')
+    {body}
+GB('KeysReader').foreach(f).register(prefix='bad', mode='sync', readValue=False)
+GB('KeysReader').foreach(lambda x: execute('INCR', 'good')).register(prefix='k*', mode='sync')
+"""
+    )
+    bad, good = door.ids
+    events = [(good, b"k1", "set"), (bad, b"bad", "set"), (good, b"k2", "set")]
+    numbers = door.events(events)
+    wait_for(lambda: redis_conn.call("GET", "running"), what="the function")
+    executions = [row[1] for row in door.call("RG.DUMPEXECUTIONS")]
+    [running] = [e for e in executions if "<function f" in str(plan(door, e))]
+    assert status(door, running) == b"running"
+    assert door.call("RG.ABORTEXECUTION", running) == b"OK"
+    door.wait_done(*numbers)
+    assert redis_conn.call("GET", "good") == b"2"
+    stats = door.stats(bad)
+    assert (stats["numAborted"], stats["numFailures"]) == (1, 0)
+    assert b"gears.forcestopped" in stats["lastError"]
+    assert door.stats(good)["numSuccess"] == 2
+    assert door.call("RG.ABORTEXECUTION", running) == b"OK"  # as of one that is done
+    door.fire(good, b"k3", "set")
 
 
 def test_drop(door: FakeDoor):

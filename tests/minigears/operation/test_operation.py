@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from realgears import MiniGears
 from realredis import wait_for
 
+PAGE = (Path(__file__).resolve().parents[3] / "docs/minigears.md").read_text()
 REGISTER = "GB('KeysReader', desc='counts').foreach(lambda x: execute('INCR', 'n'))" \
     ".register(prefix='k:*', mode='sync')"  # fmt: skip
 FAIL = "GB('KeysReader').foreach(lambda x: 1 / 0).register(prefix='bad:*', mode='sync')"
@@ -99,6 +100,61 @@ def test_metrics_show_a_function_that_does_not_end(own):
             client.execute_command("RG.UNREGISTER", registration[1])
 
 
+LAG = """
+def f(x):
+    if not execute('EXISTS', 'go'):
+        raise Exception('not yet')
+GB('StreamReader', desc='late').foreach(f) \\
+    .register(prefix='s:*', onFailedPolicy='retry', onFailedRetryInterval=1)
+"""
+
+
+def test_metrics_show_how_late_a_stream_is(own):
+    own.run(LAG)
+    lag = ("minigears_stream_lag_seconds", "late", None)
+    with own.client() as client:
+        assert own.metrics()[lag] == 0
+        long_ago = client.time()[0] - 1000
+        client.xadd("s:1", {"n": 1}, id=f"{long_ago}000-0")
+        wait_for(lambda: own.metrics()[lag] >= 1000, what="the lag of a batch that failed")
+        client.set("go", 1)
+        wait_for(lambda: not client.xlen("s:1"), what="the batch")
+        client.xadd("s:1", {"n": 2})
+        wait_for(lambda: own.metrics()[lag] < 1000, what="the lag of a batch in time")
+
+
+LOG = """
+for level in ('debug', 'verbose', 'notice', 'warning'):
+    log('said as ' + level, level=level)
+    log(level, 'the other way round, ' + level)
+log('said as it is')
+"""
+SHOWN = [
+    ("debug", {"debug": "debug", "verbose": "info", "notice": "info", "warning": "warning"}),
+    ("info", {"verbose": "info", "notice": "info", "warning": "warning"}),
+    ("warning", {"warning": "warning"}),
+    ("error", {}),
+]
+
+
+@pytest.mark.parametrize(("level", "shown"), SHOWN)
+def test_what_functions_log_has_its_level(redis_server, tmp_path, level, shown):
+    gears = MiniGears(redis_server, tmp_path, "--log-format", "json", "--log-level", level)
+    gears.start()
+    gears.run(LOG)
+    assert gears.stop() == 0
+    entries = [json.loads(line) for line in gears.log.splitlines()]
+    said = [(e["level"], e["message"]) for e in entries if e["logger"] == "minigears.gears"]
+    expected = [
+        (ours, f"GEARS: {words}{theirs}")
+        for theirs, ours in shown.items()
+        for words in ("said as ", "the other way round, ")
+    ]
+    if "notice" in shown:
+        expected.append(("info", "GEARS: said as it is"))
+    assert said == expected
+
+
 def test_logs_are_json_on_every_line(own):
     own.executor.kill()
     wait_for(lambda: "starting another" in own.log, what="a line of the log")
@@ -156,9 +212,30 @@ def test_a_config_file_that_is_wrong_is_refused(tmp_path, text, message):
     assert message in told.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("REDIS", "http://x", "http://x"),
+        ("LISTEN", "nowhere", "'nowhere' is not HOST:PORT"),
+        ("TLS_CERT", "/no/cert", "'/no/cert' does not exist"),
+        ("TLS_KEY", "/no/key", "'/no/key' does not exist"),
+        ("TLS_CA", "/no/ca", "'/no/ca' does not exist"),
+        ("CACHE", __file__, "is a file"),
+        ("CONFIG", "/no/config", "'/no/config' does not exist"),
+        ("LOG_LEVEL", "loud", "'loud' is not one of"),
+        ("LOG_FORMAT", "xml", "'xml' is not one of"),
+        ("METRICS", "somewhere", "'somewhere' is not HOST:PORT"),
+    ],
+)
+def test_each_option_has_an_environment_variable(name, value, message):
+    told = run(**{f"MINIGEARS_{name}": value})
+    assert told.returncode == 2
+    assert message in " ".join(told.stderr.split())
+    assert f"MINIGEARS_{name}`" in PAGE.replace("`…_", "`MINIGEARS_TLS_")
+
+
 def test_help_names_every_option_of_the_page():
-    page = (Path(__file__).resolve().parents[3] / "docs/minigears.md").read_text()
     told = run("--help", COLUMNS="200").stdout
     options = set(re.findall(r"--[a-z-]+", told)) - {"--help"}
     assert options
-    assert options <= set(re.findall(r"`(--[a-z-]+)", page))
+    assert options <= set(re.findall(r"`(--[a-z-]+)", PAGE))

@@ -12,6 +12,7 @@ from realmongo import MongoServer
 from rgsyncscripts import Recipe
 
 from tests.freeports import free_ports
+from tests.programs import left_out
 
 
 @pytest.fixture
@@ -34,7 +35,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A real PostgreSQL for the tests of a module."""
     programs = postgres_programs()
     if programs is None:
-        pytest.skip("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
+        left_out("no PostgreSQL on this machine (Debian: apt-get install postgresql)")
     server = Postgres(programs, tmp_path_factory.mktemp("postgres"), free_ports(1)[0])
     server.start()
     yield server

@@ -10,7 +10,7 @@ from realmongo import MongoServer
 from realredis import wait_for
 from rgsyncscripts import MONGO, Recipe, json_write_behind, mongo_connector
 
-pytestmark = pytest.mark.xdist_group("rgsync-json")
+pytestmark = [pytest.mark.xdist_group("rgsync-json"), pytest.mark.usefixtures("needs_json")]
 
 NOWHERE = "mongodb://127.0.0.1:1"
 
