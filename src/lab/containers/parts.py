@@ -41,8 +41,12 @@ class Part:
     ports: Mapping[int, int]
     """Its TCP ports, and for each the port of this machine to try first."""
 
-    data: str
-    """The folder in the container that holds its data."""
+    data: tuple[str, ...]
+    """The folders in the container that its image declares as volumes; the first holds its data.
+
+    Each gets a volume with a name and a label. Docker would make one without either, that nobody
+    finds again.
+    """
 
     command: tuple[str, ...] = ()
     """Words for the image's entry point."""
@@ -83,14 +87,14 @@ def parts() -> dict[str, Part]:
             "mongo",
             "MongoDB",
             {MONGO_PORT: first["mongo"]},
-            "/data/db",
+            ("/data/db", "/data/configdb"),
             ("--replSet", REPLICA_SET, "--bind_ip_all"),
         ),
         Part(
             "redis",
             "Redis with Gears",
             {REDIS_PORT: first["minigears"], DIRECT_PORT: first["redis"]},
-            "/data",
+            ("/data",),
             environment={
                 "FAKETTY": "1"
             },  # redis-cli then prints its terminal look, also for `docker exec -i`
@@ -104,6 +108,8 @@ def parts() -> dict[str, Part]:
         }
         port = int(os.environ.get("LAB_PORT_REDISINSIGHT") or INSIGHT_PORT)
         wanted.append(
-            Part("redisinsight", "RedisInsight", {INSIGHT_PORT: port}, "/data", environment=named)
+            Part(
+                "redisinsight", "RedisInsight", {INSIGHT_PORT: port}, ("/data",), environment=named
+            )
         )
     return {part.name: part for part in wanted}
