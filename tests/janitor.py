@@ -73,10 +73,13 @@ def _is_of(folder: Path, thing: Any) -> bool:
 
 
 def _remove(thing: Any) -> None:
+    how: dict[str, bool] = {"force": True}
+    if isinstance(thing, docker.models.containers.Container):
+        how["v"] = True  # and its volumes without a name
+    elif isinstance(thing, docker.models.networks.Network):
+        how = {}
     with contextlib.suppress(docker.errors.APIError):
-        thing.remove() if isinstance(thing, docker.models.networks.Network) else thing.remove(
-            force=True
-        )
+        thing.remove(**how)
 
 
 def clean(folder: Path) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.models.containers import Container
 
 import docker
 import lab
@@ -58,6 +59,24 @@ def left_of(engine: docker.DockerClient, fother_one: Path) -> list[str]:
         engine.volumes.list(filters=mine),
     )
     return [thing.name for found in kinds for thing in found]
+
+
+def parts_of(engine: docker.DockerClient, fother_one: Path) -> dict[str, Container]:
+    """The containers of the stack in `fother_one` by part, in whatever state they are."""
+    mine = {"label": f"{containers.HOME}={fother_one}"}
+    found = engine.containers.list(all=True, filters=mine, ignore_removed=True)
+    return {container.labels["write-behind.lab.part"]: container for container in found}
+
+
+def volumes_of(found: Iterable[Container]) -> set[str]:
+    """The volumes that containers use, those without a name of ours, too."""
+    mounts = [mount for container in found for mount in container.attrs["Mounts"]]
+    return {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
+
+
+def all_volumes(engine: docker.DockerClient) -> set[str]:
+    """Every volume that the daemon has."""
+    return {volume.name for volume in engine.volumes.list()}
 
 
 def run_docker(*words: str) -> str:

@@ -135,6 +135,7 @@ def test_a_container_that_died_at_start_shows_its_log(home, monkeypatch):
     line = found("Redis with Gears")
     assert line.level is Level.BAD
     assert "ended with code 2" in line.detail
+    assert "Error: --listen 0.0.0.0:6380 is open to others" in line.detail
     assert "docker logs wb-" in line.mend
 
 
