@@ -19,15 +19,14 @@ from lab.containers.engine import connect
 from lab.stack import connect_redis
 from tests import janitor
 from tests.containers.conftest import environment, left_of
-from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
+from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES, compose_command
 from tests.freeports import free_ports
 from tests.notebooks.book import NOTEBOOKS
 from tests.notebooks.running import run
 from tests.project.files import REPOSITORY
-from tests.project.test_compose import compose_command
 
 pytestmark = [
-    pytest.mark.containers,
+    pytest.mark.containers("compose"),
     pytest.mark.timeout(600),
     pytest.mark.xdist_group("compose"),
 ]

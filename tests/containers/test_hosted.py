@@ -16,11 +16,11 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import run_docker
+from tests.docker_here import BASE_IMAGE
 from tests.project.files import REPOSITORY
 
-pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.containers("base"), pytest.mark.long, pytest.mark.timeout(900)]
 
-BASE = "write-behind/base:bookworm"
 DEVCONTAINER = "write-behind-test/devcontainer:latest"
 CERTIFICATES = Path("/etc/ssl/certs")
 TRUST = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"]
@@ -65,13 +65,13 @@ def test_binder(engine, clone):
     .binder/start jupyter execute notebooks/04_hello_gears.ipynb
     lab status && lab down
     """
-    assert "minigears" in in_container(BASE, clone, script, user="1000:1000")
+    assert "minigears" in in_container(BASE_IMAGE, clone, script, user="1000:1000")
 
 
 def test_devcontainer(engine, clone):
     settings = json.loads((clone / ".devcontainer" / "devcontainer.json").read_text())
     folder = clone / ".devcontainer"
-    build = ["build", "--quiet", "--build-arg", f"BASE={BASE}", "--tag", DEVCONTAINER]
+    build = ["build", "--quiet", "--build-arg", f"BASE={BASE_IMAGE}", "--tag", DEVCONTAINER]
     run_docker(*build, "--file", str(folder / settings["build"]["dockerfile"]), str(folder))
     try:
         script = (
