@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -82,3 +83,28 @@ def all_volumes(engine: docker.DockerClient) -> set[str]:
 def run_docker(*words: str) -> str:
     """Run the docker command and return what it printed."""
     return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout
+
+
+INSIGHT = "write-behind-test/redisinsight:latest"
+"""A web server that takes RedisInsight's place: its port, its page of health, its volume, and wget,
+which the health check of docker-compose.yml calls."""
+
+_INSIGHT = f"""
+FROM {MONGO_IMAGE}
+USER root
+RUN mkdir -p /web/api/health && echo up >/web/api/health/index.html && printf '%s\\n' '#!/bin/sh' \\
+ 'exec python3 -c "import sys, urllib.request; urllib.request.urlopen(sys.argv[-1])" "$@"' \\
+ >/usr/local/bin/wget && chmod +x /usr/local/bin/wget
+HEALTHCHECK NONE
+VOLUME /data
+EXPOSE 5540
+STOPSIGNAL SIGINT
+ENTRYPOINT ["python3", "-m", "http.server", "5540", "--directory", "/web"]
+"""
+
+
+@pytest.fixture(scope="session")
+def insight_image(engine: docker.DockerClient) -> str:
+    """The image that takes RedisInsight's place."""
+    engine.images.build(fileobj=io.BytesIO(_INSIGHT.encode()), tag=INSIGHT, rm=True)
+    return INSIGHT

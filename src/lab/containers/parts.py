@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,9 @@ DIRECT_PORT = 6380
 
 MONGO_PORT = 27017
 INSIGHT_PORT = 5540
+
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Fetches pages of this machine, whatever proxy the environment names."""
 
 REPLICA_SET = "rs0"
 """The name of MongoDB's replica set of one member."""
@@ -61,6 +65,10 @@ class Part:
         elif self.name == "mongo":
             SERVICES["mongo"].ping(home, ports[MONGO_PORT])
             _have_primary(ports[MONGO_PORT])
+        elif self.name == "redisinsight":
+            health = f"http://{LOOPBACK}:{ports[INSIGHT_PORT]}/api/health/"
+            with _DIRECTLY.open(health, timeout=PATIENCE):
+                pass
 
 
 def _have_primary(port: int) -> None:

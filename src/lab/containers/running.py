@@ -164,7 +164,8 @@ def _one(name: str) -> Container:
             "act on both."
         )
     if name not in known:
-        raise LabError(f"There is no service {name!r}; there are: {', '.join(known)}.")
+        more = "" if "redisinsight" in known else "; LAB_REDISINSIGHT=1 adds RedisInsight"
+        raise LabError(f"There is no service {name!r}; there are: {', '.join(known)}{more}.")
     container = found().get(name)
     if container is None:
         raise LabError("The stack has not been started. Call lab.up() first.")
