@@ -16,6 +16,7 @@ import lab
 from lab import containers, lifecycle
 from lab.containers.engine import connect
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
+from tests.sandbox import REPOSITORY
 
 
 @pytest.fixture(scope="session")
@@ -108,3 +109,29 @@ def insight_image(engine: docker.DockerClient) -> str:
     """The image that takes RedisInsight's place."""
     engine.images.build(fileobj=io.BytesIO(_INSIGHT.encode()), tag=INSIGHT, rm=True)
     return INSIGHT
+
+
+_CERTIFICATES = Path("/etc/ssl/certs")
+CERTIFICATES = [f"{_CERTIFICATES}:{_CERTIFICATES}:ro"] if _CERTIFICATES.is_dir() else []
+"""The volume with which a container that installs packages gets the host's certificates, since some
+networks sign what passes with a certificate of their own."""
+
+TRUST = {
+    name: str(_CERTIFICATES / "ca-certificates.crt")
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+    if CERTIFICATES
+}
+"""The variables that go with them."""
+
+
+@pytest.fixture
+def clone() -> Path:
+    """The files that are committed or would be, in a folder that any user may write."""
+    folder = Path(tempfile.mkdtemp(prefix="hosted-"))
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True).stdout
+    pack = ["tar", "--create", "--null", "--files-from=-", "--ignore-failed-read"]
+    packed = subprocess.run(pack, cwd=REPOSITORY, input=names, check=True, capture_output=True)
+    subprocess.run(["tar", "--extract"], cwd=folder, input=packed.stdout, check=True)
+    subprocess.run(["chmod", "-R", "a+rwX", folder], check=True)
+    return folder
