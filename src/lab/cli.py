@@ -127,7 +127,7 @@ def kit() -> None:
 @click.option("--image", "images", multiple=True, help="An image to take along; may be repeated.")
 @_mended
 def kit_build(folder: Path, images: tuple[str, ...]) -> None:
-    """Collect a kit in FOLDER for machines like this one: about 400 MB, two minutes."""
+    """Collect a kit in FOLDER for machines like this one: about 260 MB, two minutes."""
     from lab.kit.building import build
 
     made = build(folder.absolute(), images)

@@ -135,7 +135,9 @@ def test_the_course_runs_from_a_kit_with_the_network_off(tmp_path):
     if docker:
         subprocess.run(["docker", "rmi", SAVED], check=True, capture_output=True)
     course = Path(tempfile.mkdtemp(prefix="c-"))  # a short path: sockets lie inside
-    offline(f"PYTHON={sys.executable} sh {kit}/install.sh {course}")
+    said = offline(f"PYTHON={sys.executable} sh {kit}/install.sh {course}")
+    assert "nothing is downloaded" in said
+    assert "350 MB" not in said
     if docker:
         subprocess.run(["docker", "rmi", SAVED], check=True, capture_output=True)  # it was loaded
     shutil.rmtree(kit)  # the stick is taken out
@@ -156,8 +158,11 @@ def lab_command(*words: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def offline(line: str) -> None:
-    """Run a line where there is no network but loopback, nor any cache of packages."""
+def offline(line: str) -> str:
+    """Run a line where there is no network but loopback, nor any cache of packages.
+
+    Returns what it printed.
+    """
     home = tempfile.mkdtemp()
     done = subprocess.run(
         ["unshare", "--net", "sh", "-c", f"ip link set lo up && {line}"],
@@ -166,3 +171,4 @@ def offline(line: str) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    return done.stdout
