@@ -90,8 +90,8 @@ INSIGHT = "write-behind-test/redisinsight:latest"
 """A web server that takes RedisInsight's place: its port, its page of health, its volume, and wget,
 which the health check of docker-compose.yml calls."""
 
-_INSIGHT = f"""
-FROM {MONGO_IMAGE}
+_INSIGHT = """
+FROM write-behind/minigears:latest
 USER root
 RUN mkdir -p /web/api/health && echo up >/web/api/health/index.html && printf '%s\\n' '#!/bin/sh' \\
  'exec python3 -c "import sys, urllib.request; urllib.request.urlopen(sys.argv[-1])" "$@"' \\

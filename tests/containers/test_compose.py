@@ -78,10 +78,20 @@ def test_data_survive_down_and_up(project, external):
     assert again.db.movies.count_documents({}) == 1
 
 
-def test_a_stack_of_the_lab_leaves_it_alone(project, external, engine, monkeypatch):
+@pytest.fixture
+def untouched(project, external) -> Iterator[lab.Stack]:
+    """The class's stack with data of a learner's, which are there afterwards; nothing was restarted."""
+    movie = {"movieId": "the learner's"}
     external.redis.set("whose", "the learner's")
-    external.db.movies.insert_one({"movieId": "the learner's"})
+    external.db.movies.replace_one(movie, movie, upsert=True)
     before = started(project)
+    yield external
+    assert started(project) == before
+    assert external.redis.get("whose") == "the learner's"
+    assert external.db.movies.count_documents(movie) == 1
+
+
+def test_a_stack_of_the_lab_leaves_it_alone(untouched, engine):
     beside = Path(tempfile.mkdtemp(prefix="lab-"))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(beside, REDIS_IMAGES[0]).items():
@@ -92,11 +102,8 @@ def test_a_stack_of_the_lab_leaves_it_alone(project, external, engine, monkeypat
         lab.reset()
         lab.kill("redis")
         lab.down(data=True)
-    assert stack.redis_url != external.redis_url
+    assert stack.redis_url != untouched.redis_url
     assert left_of(engine, beside) == []
-    assert started(project) == before
-    assert external.redis.get("whose") == "the learner's"
-    assert external.db.movies.count_documents({"movieId": "the learner's"}) == 1
 
 
 RUN_BESIDE = f"""
@@ -115,19 +122,13 @@ def test_inner(kind, monkeypatch):
 
 
 def test_a_run_of_tests_leaves_it_alone_though_the_environment_names_it(
-    project, external, tmp_path_factory
+    project, untouched, tmp_path_factory
 ):
-    external.redis.set("whose", "the learner's")
-    external.db.movies.insert_one({"movieId": "the learner's"})
-    before = started(project)
     base = tmp_path_factory.mktemp("r")  # short: sockets lie inside
     with inner_run(base, RUN_BESIDE, **project.variables()) as run:
         said, _ = run.process.communicate()
     assert run.process.returncode == 0, said
     assert "2 passed" in said
-    assert started(project) == before
-    assert external.redis.get("whose") == "the learner's"
-    assert external.db.movies.count_documents({"movieId": "the learner's"}) == 1
 
 
 def lines_of_notebook_07() -> list[str]:

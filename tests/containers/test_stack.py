@@ -172,5 +172,5 @@ def test_other_containers_and_volumes_are_not_touched(engine, home, stack):
         assert other.status == "running"
         assert engine.volumes.get(volume.name)
     finally:
-        other.remove(force=True)
+        other.remove(force=True, v=True)
         volume.remove()
