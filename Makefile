@@ -1,5 +1,6 @@
 # The course in two commands: `make lab` to learn, `make test` to test. `make` alone lists all.
-# Everything is written inside this folder: .venv, .lab (the stack's data) and .cache.
+# Everything is written inside this folder: .venv, .lab (the stack's data) and .cache. Only the stack
+# in containers has images and volumes, which Docker keeps.
 #   PYTHON=python3.12   the interpreter to set up with (default: the first of 3.10 to 3.13)
 #   WORKERS=2           test processes side by side
 

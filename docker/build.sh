@@ -7,15 +7,19 @@
 set -eu
 cd "$(dirname "$0")/.."
 python=3.11 # of the base
-platform=$(uname -m)-manylinux_2_31
-platforms=$(for glibc in 2014 _2_17 _2_24 _2_28 _2_31; do echo "--platform manylinux${glibc}_$(uname -m)"; done)
 context=.cache/images
 uv=".venv/bin/uv --quiet"
 
-docker version >/dev/null 2>&1 || {
+processor=$(docker version --format '{{.Server.Arch}}' 2>/dev/null) || {
     echo 'docker/build.sh: the Docker daemon does not answer. `lab doctor` says why.' >&2
     exit 1
 }
+case $processor in # as wheels call it
+amd64) processor=x86_64 ;;
+arm64) processor=aarch64 ;;
+esac
+platform=$processor-manylinux_2_31
+platforms=$(for glibc in 2014 _2_17 _2_24 _2_28 _2_31; do echo "--platform manylinux${glibc}_$processor"; done)
 
 packages() { # group, folder: the packages of a group of uv.lock, for the image's Python
     $uv export --frozen --no-hashes --only-group "$1" --output-file "$context/$1.txt" >/dev/null

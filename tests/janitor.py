@@ -72,11 +72,15 @@ def _is_of(folder: Path, thing: Any) -> bool:
     return home.startswith(f"{folder}/") or project == folder.name
 
 
-def _remove(thing: Any) -> None:
+def remove(thing: Any) -> None:
+    """Remove a container, with its volumes that have no name, or a network, or a volume."""
+    how: dict[str, bool] = {"force": True}
+    if isinstance(thing, docker.models.containers.Container):
+        how["v"] = True  # and its volumes without a name
+    elif isinstance(thing, docker.models.networks.Network):
+        how = {}
     with contextlib.suppress(docker.errors.APIError):
-        thing.remove() if isinstance(thing, docker.models.networks.Network) else thing.remove(
-            force=True
-        )
+        thing.remove(**how)
 
 
 def clean(folder: Path) -> None:
@@ -87,7 +91,7 @@ def clean(folder: Path) -> None:
                 process.kill()
         psutil.wait_procs(left, timeout=5)
     for thing in docker_things(folder):  # containers come first: the others are free then
-        _remove(thing)
+        remove(thing)
     shutil.rmtree(folder, ignore_errors=True)
 
 

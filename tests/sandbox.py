@@ -117,7 +117,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # Tests that start a stack make a folder for it. This is for the one that forgets: it must not
     # find the learner's. Nor must a test's stack take the ports that a learner's would take.
     os.environ["LAB_HOME"] = str(Path(os.environ[janitor.MARK], f"lab-{worker}"))
-    for number, service in enumerate(("MINIGEARS", "REDIS", "MONGO")):
+    for number, service in enumerate(("MINIGEARS", "REDIS", "MONGO", "REDISINSIGHT")):
         os.environ[f"LAB_PORT_{service}"] = str(_FIRST_PORT + os.getpid() % 1000 * 10 + number)
 
 

@@ -76,7 +76,11 @@ install_uv() {
 is_current && exit 0
 find_python
 echo "==> Setting up .venv with Python $(version_of "$python"), $python"
-echo "    The first time downloads about 350 MB and takes a minute or two; later it takes seconds."
+if [ -d "$wheels" ]; then
+    echo "    From the kit's packages in $wheels; nothing is downloaded. It takes half a minute."
+else
+    echo "    The first time downloads about 350 MB and takes a minute or two; later it takes seconds."
+fi
 if [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" != "$(pwd)" ]; then
     rm -rf .venv # the folder was moved or copied
 fi

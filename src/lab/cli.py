@@ -49,6 +49,7 @@ def main() -> None:
     LAB_STACK   embedded (default), containers or external
     LAB_HOME    the stack's folder (default: .lab in the repository)
     LAB_PORT_MINIGEARS, LAB_PORT_REDIS, LAB_PORT_MONGO   the ports to try first
+    LAB_REDISINSIGHT=1, LAB_PORT_REDISINSIGHT            RedisInsight too, in containers
     LAB_CACHE   what can be downloaded again (default: .cache in the repository)
     """
 
@@ -126,7 +127,7 @@ def kit() -> None:
 @click.option("--image", "images", multiple=True, help="An image to take along; may be repeated.")
 @_mended
 def kit_build(folder: Path, images: tuple[str, ...]) -> None:
-    """Collect a kit in FOLDER for machines like this one: about 400 MB, two minutes."""
+    """Collect a kit in FOLDER for machines like this one: about 260 MB, two minutes."""
     from lab.kit.building import build
 
     made = build(folder.absolute(), images)
@@ -166,12 +167,12 @@ def gears_cli(words: tuple[str, ...]) -> None:
 
 
 @main.command()
-@click.argument("service", type=click.Choice(list(SERVICES)))
+@click.argument("service", type=click.Choice([*SERVICES, "redisinsight"]))
 @click.option("-f", "--follow", is_flag=True, help="Go on as the log grows.")
 @click.option("-n", "--lines", default=50, show_default=True, help="How many lines.")
 @_mended
 def logs(service: str, follow: bool, lines: int) -> None:
-    """Show the end of a service's log."""
+    """Show the end of a service's log. RedisInsight is a service of containers only."""
     words = lifecycle.log_command(service, lines, follow)
     try:
         sys.exit(subprocess.run(words).returncode)

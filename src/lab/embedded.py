@@ -95,7 +95,7 @@ def status() -> State:
 
 def log_command(name: str, lines: int, follow: bool) -> list[str]:
     """Return the words that show the end of a service's log in a terminal."""
-    log = SERVICES[name].log(paths.home())
+    log = _service(name).log(paths.home())
     if not log.exists():
         raise LabError(f"There is no log of {name} yet: start the stack with `lab up`.")
     return ["tail", f"-n{lines}", *(["-F"] if follow else []), str(log)]
@@ -115,11 +115,16 @@ def check_disk(home: Path, least: int = _MIN_FREE) -> None:
         )
 
 
+def _service(name: str) -> Service:
+    if name not in SERVICES:
+        raise LabError(f"There is no service {name!r}; there are: {', '.join(SERVICES)}.")
+    return SERVICES[name]
+
+
 @contextlib.contextmanager
 def _changing(name: str) -> Iterator[tuple[Path, State, Service]]:
     """Hold the lock while one service of a stack that was started is changed."""
-    if name not in SERVICES:
-        raise LabError(f"There is no service {name!r}; there are: {', '.join(SERVICES)}.")
+    _service(name)
     home = paths.home()
     with statefile.locked(home):
         state = statefile.read(home)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from docker.models.containers import Container
 
 import docker
 import lab
 from lab import containers, lifecycle
 from lab.containers.engine import connect
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
+from tests.sandbox import REPOSITORY
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +63,75 @@ def left_of(engine: docker.DockerClient, fother_one: Path) -> list[str]:
     return [thing.name for found in kinds for thing in found]
 
 
+def parts_of(engine: docker.DockerClient, fother_one: Path) -> dict[str, Container]:
+    """The containers of the stack in `fother_one` by part, in whatever state they are."""
+    mine = {"label": f"{containers.HOME}={fother_one}"}
+    found = engine.containers.list(all=True, filters=mine, ignore_removed=True)
+    return {container.labels["write-behind.lab.part"]: container for container in found}
+
+
+def volumes_of(found: Iterable[Container]) -> set[str]:
+    """The volumes that containers use, those without a name of ours, too."""
+    mounts = [mount for container in found for mount in container.attrs["Mounts"]]
+    return {mount["Name"] for mount in mounts if mount["Type"] == "volume"}
+
+
+def all_volumes(engine: docker.DockerClient) -> set[str]:
+    """Every volume that the daemon has."""
+    return {volume.name for volume in engine.volumes.list()}
+
+
 def run_docker(*words: str) -> str:
     """Run the docker command and return what it printed."""
     return subprocess.run(["docker", *words], check=True, capture_output=True, text=True).stdout
+
+
+INSIGHT = "write-behind-test/redisinsight:latest"
+"""A web server that takes RedisInsight's place: its port, its page of health, its volume, and wget,
+which the health check of docker-compose.yml calls."""
+
+_INSIGHT = """
+FROM write-behind/minigears:latest
+USER root
+RUN mkdir -p /web/api/health && echo up >/web/api/health/index.html && printf '%s\\n' '#!/bin/sh' \\
+ 'exec python3 -c "import sys, urllib.request; urllib.request.urlopen(sys.argv[-1])" "$@"' \\
+ >/usr/local/bin/wget && chmod +x /usr/local/bin/wget
+HEALTHCHECK NONE
+VOLUME /data
+EXPOSE 5540
+STOPSIGNAL SIGINT
+ENTRYPOINT ["python3", "-m", "http.server", "5540", "--directory", "/web"]
+"""
+
+
+@pytest.fixture(scope="session")
+def insight_image(engine: docker.DockerClient) -> str:
+    """The image that takes RedisInsight's place."""
+    engine.images.build(fileobj=io.BytesIO(_INSIGHT.encode()), tag=INSIGHT, rm=True)
+    return INSIGHT
+
+
+_CERTIFICATES = Path("/etc/ssl/certs")
+CERTIFICATES = [f"{_CERTIFICATES}:{_CERTIFICATES}:ro"] if _CERTIFICATES.is_dir() else []
+"""The volume with which a container that installs packages gets the host's certificates, since some
+networks sign what passes with a certificate of their own."""
+
+TRUST = {
+    name: str(_CERTIFICATES / "ca-certificates.crt")
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT")
+    if CERTIFICATES
+}
+"""The variables that go with them."""
+
+
+@pytest.fixture
+def clone() -> Path:
+    """The files that are committed or would be, in a folder that any user may write."""
+    folder = Path(tempfile.mkdtemp(prefix="hosted-"))
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True).stdout
+    pack = ["tar", "--create", "--null", "--files-from=-", "--ignore-failed-read"]
+    packed = subprocess.run(pack, cwd=REPOSITORY, input=names, check=True, capture_output=True)
+    subprocess.run(["tar", "--extract"], cwd=folder, input=packed.stdout, check=True)
+    subprocess.run(["chmod", "-R", "a+rwX", folder], check=True)
+    return folder

@@ -1,13 +1,13 @@
 """The compose file with our images: brought up, used as the external stack, and taken down.
 
-And a class's compose stack, with data, beside which a stack of the lab comes and goes.
+And a class's compose stack, with data, beside which stacks of the lab and runs of tests come and go.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
+import re
 import tempfile
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,81 +15,21 @@ import pytest
 
 import lab
 from lab import lifecycle
-from lab.containers.engine import connect
 from lab.stack import connect_redis
-from tests import janitor
-from tests.containers.conftest import environment, left_of
+from tests.containers.compose import Project
+from tests.containers.conftest import environment, left_of, volumes_of
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
-from tests.freeports import free_ports
-from tests.notebooks.book import NOTEBOOKS
+from tests.inner import inner_run
+from tests.notebooks.book import FOLDER, NOTEBOOKS, Book
 from tests.notebooks.running import run
-from tests.project.files import REPOSITORY
-from tests.project.test_compose import compose_command
 
 pytestmark = [
-    pytest.mark.containers,
+    pytest.mark.containers("compose"),
     pytest.mark.timeout(600),
     pytest.mark.xdist_group("compose"),
 ]
 
 PASSWORD = "not-a-secret-of-anyone"
-
-
-class Project:
-    """One project of docker compose, with a name, ports, containers and volumes of its own."""
-
-    def __init__(self, password: str = "") -> None:
-        self.name = Path(os.environ[janitor.MARK]).name  # by which the janitor knows it
-        self.redis_port, self.mongo_port = free_ports(2)
-        self.password = password
-        self._env = {
-            **os.environ,
-            "COMPOSE_PROJECT_NAME": self.name,
-            "REDIS_IMAGE": REDIS_IMAGES[0],
-            "MONGO_IMAGE": MONGO_IMAGE,
-            "REDIS_PORT": str(self.redis_port),
-            "MONGO_PORT": str(self.mongo_port),
-            "REDIS_PASSWORD": password,
-        }
-
-    def compose(self, *words: str) -> None:
-        """Run docker compose, old or new, with this project."""
-        command = compose_command()
-        assert command, "docker compose is not installed"
-        words = (*command, "-f", "docker-compose.yml", *words)
-        done = subprocess.run(words, cwd=REPOSITORY, env=self._env, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-
-    def up(self) -> None:
-        """Start it. Redis waits for a MongoDB that is healthy; we wait for Redis."""
-        self.compose("up", "-d")
-        engine_wait(self.containers()["redis"])
-
-    def containers(self) -> dict:
-        """The containers by service."""
-        filters = {"label": f"com.docker.compose.project={self.name}"}
-        found = connect().containers.list(all=True, filters=filters)
-        return {one.labels["com.docker.compose.service"]: one for one in found}
-
-    def variables(self) -> dict[str, str]:
-        """What leads notebooks to it, as .env.example says."""
-        login = f":{self.password}@" if self.password else ""
-        return {
-            "LAB_STACK": "external",
-            "LAB_REDIS_URL": f"redis://{login}127.0.0.1:{self.redis_port}",
-            "LAB_MONGO_URL": f"mongodb://127.0.0.1:{self.mongo_port}/?directConnection=true",
-            "LAB_RECIPE_MONGO_URL": "mongodb://mongo:27017",
-        }
-
-
-def engine_wait(container) -> None:
-    """Wait until Docker calls a container healthy."""
-    while True:
-        container.reload()
-        health = container.attrs["State"]["Health"]["Status"]
-        assert container.status == "running", container.logs().decode()
-        if health == "healthy":
-            return
 
 
 @pytest.fixture(scope="module")
@@ -99,10 +39,7 @@ def project(engine) -> Iterator[Project]:
         made.up()
         yield made
     finally:
-        made.compose("down", "--volumes")
-    assert made.containers() == {}
-    assert not engine.volumes.list(filters={"label": f"com.docker.compose.project={made.name}"})
-    assert not engine.networks.list(filters={"label": f"com.docker.compose.project={made.name}"})
+        made.down()
 
 
 @pytest.fixture
@@ -131,6 +68,8 @@ def test_data_survive_down_and_up(project, external):
     external.redis.set("kept", "yes")
     external.db.movies.delete_many({})
     external.db.movies.insert_one({"movieId": "1"})
+    volumes = volumes_of(project.containers().values())
+    assert all(name.startswith(f"{project.name}_") for name in volumes)  # none without a name
     project.compose("down")
     assert project.containers() == {}
     project.up()
@@ -139,10 +78,20 @@ def test_data_survive_down_and_up(project, external):
     assert again.db.movies.count_documents({}) == 1
 
 
-def test_a_stack_of_the_lab_leaves_it_alone(project, external, engine, monkeypatch):
+@pytest.fixture
+def untouched(project, external) -> Iterator[lab.Stack]:
+    """The class's stack with data of a learner's, which are there afterwards; nothing was restarted."""
+    movie = {"movieId": "the learner's"}
     external.redis.set("whose", "the learner's")
-    external.db.movies.insert_one({"movieId": "the learner's"})
+    external.db.movies.replace_one(movie, movie, upsert=True)
     before = started(project)
+    yield external
+    assert started(project) == before
+    assert external.redis.get("whose") == "the learner's"
+    assert external.db.movies.count_documents(movie) == 1
+
+
+def test_a_stack_of_the_lab_leaves_it_alone(untouched, engine):
     beside = Path(tempfile.mkdtemp(prefix="lab-"))
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(beside, REDIS_IMAGES[0]).items():
@@ -153,11 +102,52 @@ def test_a_stack_of_the_lab_leaves_it_alone(project, external, engine, monkeypat
         lab.reset()
         lab.kill("redis")
         lab.down(data=True)
-    assert stack.redis_url != external.redis_url
+    assert stack.redis_url != untouched.redis_url
     assert left_of(engine, beside) == []
-    assert started(project) == before
-    assert external.redis.get("whose") == "the learner's"
-    assert external.db.movies.count_documents({"movieId": "the learner's"}) == 1
+
+
+RUN_BESIDE = f"""
+import pytest
+import lab
+
+@pytest.mark.parametrize("kind", ["embedded", "containers"])
+def test_inner(kind, monkeypatch):
+    monkeypatch.setenv("LAB_REDIS_IMAGE", {REDIS_IMAGES[0]!r})
+    monkeypatch.setenv("LAB_MONGO_IMAGE", {MONGO_IMAGE!r})
+    lab.up() if kind == "embedded" else lab.up(kind)
+    lab.prepare("movies")
+    lab.reset()
+    lab.down(data=True)
+"""
+
+
+def test_a_run_of_tests_leaves_it_alone_though_the_environment_names_it(
+    project, untouched, tmp_path_factory
+):
+    base = tmp_path_factory.mktemp("r")  # short: sockets lie inside
+    with inner_run(base, RUN_BESIDE, **project.variables()) as run:
+        said, _ = run.process.communicate()
+    assert run.process.returncode == 0, said
+    assert "2 passed" in said
+
+
+def lines_of_notebook_07() -> list[str]:
+    """The lines with docker compose that the notebook's section on RedisInsight shows."""
+    book = Book(FOLDER / "07_inspect_the_streams.ipynb")
+    (section,) = [s for s in book.sections() if s.title == "Look with RedisInsight"]
+    return re.findall(r"docker compose [^`\n]+", section.prose)
+
+
+def test_the_lines_of_notebook_07(project, external, insight_image):
+    start, stop, start_again = lines_of_notebook_07()
+    project.type(start)
+    with urllib.request.urlopen(f"http://127.0.0.1:{project.insight_port}/") as page:
+        assert page.status == 200
+    project.type(stop)
+    assert project.containers()["mongo"].status == "exited"
+    external.redis.set("written", "meanwhile")
+    project.type(start_again)
+    assert external.mongo.admin.command("ping")
 
 
 def started(project: Project) -> dict[str, tuple[str, str]]:

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 import pytest
 
 import lab
+from lab import containers
 from lab.containers import checkup, engine
 from lab.findings import Finding, Level
 from tests.containers.conftest import run_docker
+from tests.docker_here import MONGO_IMAGE
 from tests.freeports import free_ports
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
@@ -63,14 +65,25 @@ def test_the_daemon_does_not_run(home, monkeypatch):
 
 @only_root
 def test_no_permission_on_the_socket(home):
-    engine.connect()  # imports what it needs, which the other user may not read
+    lab.doctor()  # imports what it needs, which the other user may not read
     engine._client.cache_clear()
     os.seteuid(65534)  # nobody
     try:
-        with pytest.raises(engine.NoPermission, match="usermod -aG docker"):
-            engine.connect()
+        line = found("Docker")
     finally:
         os.seteuid(0)
+    assert line.level is Level.BAD
+    assert "may not talk to Docker" in line.detail
+    assert "usermod -aG docker" in line.mend
+
+
+def test_no_docker_command_while_the_daemon_runs(home, monkeypatch):
+    assert "docker command" not in [line.what for line in lab.doctor().findings]
+    monkeypatch.setenv("PATH", "/nowhere")
+    line = found("docker command")
+    assert line.level is Level.BAD
+    assert "not on the PATH" in line.detail
+    assert "Install it" in line.mend
 
 
 def test_an_image_that_is_missing_while_the_registry_is_out_of_reach(home, monkeypatch):
@@ -121,9 +134,10 @@ def test_a_port_that_is_taken(home, monkeypatch):
     assert "next free port" in line.mend
 
 
-def test_a_disk_that_is_nearly_full(engine):
+def test_a_disk_that_is_nearly_full(engine, home, monkeypatch):
     free = shutil.disk_usage(engine.info()["DockerRootDir"]).free
-    (line,) = checkup.disk(least=free * 2)
+    monkeypatch.setattr(checkup, "LEAST_DISK", free * 2)
+    line = found("Docker's disk")
     assert line.level is Level.BAD
     assert "docker system prune" in line.mend
 
@@ -135,7 +149,20 @@ def test_a_container_that_died_at_start_shows_its_log(home, monkeypatch):
     line = found("Redis with Gears")
     assert line.level is Level.BAD
     assert "ended with code 2" in line.detail
+    assert "Error: --listen 0.0.0.0:6380 is open to others" in line.detail
     assert "docker logs wb-" in line.mend
+
+
+def test_a_container_that_ran_out_of_memory(home):
+    limits = ["--memory", "16m", "--memory-swap", "16m"]
+    labels = [f"--label={containers.HOME}={home}", "--label=write-behind.lab.part=redis"]
+    eats = ["--entrypoint", "python3", MONGO_IMAGE, "-c", "bytearray(1 << 30)"]
+    killed = subprocess.run(["docker", "run", *limits, *labels, *eats], capture_output=True)
+    assert killed.returncode == 137
+    line = found("Redis with Gears")
+    assert line.level is Level.BAD
+    assert "ran out of memory" in line.detail
+    assert "more memory" in line.mend
 
 
 def test_redis_that_cannot_reach_mongodb(stack):

@@ -1,7 +1,6 @@
 """Codespaces and Binder: what they will do with our files, done in a clean container.
 
-The containers get the files as a clone has them, and the host's certificates, since some networks
-sign what passes with a certificate of their own.
+The containers get the files as a clone has them.
 """
 
 from __future__ import annotations
@@ -10,42 +9,22 @@ import json
 import os
 import shlex
 import subprocess
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from tests.containers.conftest import run_docker
-from tests.project.files import REPOSITORY
+from tests.containers.conftest import CERTIFICATES, TRUST, run_docker
+from tests.docker_here import BASE_IMAGE
 
-pytestmark = [pytest.mark.containers, pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.containers("base"), pytest.mark.long, pytest.mark.timeout(900)]
 
-BASE = "write-behind/base:bookworm"
 DEVCONTAINER = "write-behind-test/devcontainer:latest"
-CERTIFICATES = Path("/etc/ssl/certs")
-TRUST = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "PIP_CERT"]
-
-
-@pytest.fixture
-def clone() -> Path:
-    """The files that are committed or would be, in a folder that any user may write."""
-    folder = Path(tempfile.mkdtemp(prefix="hosted-"))
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True).stdout
-    pack = ["tar", "--create", "--null", "--files-from=-", "--ignore-failed-read"]
-    packed = subprocess.run(pack, cwd=REPOSITORY, input=names, check=True, capture_output=True)
-    subprocess.run(["tar", "--extract"], cwd=folder, input=packed.stdout, check=True)
-    subprocess.run(["chmod", "-R", "a+rwX", folder], check=True)
-    return folder
 
 
 def in_container(image: str, folder: Path, script: str, user: str) -> str:
     """Run a shell script in `folder` in a clean container as `user`; return what it printed."""
-    trust = []
-    if CERTIFICATES.is_dir():
-        trust = ["--volume", f"{CERTIFICATES}:{CERTIFICATES}:ro"]
-        bundle = CERTIFICATES / "ca-certificates.crt"
-        trust += [word for name in TRUST for word in ("--env", f"{name}={bundle}")]
+    trust = [word for volume in CERTIFICATES for word in ("--volume", volume)]
+    trust += [word for item in TRUST.items() for word in ("--env", "=".join(item))]
     name = f"wb-hosted-{os.getpid()}"
     words = ["docker", "run", "--rm", "--name", name, "--user", user, "--env", "HOME=/tmp/home"]
     words += [*trust, "--volume", f"{folder}:/course", "--workdir", "/course", image]
@@ -65,13 +44,13 @@ def test_binder(engine, clone):
     .binder/start jupyter execute notebooks/04_hello_gears.ipynb
     lab status && lab down
     """
-    assert "minigears" in in_container(BASE, clone, script, user="1000:1000")
+    assert "minigears" in in_container(BASE_IMAGE, clone, script, user="1000:1000")
 
 
 def test_devcontainer(engine, clone):
     settings = json.loads((clone / ".devcontainer" / "devcontainer.json").read_text())
     folder = clone / ".devcontainer"
-    build = ["build", "--quiet", "--build-arg", f"BASE={BASE}", "--tag", DEVCONTAINER]
+    build = ["build", "--quiet", "--build-arg", f"BASE={BASE_IMAGE}", "--tag", DEVCONTAINER]
     run_docker(*build, "--file", str(folder / settings["build"]["dockerfile"]), str(folder))
     try:
         script = (

@@ -7,31 +7,20 @@ import signal
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import redis
 
-import docker
 import lab
 from lab import containers, lifecycle
-from tests.containers.conftest import left_of
+from tests.containers.conftest import left_of, parts_of
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.freeports import free_ports
-from tests.project.test_sandbox import hear_ctrl_c
+from tests.inner import hear_ctrl_c
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
 
 KERNEL = "import lab; lab.up()"
-
-
-def parts_of(
-    engine: docker.DockerClient, fother_one: Path
-) -> dict[str, docker.models.containers.Container]:
-    found = engine.containers.list(
-        all=True, filters={"label": f"{containers.HOME}={fother_one}"}, ignore_removed=True
-    )
-    return {container.labels["write-behind.lab.part"]: container for container in found}
 
 
 def test_both_stores_answer_and_the_recipe_knows_the_alias(stack):
@@ -43,6 +32,13 @@ def test_both_stores_answer_and_the_recipe_knows_the_alias(stack):
     assert stack.redis_direct.get("a") == "1"
     with pytest.raises(redis.ResponseError, match="unknown command"):
         stack.redis_direct.execute_command("RG.INFOCLUSTER")
+
+
+def test_the_terminal_line_runs_redis_cli_in_the_container(stack):
+    assert stack.cli == f"docker exec -i {stack.redis_container} redis-cli"
+    assert lab.sh(f"{stack.cli} SET a 1") == "OK\n"
+    assert stack.redis.get("a") == "1"
+    assert lab.sh(f"{stack.cli} RG.INFOCLUSTER") == '"no cluster mode"\n'
 
 
 def test_it_listens_on_loopback_only_and_on_a_network_of_its_own(engine, home, stack):
@@ -155,8 +151,9 @@ def test_down_finds_containers_though_the_environment_forgot_them(engine, home, 
 
 def test_a_container_that_ends_at_start_shows_its_log(home, monkeypatch):
     monkeypatch.setenv("LAB_REDIS_IMAGE", "write-behind/minigears:latest")
-    with pytest.raises(lab.StartFailed, match=r"ended at start.*docker logs wb-.*-redis"):
+    with pytest.raises(lab.StartFailed, match=r"ended at start.*docker logs wb-.*-redis") as died:
         lab.up()
+    assert "Error: --listen 0.0.0.0:6380 is open to others" in str(died.value)
 
 
 def test_an_image_that_cannot_be_had_says_what_to_do(home, monkeypatch):
@@ -175,5 +172,5 @@ def test_other_containers_and_volumes_are_not_touched(engine, home, stack):
         assert other.status == "running"
         assert engine.volumes.get(volume.name)
     finally:
-        other.remove(force=True)
+        other.remove(force=True, v=True)
         volume.remove()

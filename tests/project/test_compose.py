@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 
 import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
+from tests.docker_here import compose_command, leave_out
 from tests.project.files import REPOSITORY, pyproject
 
 FILE = REPOSITORY / "docker-compose.yml"
@@ -22,20 +22,9 @@ UNVERSIONED = {"redislabs/redismod"}
 each_service = pytest.mark.parametrize("name", SERVICES)
 
 
-def compose_command() -> list[str] | None:
-    """Return docker compose, old or new, or None where there is none. It needs no daemon."""
-    plugin = ["docker", "compose"]
-    if (
-        shutil.which("docker")
-        and not subprocess.run([*plugin, "version"], capture_output=True).returncode
-    ):
-        return plugin
-    return ["docker-compose"] if shutil.which("docker-compose") else None
-
-
 def test_docker_compose_accepts_it():
     if not (command := compose_command()):
-        pytest.skip("no docker compose here to ask")
+        leave_out("no docker compose here to ask")
     profiles = [word for name in profiles_of_all() for word in ("--profile", name)]
     checked = subprocess.run(
         [*command, "-f", FILE, *profiles, "config", "--quiet"], capture_output=True, text=True

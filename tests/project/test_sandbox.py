@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import psutil
 import pytest
 
 from tests import janitor
-from tests.sandbox import REPOSITORY
+from tests.inner import inner_run
 
 pytestmark = pytest.mark.xdist_group("sandbox")  # each starts a stack: one at a time is enough
 
@@ -32,58 +32,12 @@ LEAVES_IT = "pass"
 WAITS = 'print("WAITING", flush=True); sys.stdin.read()'
 
 
-@dataclass
-class Run:
-    """A run of pytest with a home and a temporary folder that nothing else uses."""
-
-    process: subprocess.Popen[str]
-    temporary: Path
-    home: Path
-
-    def folder(self) -> Path:
-        """Return the folder that the run made for itself."""
-        (folder,) = self.temporary.iterdir()
-        return folder
-
-    def left_nothing(self) -> bool:
-        """Tell whether the places that everybody writes to are as they were: empty."""
-        return not any(self.temporary.iterdir()) and not any(self.home.iterdir())
-
-
-def hear_ctrl_c():
-    """Undo what a shell does to what it runs in the background: that ignores SIGINT."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 @pytest.fixture
 def start(tmp_path_factory):
-    runs = []
-
-    def start(end: str) -> Run:
-        base = tmp_path_factory.mktemp("r")
-        places = {name: base / name for name in ("t", "h", "tests")}
-        for place in places.values():
-            place.mkdir()
-        (places["tests"] / "test_inner.py").write_text(STARTS_A_STACK.format(end=end))
-        env = {**os.environ, "HOME": str(places["h"]), "TMPDIR": str(places["t"])}
-        words = ["-m", "pytest", "-s", "-p", "tests.sandbox", "-p", "no:cacheprovider", "--rootdir"]
-        process = subprocess.Popen(
-            [sys.executable, *words, places["tests"], places["tests"]],
-            cwd=REPOSITORY,
-            env=env,
-            preexec_fn=hear_ctrl_c,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+    with ExitStack() as runs:
+        yield lambda end: runs.enter_context(
+            inner_run(tmp_path_factory.mktemp("r"), STARTS_A_STACK.format(end=end))
         )
-        runs.append(process)
-        return Run(process, places["t"], places["h"])
-
-    yield start
-    for process in runs:
-        process.kill()
-        process.communicate()
 
 
 def test_a_run_that_stops_its_stack_passes_and_leaves_nothing(start):
@@ -105,8 +59,7 @@ def test_a_run_that_leaves_its_stack_running_fails_and_the_stack_is_ended(start)
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
 def test_a_run_that_is_ended_leaves_nothing(start, how):
     run = start(WAITS)
-    assert run.process.stdout is not None
-    assert any("WAITING" in line for line in run.process.stdout)
+    run.wait_for("WAITING")
     folder = run.folder()
     started = psutil.Process(run.process.pid).children(recursive=True)
     started += janitor.processes(folder)

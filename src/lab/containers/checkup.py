@@ -33,7 +33,8 @@ def findings() -> Iterator[Finding]:
         yield Finding(Level.BAD, "Docker", problem.what, problem.mend)
         return
     yield Finding(Level.OK, "Docker", f"{version['Version']}, {version['Os']}/{version['Arch']}")
-    yield from disk()
+    yield from _command()
+    yield from _disk()
     running = found()
     for part in parts().values():
         container = running.get(part.name)
@@ -45,14 +46,21 @@ def findings() -> Iterator[Finding]:
     yield from _network(running)
 
 
-def disk(least: int = LEAST_DISK) -> Iterator[Finding]:
+def _command() -> Iterator[Finding]:
+    """Look for the command: the notebooks' terminal lines are `docker exec`, and `lab logs` is it, too."""
+    if shutil.which("docker") is None:
+        mend = "Install it: https://docs.docker.com/engine/install."
+        yield Finding(Level.BAD, "docker command", "not on the PATH, though the daemon runs", mend)
+
+
+def _disk() -> Iterator[Finding]:
     """Look at the disk that Docker writes to, when it is one of this machine's."""
     root = Path(connect().info().get("DockerRootDir") or "")
     if not root.is_absolute() or not root.exists():
         return  # Docker runs elsewhere, or in a virtual machine with a disk of its own
     free = shutil.disk_usage(root).free
     detail = f"{free / 2**30:.1f} GB free for Docker in {root}"
-    if free < least:
+    if free < LEAST_DISK:
         mend = "Free some: `docker system prune` removes what no container uses."
         yield Finding(Level.BAD, "Docker's disk", detail, mend)
     else:
@@ -95,6 +103,10 @@ def _container(part: Part, container: Container) -> Iterator[Finding]:
         yield Finding(Level.OK, part.title, f"{container.name} runs at {where}")
         return
     code = container.attrs["State"]["ExitCode"]
+    if container.attrs["State"]["OOMKilled"]:
+        mend = "Give Docker more memory, or end other programs; then `lab up` starts it again."
+        yield Finding(Level.BAD, part.title, f"{container.name} ran out of memory", mend)
+        return
     if code in _ENDED_IN_ORDER:
         yield Finding(Level.NOTE, part.title, f"{container.name} is stopped", "Start it: `lab up`.")
         return

@@ -44,11 +44,22 @@ def make_network(home: Path) -> None:
         connect().networks.create(name, labels=_labels(home))
 
 
-def _volume(home: Path, part: Part, image: str) -> str:
-    """Return the volume of a part. Each image has one: Redis 7 cannot read what Redis 8 wrote."""
+def _volumes(home: Path, part: Part, image: str) -> dict[str, str]:
+    """Return the volumes of a part, each with its folder in the container.
+
+    Each image has its own: Redis 7 cannot read what Redis 8 wrote.
+    """
     name = f"{_stack_name(home)}-{part.name}-{hashlib.sha256(image.encode()).hexdigest()[:6]}"
-    connect().volumes.create(name, labels=_labels(home))  # returns the one that exists
-    return name
+    first, *others = part.data
+    volumes = {name: first, **{f"{name}-{Path(folder).name}": folder for folder in others}}
+    for volume in volumes:
+        connect().volumes.create(volume, labels=_labels(home))  # returns the one that exists
+    return volumes
+
+
+def remove(container: Container) -> None:
+    """Remove a container, and with it the volumes without a name; those with one stay."""
+    container.remove(force=True, v=True)
 
 
 def run(home: Path, part: Part, stopped: Container | None) -> Container:
@@ -64,7 +75,7 @@ def run(home: Path, part: Part, stopped: Container | None) -> Container:
                 say(
                     f"{part.title} could not be started again ({problem.explanation}); making it anew."
                 )
-            stopped.remove(force=True, v=False)
+            remove(stopped)
     for attempt in range(_PORT_TRIES):
         try:
             return _create(home, part, images.chosen(part.name), skip=attempt)
@@ -88,15 +99,16 @@ def _create(home: Path, part: Part, image: str, skip: int) -> Container:
             .with_name(f"{_stack_name(home)}-{part.name}")
             .with_network(network)
             .with_network_aliases(part.name)
-            .with_volume_mapping(_volume(home, part, image), part.data, "rw")
             .with_kwargs(labels=_labels(home, part.name))
         )
+        for volume, folder in _volumes(home, part, image).items():
+            made.with_volume_mapping(volume, folder, "rw")
         made.ports.update(_host_ports(part, image, skip))
         try:
             made.start()
         except APIError as problem:
             with contextlib.suppress(Exception):
-                connect().containers.get(f"{_stack_name(home)}-{part.name}").remove(force=True)
+                remove(connect().containers.get(f"{_stack_name(home)}-{part.name}"))
             if _is_taken(problem):
                 raise PortTaken(f"A port of {part.title} was taken while it started") from problem
             raise StartFailed(

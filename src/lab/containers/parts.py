@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,9 @@ DIRECT_PORT = 6380
 MONGO_PORT = 27017
 INSIGHT_PORT = 5540
 
+_DIRECTLY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""Fetches pages of this machine, whatever proxy the environment names."""
+
 REPLICA_SET = "rs0"
 """The name of MongoDB's replica set of one member."""
 
@@ -41,8 +45,12 @@ class Part:
     ports: Mapping[int, int]
     """Its TCP ports, and for each the port of this machine to try first."""
 
-    data: str
-    """The folder in the container that holds its data."""
+    data: tuple[str, ...]
+    """The folders in the container that its image declares as volumes; the first holds its data.
+
+    Each gets a volume with a name and a label. Docker would make one without either, that nobody
+    finds again.
+    """
 
     command: tuple[str, ...] = ()
     """Words for the image's entry point."""
@@ -57,6 +65,10 @@ class Part:
         elif self.name == "mongo":
             SERVICES["mongo"].ping(home, ports[MONGO_PORT])
             _have_primary(ports[MONGO_PORT])
+        elif self.name == "redisinsight":
+            health = f"http://{LOOPBACK}:{ports[INSIGHT_PORT]}/api/health/"
+            with _DIRECTLY.open(health, timeout=PATIENCE):
+                pass
 
 
 def _have_primary(port: int) -> None:
@@ -83,14 +95,14 @@ def parts() -> dict[str, Part]:
             "mongo",
             "MongoDB",
             {MONGO_PORT: first["mongo"]},
-            "/data/db",
+            ("/data/db", "/data/configdb"),
             ("--replSet", REPLICA_SET, "--bind_ip_all"),
         ),
         Part(
             "redis",
             "Redis with Gears",
             {REDIS_PORT: first["minigears"], DIRECT_PORT: first["redis"]},
-            "/data",
+            ("/data",),
             environment={
                 "FAKETTY": "1"
             },  # redis-cli then prints its terminal look, also for `docker exec -i`
@@ -104,6 +116,8 @@ def parts() -> dict[str, Part]:
         }
         port = int(os.environ.get("LAB_PORT_REDISINSIGHT") or INSIGHT_PORT)
         wanted.append(
-            Part("redisinsight", "RedisInsight", {INSIGHT_PORT: port}, "/data", environment=named)
+            Part(
+                "redisinsight", "RedisInsight", {INSIGHT_PORT: port}, ("/data",), environment=named
+            )
         )
     return {part.name: part for part in wanted}

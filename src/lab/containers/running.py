@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from lab import paths, statefile
 from lab.containers import images
 from lab.containers.engine import connect
-from lab.containers.making import HOME, PART, make_network, run
+from lab.containers.making import HOME, PART, make_network, remove, run
 from lab.containers.parts import DIRECT_PORT, MONGO_PORT, REDIS_PORT, Part, parts
 from lab.errors import LabError, StartFailed, Unsupported
 from lab.ports import LOOPBACK
@@ -84,7 +84,7 @@ def down(data: bool = False) -> list[str]:
         with _gone_already():
             container.stop(timeout=10)  # in order, so that Redis writes what it has in memory
         with _gone_already():
-            container.remove(force=True, v=False)
+            remove(container)
     for network in client.networks.list(filters=mine):
         with _gone_already():
             network.remove()
@@ -164,7 +164,8 @@ def _one(name: str) -> Container:
             "act on both."
         )
     if name not in known:
-        raise LabError(f"There is no service {name!r}; there are: {', '.join(known)}.")
+        more = "" if "redisinsight" in known else "; LAB_REDISINSIGHT=1 adds RedisInsight"
+        raise LabError(f"There is no service {name!r}; there are: {', '.join(known)}{more}.")
     container = found().get(name)
     if container is None:
         raise LabError("The stack has not been started. Call lab.up() first.")

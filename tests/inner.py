@@ -1,0 +1,71 @@
+"""Runs of pytest inside this one, for the tests of what a run leaves behind and of what it says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.sandbox import REPOSITORY
+
+
+@dataclass
+class Run:
+    """A run of pytest with a home and a temporary folder that nothing else uses."""
+
+    process: subprocess.Popen[str]
+    temporary: Path
+    home: Path
+
+    def folder(self) -> Path:
+        """Return the folder that the run made for itself."""
+        (folder,) = self.temporary.iterdir()
+        return folder
+
+    def left_nothing(self) -> bool:
+        """Tell whether the places that everybody writes to are as they were: empty."""
+        return not any(self.temporary.iterdir()) and not any(self.home.iterdir())
+
+    def wait_for(self, word: str) -> None:
+        """Wait until the run prints a line with `word`."""
+        assert self.process.stdout is not None
+        said = []
+        for line in self.process.stdout:
+            said.append(line)
+            if word in line:
+                return
+        raise AssertionError("".join(said))
+
+
+def hear_ctrl_c() -> None:
+    """Undo what a shell does to what it runs in the background: that ignores SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def inner_run(base: Path, code: str, **variables: str) -> Iterator[Run]:
+    """Start pytest on one file that holds `code`, with folders below `base`; end it at the end."""
+    places = {name: base / name for name in ("t", "h", "tests")}
+    for place in places.values():
+        place.mkdir(parents=True)
+    (places["tests"] / "test_inner.py").write_text(code)
+    words = ["-m", "pytest", "-s", "-p", "tests.sandbox", "-p", "no:cacheprovider", "--rootdir"]
+    with subprocess.Popen(
+        [sys.executable, *words, places["tests"], places["tests"]],
+        cwd=REPOSITORY,
+        env={**os.environ, "HOME": str(places["h"]), "TMPDIR": str(places["t"]), **variables},
+        preexec_fn=hear_ctrl_c,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            yield Run(process, places["t"], places["h"])
+        finally:
+            process.kill()
