@@ -185,28 +185,48 @@ class AtomicGate:
     """One `atomic()` block at a time in this process, and no other function's call inside it."""
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._free = threading.Condition()
         self._holder: int | None = None
         self._depth = 0
 
     def enter(self) -> None:
         """Begin a block; may be nested in one thread."""
-        self._lock.acquire()
-        self._holder = threading.get_ident()
-        self._depth += 1
+        me = threading.get_ident()
+        with self._free:
+            self._free.wait_for(lambda: self._holder in (None, me))
+            self._holder = me
+            self._depth += 1
 
     def leave(self) -> None:
         """End the innermost block."""
-        self._depth -= 1
-        if not self._depth:
-            self._holder = None
-        self._lock.release()
+        with self._free:
+            self._depth -= 1
+            if not self._depth:
+                self._release()
+
+    @property
+    def depth(self) -> int:
+        """How many blocks this thread is in."""
+        return self._depth if self._holder == threading.get_ident() else 0
+
+    def unwind(self, depth: int) -> None:
+        """End the blocks that a function which is over was in; an abort may have cut them off.
+
+        `depth` is how many this thread was in before.
+        """
+        while self.depth > depth:
+            self.leave()
 
     def wait(self) -> None:
         """Wait while another thread is inside a block."""
-        if self._holder is not None and self._holder != threading.get_ident():
-            with self._lock:
-                pass
+        me = threading.get_ident()
+        if self._holder not in (None, me):
+            with self._free:
+                self._free.wait_for(lambda: self._holder in (None, me))
+
+    def _release(self) -> None:
+        self._holder, self._depth = None, 0
+        self._free.notify_all()
 
 
 class BlockingCaller:

@@ -42,6 +42,7 @@ def run_here(
         execution=execution,
     )
     outer = current.get()
+    blocks = gears.gate.depth
     current.set(context)
     try:
         run = _run(gears, registration, context)
@@ -55,6 +56,7 @@ def run_here(
         _count(registration, execution)
     finally:
         current.set(outer)
+        gears.gate.unwind(blocks)
     return execution
 
 
@@ -80,6 +82,7 @@ def run_in_pool(
         )
         current.set(context)
         execution.run(_run(gears, registration, context), records)
+        gears.gate.unwind(0)
         if not keep:
             gears.executions.drop(execution)
         _count(registration, execution)

@@ -181,6 +181,23 @@ GB('CommandReader').foreach(f).register(trigger='t', inorder=True)
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
+def test_a_block_that_is_never_left_ends_with_its_function(door: FakeDoor, redis_conn, mode: str):
+    door.script(
+        f"""
+def f(x):
+    if x['key'] == 'e:1':
+        atomic().__enter__()
+    with atomic():
+        execute('RPUSH', 'seen', x['key'])
+GB().foreach(f).register(prefix='e:*', mode='{mode}', readValue=False)"""
+    )
+    (registration,) = door.ids
+    for key in (b"e:1", b"e:2", b"e:3"):
+        door.fire(registration, key, "set")
+    assert redis_conn.call("LRANGE", "seen", 0, -1) == [b"e:1", b"e:2", b"e:3"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
 def test_atomic_blocks_lose_no_update(door: FakeDoor, redis_conn: Connection, mode: str):
     script = f"""
 def f(x):
