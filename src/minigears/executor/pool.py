@@ -29,6 +29,7 @@ class Pool:
         self._lanes: dict[str, deque[Job]] = {}
         self._active = 0
         self._idle = 0
+        """Threads that have no job, those included that are just being started."""
 
     def submit(self, job: Job, lane: str | None = None) -> None:
         """Queue a job; it must not raise."""
@@ -41,14 +42,14 @@ class Pool:
             else:
                 self._lanes[lane] = deque((job,))
                 self._jobs.append(lambda: self._run_lane(lane))
-            self._start_one()
+            self._have_threads()
 
     @contextmanager
     def blocked(self) -> Iterator[None]:
         """Around a wait inside a job."""
         with self._changed:
             self._active -= 1
-            self._start_one()
+            self._have_threads()
         try:
             yield
         finally:
@@ -56,13 +57,12 @@ class Pool:
                 self._changed.wait_for(lambda: self._active < self._size)
                 self._active += 1
 
-    def _start_one(self) -> None:
-        if not self._jobs or self._active >= self._size:
-            return
-        if self._idle:
-            self._changed.notify_all()  # those that wait to go on after `blocked` look too
-        else:
+    def _have_threads(self) -> None:
+        """See that there is a thread for each job that may run now."""
+        self._changed.notify_all()  # those that wait to go on after `blocked` look too
+        while self._idle < min(len(self._jobs), self._size - self._active):
             threading.Thread(target=self._work, name="minigears-worker", daemon=True).start()
+            self._idle += 1
 
     def _run_lane(self, lane: str) -> None:
         while True:
@@ -79,11 +79,11 @@ class Pool:
             _run(job)
             with self._changed:
                 self._active -= 1
+                self._idle += 1
                 self._changed.notify_all()
 
     def _next(self) -> Job | None:
         with self._changed:
-            self._idle += 1
             got = self._changed.wait_for(
                 lambda: self._jobs and self._active < self._size, _IDLE_SECONDS
             )

@@ -21,6 +21,21 @@ def test_at_most_so_many_at_once():
     wait_for(lambda: len(running) == 4)
 
 
+def test_one_idle_thread_is_not_counted_on_for_two_jobs():
+    pool, together, done = Pool(3), threading.Barrier(2), []
+    before = threading.active_count()
+    pool.submit(lambda: done.append(0))
+    wait_for(lambda: done and threading.active_count() == before + 1)
+
+    def job() -> None:
+        together.wait(10)
+        done.append(1)
+
+    pool.submit(job)
+    pool.submit(job)
+    wait_for(lambda: done == [0, 1, 1])
+
+
 def test_a_job_that_waits_leaves_its_place():
     pool, released, order = Pool(1), threading.Event(), []
 

@@ -182,19 +182,19 @@ GB('CommandReader').foreach(f).register(trigger='t', inorder=True)
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_a_block_that_is_never_left_ends_with_its_function(door: FakeDoor, redis_conn, mode: str):
-    door.script(
-        f"""
+    keeps = "GB().foreach(lambda x: atomic().__enter__()).register(prefix='e:*', mode='{}')"
+    calls = """
 def f(x):
-    if x['key'] == 'e:1':
-        atomic().__enter__()
-    with atomic():
-        execute('RPUSH', 'seen', x['key'])
-GB().foreach(f).register(prefix='e:*', mode='{mode}', readValue=False)"""
-    )
-    (registration,) = door.ids
-    for key in (b"e:1", b"e:2", b"e:3"):
-        door.fire(registration, key, "set")
-    assert redis_conn.call("LRANGE", "seen", 0, -1) == [b"e:1", b"e:2", b"e:3"]
+    execute('INCR', 'here')
+    while int(execute('GET', 'here')) < 2:  # so both threads are at work
+        pass
+GB().foreach(f).register(prefix='f:*', mode='async')"""
+    door.script(keeps.format(mode))
+    door.script(calls)
+    first, second = door.ids
+    door.fire(first, b"e:1", "set")
+    door.wait_done(*door.events([(second, b"f:1", "set"), (second, b"f:2", "set")]))
+    assert redis_conn.call("GET", "here") == b"2"
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
