@@ -73,7 +73,7 @@ test-notebooks: setup ## run the notebooks only
 images: setup ## build the images of the stack in containers (2 minutes); BASE=debian pulls nothing
 	@BASE='$(BASE)' sh docker/build.sh
 
-bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (8 minutes)
+bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (2 to 8 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write
 
 clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
