@@ -12,6 +12,11 @@ import click
 from lab import lifecycle, paths
 
 FIRST = "00_start_here.ipynb"
+_QUIET = (
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+)
+"""JupyterLab asks nothing of the network, nor the learner whether it may."""
 
 
 def run(*, stop_stack: bool, port: int | None) -> int:
@@ -19,7 +24,7 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     stack = lifecycle.up()
     click.echo(stack.status())
     words = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(paths.root())]
-    words += ["--LabApp.default_url", f"/lab/tree/notebooks/{FIRST}"]
+    words += ["--LabApp.default_url", f"/lab/tree/notebooks/{FIRST}", *_QUIET]
     if port:
         words += ["--ServerApp.port", str(port)]
     if sys.platform != "win32" and os.geteuid() == 0:

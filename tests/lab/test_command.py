@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import lab
 from lab import checkup, gearscli, lifecycle, paths, ports
@@ -134,6 +137,13 @@ def test_doctor_names_a_module_that_does_not_load(
     assert [f.what for f in report.findings if f.level is checkup.Level.BAD] == ["Redis modules"]
 
 
+@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.1))
+def fetched(url: str) -> str:
+    """A page of JupyterLab, which prints its address before it listens."""
+    with urllib.request.urlopen(url, timeout=60) as page:
+        return str(page.read(), "utf-8")
+
+
 @pytest.mark.parametrize("stop_stack", [True, False])
 def test_notebook_starts_jupyterlab_and_ends_it(breakable: Stack, stop_stack: bool) -> None:
     port = ports.next_free(20000 + os.getpid() % 20000)
@@ -149,13 +159,15 @@ def test_notebook_starts_jupyterlab_and_ends_it(breakable: Stack, stop_stack: bo
             said.append(line)
             if f":{port}/lab/tree/notebooks/00_start_here.ipynb?token=" in line:
                 break
+        page = fetched(line.split()[-1])
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=90)[0]
     finally:
-        process.kill()
+        process.terminate()  # it ends JupyterLab, which a kill would leave
         process.communicate()
     assert process.returncode == 0, "".join(said) + rest
     assert any("no display" in line for line in said)
+    assert re.search(r'"news":\s*\{"disabled":\s*true\}', page), "JupyterLab asks about news"
     assert ports.is_free(port)
     assert ("lab down" in rest) is not stop_stack
     assert lab.status().running is not stop_stack
