@@ -17,6 +17,7 @@ import pytest
 from lab.containers.engine import connect
 from lab.containers.images import is_here
 from lab.errors import LabError
+from tests.programs import left_out
 
 REDIS_IMAGES = ("write-behind/redis:8.2", "write-behind/redis:valkey")
 MONGO_IMAGE = "write-behind/mongo:latest"
@@ -64,9 +65,7 @@ def reason(*needs: str) -> str:
 
 def leave_out(why: str) -> NoReturn:
     """Skip a test that cannot run here, or fail where nothing may be left out."""
-    if os.environ.get(REQUIRED):
-        pytest.fail(f"{REQUIRED} is set, and this cannot be tested: {why}")
-    pytest.skip(why)
+    left_out(why, REQUIRED)
 
 
 def pytest_configure() -> None:

@@ -11,8 +11,8 @@ REQUIRED = "PROGRAMS_REQUIRED"
 """The environment variable with which .ci/run forbids to leave a test out for want of a program."""
 
 
-def left_out(reason: str) -> NoReturn:
-    """Skip this test; where nothing may be left out, fail it."""
-    if os.environ.get(REQUIRED):
-        pytest.fail(f"{REQUIRED} is set, and here is {reason}", pytrace=False)
+def left_out(reason: str, required: str = REQUIRED) -> NoReturn:
+    """Skip this test; where nothing may be left out, as the variable `required` says, fail it."""
+    if os.environ.get(required):
+        pytest.fail(f"{required} is set, and this would be skipped: {reason}", pytrace=False)
     pytest.skip(reason)

@@ -124,13 +124,13 @@ def _service(name: str) -> Service:
 @contextlib.contextmanager
 def _changing(name: str) -> Iterator[tuple[Path, State, Service]]:
     """Hold the lock while one service of a stack that was started is changed."""
-    _service(name)
+    service = _service(name)
     home = paths.home()
     with statefile.locked(home):
         state = statefile.read(home)
         if not state.services:
             raise LabError("The stack has not been started. Call lab.up() first.")
-        yield home, state, SERVICES[name]
+        yield home, state, service
 
 
 def _end_strays(home: Path, state: State) -> None:

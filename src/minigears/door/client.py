@@ -257,9 +257,8 @@ class Client(asyncio.Protocol):
                 await self.drained()
                 if kind is Kind.STREAMING:
                     self.replies.stop_counting()
-                    self._batches.in_multi = (
-                        False  # RESET ends a transaction; the others cannot be in one
-                    )
+                    # RESET ends a transaction; the others cannot be in one.
+                    self._batches.in_multi = False
                 else:
                     await self._serve(self._pending.popleft())
             else:

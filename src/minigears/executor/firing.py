@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor.calls import Caller
-from minigears.executor.context import CommandContext, Context, current
+from minigears.executor.context import CommandContext, Context
 from minigears.executor.errors import ForceStopped
 from minigears.executor.executions import Execution
 from minigears.executor.prefetch import Prefetch
 from minigears.executor.registrations import Registration
 from minigears.executor.running import call_without_waiting, user_call, waiting_in
+from minigears.executor.runtime import running
 from minigears.executor.steps import Run
 from minigears.executor.streams import BatchFailed
 
@@ -41,10 +42,7 @@ def run_here(
         prefetch=prefetch,
         execution=execution,
     )
-    outer = current.get()
-    blocks = gears.gate.depth
-    current.set(context)
-    try:
+    with running(context):
         run = _run(gears, registration, context)
         registration.stats.triggered += 1
         execution.begin()
@@ -54,9 +52,6 @@ def run_here(
         execution.aborted = run.aborted
         execution.finish(run.errors)
         _count(registration, execution)
-    finally:
-        current.set(outer)
-        gears.gate.unwind(blocks)
     return execution
 
 
@@ -80,9 +75,8 @@ def run_in_pool(
             wait=waiting_in(execution, gears.pool),
             command=command,
         )
-        current.set(context)
-        execution.run(_run(gears, registration, context), records)
-        gears.gate.unwind(0)
+        with running(context):
+            execution.run(_run(gears, registration, context), records)
         if not keep:
             gears.executions.drop(execution)
         _count(registration, execution)
@@ -100,8 +94,8 @@ def run_batch(gears: Gears, registration: Registration, records: list[dict[str, 
     execution = gears.executions.new(registration.steps, registration.id)
     wait = None if registration.sync else waiting_in(execution, None)
     context = Context(gears.blocking, registration.session, wait=wait)
-    current.set(context)
-    execution.run(_run(gears, registration, context), records)
+    with running(context):
+        execution.run(_run(gears, registration, context), records)
     if execution.aborted:
         raise ForceStopped
     if execution.errors:

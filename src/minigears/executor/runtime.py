@@ -261,12 +261,15 @@ def registerGearsThread() -> None:
 
 @contextmanager
 def running(context: Context) -> Iterator[None]:
-    """Around user code: what it calls acts in `context`."""
+    """Around user code: what it calls acts in `context`, and blocks that it has not left end."""
+    gate = _gears.gate
+    blocks = gate.depth
     token = current.set(context)
     try:
         yield
     finally:
         current.reset(token)
+        gate.unwind(blocks)
 
 
 _LIBRARY: dict[str, Any] = {

@@ -197,6 +197,17 @@ GB().foreach(f).register(prefix='f:*', mode='async')"""
     assert redis_conn.call("GET", "here") == b"2"
 
 
+def test_a_block_that_a_batch_never_leaves_ends_with_it(door: FakeDoor, redis_conn: Connection):
+    door.script("GB('StreamReader').foreach(lambda x: atomic().__enter__()).register(prefix='s')")
+    door.script("GB().foreach(lambda x: execute('INCR', 'n')).register(prefix='f:*', mode='async')")
+    _, other = door.ids
+    redis_conn.call("XADD", "s", "*", "a", "b")
+    door.streams(b"s")
+    wait_for(lambda: redis_conn.call("XLEN", "s") == 0, what="the batch to end")
+    door.fire(other, b"f:1", "set")
+    assert redis_conn.call("GET", "n") == b"1"
+
+
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_atomic_blocks_lose_no_update(door: FakeDoor, redis_conn: Connection, mode: str):
     script = f"""
