@@ -6,17 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 
 from lab import lifecycle, paths
 
 FIRST = "00_start_here.ipynb"
-_QUIET = (
-    "--LabApp.news_url=None",
-    "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-)
-"""JupyterLab asks nothing of the network, nor the learner whether it may."""
+_SETTINGS = Path(__file__).parent / "jupyter"
+"""With these JupyterLab fetches no news, nor asks the learner whether it may."""
 
 
 def run(*, stop_stack: bool, port: int | None) -> int:
@@ -24,7 +22,7 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     stack = lifecycle.up()
     click.echo(stack.status())
     words = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(paths.root())]
-    words += ["--LabApp.default_url", f"/lab/tree/notebooks/{FIRST}", *_QUIET]
+    words += ["--LabApp.default_url", f"/lab/tree/notebooks/{FIRST}"]
     if port:
         words += ["--ServerApp.port", str(port)]
     if sys.platform != "win32" and os.geteuid() == 0:
@@ -33,7 +31,11 @@ def run(*, stop_stack: bool, port: int | None) -> int:
         words.append("--no-browser")
         click.echo("There is no display here: open the URL that JupyterLab prints below.")
     path = os.pathsep.join([str(paths.scripts()), os.environ.get("PATH", "")])
-    jupyter = subprocess.Popen(words, env={**os.environ, "PATH": path}, start_new_session=True)
+    settings = os.pathsep.join(
+        filter(None, [str(_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
+    )
+    env = {**os.environ, "PATH": path, "JUPYTER_CONFIG_PATH": settings}
+    jupyter = subprocess.Popen(words, env=env, start_new_session=True)
     try:
         status = _wait(jupyter)
     finally:
