@@ -160,16 +160,12 @@ def _usable(home: Path, state: State, service: Service, missing: list[Service]) 
         return False
     if any(absent.name in service.needs for absent in missing):
         return True
-    return _answers(home, known.port, service)
-
-
-def _answers(home: Path, port: int, service: Service) -> bool:
-    """Tell whether a running service answers; kill it when it does not."""
     try:
-        service.ping(home, port)
+        service.ping(home, known.port)
     except Exception as problem:
         say(f"{service.title} does not answer ({_short(problem)}); starting it again.")
         processes.kill(processes.marked(home, service.name))
+        known.proc.wait_gone()  # one that was dying already has no marks any more
         return False
     return True
 
@@ -221,8 +217,6 @@ def _spawn(home: Path, state: State, service: Service, first: int | None = None)
     preferred = first or (known.port if known else service.preferred_port)
     others = state.ports() - ({known.port} if known else set())
     reserved = {s.preferred_port for s in SERVICES.values() if s is not service}
-    if known and first is None:
-        ports.wait_released(preferred)
     port = ports.next_free(preferred, avoid=others | reserved)
     if port != preferred and first is None:
         owner = ports.owner(preferred) or "another program"

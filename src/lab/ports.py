@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 from collections.abc import Collection
 
 import psutil
@@ -40,17 +39,6 @@ def next_free(preferred: int, avoid: Collection[int] = ()) -> int:
         if port not in avoid and is_free(port):
             return port
     raise RuntimeError(f"no free port from {preferred} up")
-
-
-def wait_released(port: int, seconds: float = 5.0) -> None:
-    """Wait until a port is free, or somebody has it who is alive, or the time is up.
-
-    A process that was just killed may keep its port for a moment after it counts as ended: until
-    its last thread has gone. Then the port is taken, and nobody can be seen who has it.
-    """
-    deadline = time.monotonic() + seconds
-    while not is_free(port) and owner(port) is None and time.monotonic() < deadline:
-        time.sleep(0.02)
 
 
 def owner(port: int) -> str | None:

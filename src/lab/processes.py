@@ -41,8 +41,13 @@ class Proc:
 
     @property
     def alive(self) -> bool:
-        """True while the process runs (a zombie does not)."""
+        """True while a thread of the process runs (a zombie has none)."""
         return self.handle() is not None
+
+    def wait_gone(self, timeout: float = 5.0) -> bool:
+        """Wait until the process has ended; tell whether it has."""
+        process = self.handle()
+        return process is None or _wait_gone([process], timeout)
 
 
 def spawn(
@@ -108,7 +113,7 @@ def end(proc: Proc, timeout: float) -> bool:
         return True
     with contextlib.suppress(psutil.Error):
         process.terminate()
-    return _wait_gone([process], timeout)
+    return proc.wait_gone(timeout)
 
 
 def _wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
@@ -126,11 +131,14 @@ def _gone(process: psutil.Process) -> bool:
     """Tell whether a process has ended.
 
     A process whose parent, perhaps another kernel, has not asked for its end yet is a zombie. It
-    has ended all the same. A zombie of our own is cleared away.
+    has ended all the same, once its last thread has: until then its ports are taken. A zombie of
+    our own is cleared away.
     """
     try:
         if process.status() != psutil.STATUS_ZOMBIE:
             return not process.is_running()
+        if process.num_threads() > 1:
+            return False
         process.wait(timeout=0)
     except psutil.Error:
         pass

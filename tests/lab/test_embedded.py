@@ -113,6 +113,7 @@ def test_a_process_that_hangs_is_replaced(
     lab.up()
     assert "does not answer" in capsys.readouterr().out
     assert pids()["redis"] != hung
+    assert lab.up() == breakable  # the same addresses
     assert breakable.redis.ping()
 
 
@@ -149,6 +150,7 @@ def test_a_half_written_state_file_costs_a_restart(
     assert "damaged" in said
     assert "left redis behind" in said
     assert not set(before.values()) & set(pids().values())
+    assert again == breakable  # the same addresses
     assert again.redis.get("kept") == "yes"
     assert [count(home, name) for name in SERVICES] == [1] * len(SERVICES)
 
