@@ -76,7 +76,9 @@ class ReplyStream:
         self._unsettled = 0
         self._kept: deque[_Chunk] = deque()
         self._on_drained: Callable[[], None] | None = None
-        self._capture: tuple[list[bytes], Callable[[bytes], None]] | None = None
+        self._capture: Callable[[bytes], None] | None = None
+        self._lines: list[bytes] = []
+        """Of a message that has arrived in part, while messages are told apart."""
 
     @property
     def waiting(self) -> bool:
@@ -136,7 +138,7 @@ class ReplyStream:
 
     def capture(self, callback: Callable[[bytes], None]) -> None:
         """Give the raw bytes of the next reply to `callback`; only when drained, one command sent."""
-        self._capture = ([], callback)
+        self._capture = callback
 
     def settle(self, holds: Sequence[Hold]) -> None:
         """The functions of these writes are done: pass on what waited for them only."""
@@ -174,24 +176,40 @@ class ReplyStream:
         self._count(rest)
 
     def _count(self, data: bytes) -> None:
+        if self._capture:
+            data = self._sift(data)
+        elif data:
+            self._read(data)
         if data:
-            self._reader.feed(data)
-            while (reply := self._reader.gets()) is not _MORE:
-                if not isinstance(reply, hiredis.PushNotification):
-                    self._received += 1
-            if self._capture:
-                self._captured(data)
-            else:
-                self._keep_or_emit(data)
+            self._keep_or_emit(data)
         self._check_drained()
 
-    def _captured(self, data: bytes) -> None:
-        assert self._capture is not None
-        parts, callback = self._capture
-        parts.append(data)
-        if self._received >= self._sent:
-            self._capture = None
-            callback(b"".join(parts))
+    def _read(self, data: bytes) -> list[object]:
+        """What is complete once `data` has come; replies are counted, push messages are not."""
+        found = []
+        self._reader.feed(data)
+        while (reply := self._reader.gets()) is not _MORE:
+            found.append(reply)
+            if not isinstance(reply, hiredis.PushNotification):
+                self._received += 1
+        return found
+
+    def _sift(self, data: bytes) -> bytes:
+        """Give a reply to who captures it; returns what is for the client: push messages, and the rest."""
+        passed = []
+        for line in data.splitlines(keepends=True):  # a message ends where a line ends
+            self._lines.append(line)
+            for reply in self._read(line):
+                message, self._lines = b"".join(self._lines), []
+                if self._capture and not isinstance(reply, hiredis.PushNotification):
+                    callback, self._capture = self._capture, None
+                    callback(message)
+                else:
+                    passed.append(message)
+        if not self._capture:
+            passed += self._lines
+            self._lines = []
+        return b"".join(passed)
 
     def _keep_or_emit(self, data: bytes) -> None:
         """A chunk waits for the holds of all batches that it has replies of."""

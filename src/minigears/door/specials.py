@@ -41,8 +41,9 @@ async def _gears(door: Door, client: Client, argv: Command) -> None:
         await client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
         return
     nil = await client.ask([b"EVAL", b"return false", b"0"])
-    if nil.startswith(b"-"):
-        client.reply(nil.replace(b"'eval'", b"'" + argv[0].lower() + b"'"))
+    if nil not in (b"$-1\r\n", b"_\r\n"):  # an error, or a message to one who has subscribed
+        said = b"'" + argv[0].lower() + b"'"
+        client.reply(nil.replace(b"'eval'", said) if nil.startswith(b"-") else nil)
         return
     resp = 3 if nil.startswith(b"_") else 2
     try:

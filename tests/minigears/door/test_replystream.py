@@ -125,6 +125,24 @@ def test_a_captured_reply_does_not_reach_the_client():
     assert tape.out == b""
 
 
+PUSH = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nk\r\n\r\n"
+
+
+@pytest.mark.parametrize("cut", range(len(PUSH * 2) + 8))
+def test_push_messages_around_a_captured_reply_are_for_the_client(cut):
+    """A refusal behind one, taken for something else, would have let anybody run code."""
+    tape, taken = Tape().count(), []
+    stream = PUSH + b"-NOPERM\r\n" + PUSH
+    tape.stream.feed(PUSH[:7])
+    tape.stream.capture(taken.append)
+    tape.stream.sent(1)
+    tape.stream.feed(PUSH[7:] + stream[:cut])
+    tape.stream.feed(stream[cut:])
+    assert taken == [b"-NOPERM\r\n"]
+    assert tape.out == PUSH * 3
+    assert tape.stream.mode is Mode.COUNTING
+
+
 def test_discarded_replies_are_counted_all_the_same():
     tape = Tape().count()
     tape.stream.discard = True
