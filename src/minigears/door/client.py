@@ -53,6 +53,8 @@ class Client(asyncio.Protocol):
         self._error: ProtocolError | None = None
         self.replies = ReplyStream(self._write, self._due)
         self.gone = False
+        self._lost = False
+        """Whether redis-server has closed its side."""
         self._trusted = False
         """Whether Redis would serve this client: it asks for no password, or has had it."""
 
@@ -146,15 +148,14 @@ class Client(asyncio.Protocol):
         self._close_backend()
 
     def backend_lost(self) -> None:
-        """redis-server has closed: so do we, as it would have."""
+        """redis-server has closed: so do we, as it would have, behind the replies that wait."""
         self._backend = None
+        self._lost = True
         if self._task:
             self._task.cancel()
         if holds := self.replies.abandon():
             self._door.settle(holds, lambda: None)
-        if self._front:
-            self._front.close()
-        self._door.clients.discard(self)
+        self._close_if_done()
 
     # commands
 
@@ -322,8 +323,10 @@ class Client(asyncio.Protocol):
         return self._batches.in_multi
 
     def _close_if_done(self) -> None:
-        """Close behind a client that has gone, once nothing that it asked for is left to do."""
-        if self.gone and not self._serving and (self.replies.blocked or not self.replies.waiting):
+        """Close once a side has gone and nothing that the client asked for is left to do."""
+        if self._lost and not self.replies.waiting:
+            self.close()
+        elif self.gone and not self._serving and (self.replies.blocked or not self.replies.waiting):
             self._close_backend()
 
     def _close_backend(self) -> None:

@@ -223,6 +223,12 @@ def test_quit_and_protocol_errors_close(gears_either_way):
         assert sock.recv(100) == b""
 
 
+def test_all_replies_come_before_the_end_that_a_client_asks_for(gears_either_way):
+    with gears_either_way.raw() as sock, sock.makefile("rb") as stream:
+        sock.sendall(b"SET k:1 1\r\nGET k:1\r\nQUIT\r\n")
+        assert stream.read() == b"+OK\r\n$1\r\n1\r\n+OK\r\n"
+
+
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(gears_either_way):
     door = psutil.Process(gears_either_way.process.pid)
     before = descriptors(door)
