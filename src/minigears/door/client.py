@@ -23,7 +23,7 @@ from minigears.protocol import (
 if TYPE_CHECKING:
     from minigears.door.door import Door
 
-_LAST_WORDS = 2.0  # seconds for what a client sent that left before it was connected
+_LAST_WORDS = 2.0  # seconds for what a client sent before it left and that has not gone to Redis
 _MAX_BACKLOG = 1024
 """Commands of one client that may wait for functions, or to be served, before the door stops reading from it."""
 
@@ -53,6 +53,8 @@ class Client(asyncio.Protocol):
         self._error: ProtocolError | None = None
         self.replies = ReplyStream(self._write, self._due)
         self.gone = False
+        self._leaving = False
+        """Whether the client sends no more."""
         self._lost = False
         """Whether redis-server has closed its side."""
         self._trusted = False
@@ -111,6 +113,37 @@ class Client(asyncio.Protocol):
         """The client has caught up."""
         if self._backend and self._backend.transport:
             self._backend.transport.resume_reading()
+
+    def eof_received(self) -> bool:
+        """The client sends no more: Redis is told so, answers what came before, and closes.
+
+        Under TLS, where nobody can close one half, the client counts as gone.
+        """
+        if self._door.address.tls or self.reading.tls:
+            return False
+        self._leaving = True
+        self._more.set()
+        if self._task is None:
+            self._end_input()
+        elif self._backend:
+            self._last_words()
+        return True
+
+    def _end_input(self) -> None:
+        transport = self._backend.transport if self._backend else None
+        if transport and not transport.is_closing():
+            transport.write_eof()
+
+    def _last_words(self) -> None:
+        """Behind one that waits in Redis for others, what is left would keep Redis from knowing."""
+        asyncio.get_running_loop().call_later(_LAST_WORDS, self._cut_short)
+
+    def _cut_short(self) -> None:
+        if self._serving:
+            self._last_words()
+        elif self._task:
+            self._task.cancel()
+            self._end_input()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone; its writes that Redis already has are still followed to their end."""
@@ -242,6 +275,8 @@ class Client(asyncio.Protocol):
             self.replies.count_from_start()
         else:
             self._trusted = True
+        if self._leaving:
+            self._last_words()
         if self.gone:
             # What it sent before it left is carried out, as Redis does; waiting for more is not.
             with contextlib.suppress(asyncio.TimeoutError):
@@ -272,6 +307,8 @@ class Client(asyncio.Protocol):
         self.reading.resume("pending")
         self.reading.resume("login")
         self._check_input()
+        if self._leaving:
+            self._end_input()
         self._close_if_done()
 
     async def _serve(self, argv: Command) -> None:
@@ -304,7 +341,7 @@ class Client(asyncio.Protocol):
 
     async def skip_next(self) -> None:
         """Drop the reply of the next command, if it is here already; else of the one to come."""
-        while not self._pending and not self.gone:
+        while not (self._pending or self.gone or self._leaving):
             self._more.clear()
             self._pending_bytes = 0
             self.reading.resume("pending")

@@ -44,6 +44,11 @@ class Reading:
         self.transport: asyncio.Transport | None = None
         self._pauses: set[str] = set()
 
+    @property
+    def tls(self) -> bool:
+        """Whether the client speaks TLS."""
+        return bool(self.transport and self.transport.get_extra_info("sslcontext"))
+
     def pause(self, reason: str) -> None:
         """Stop reading for one more reason."""
         if self.transport and not self._pauses and not self.transport.is_closing():

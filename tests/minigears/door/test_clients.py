@@ -1,6 +1,7 @@
 """Whatever clients do, they get what Redis itself would have given them."""
 
 import concurrent.futures
+import socket
 
 import psutil
 import pytest
@@ -227,6 +228,27 @@ def test_all_replies_come_before_the_end_that_a_client_asks_for(gears_either_way
     with gears_either_way.raw() as sock, sock.makefile("rb") as stream:
         sock.sendall(b"SET k:1 1\r\nGET k:1\r\nQUIT\r\n")
         assert stream.read() == b"+OK\r\n$1\r\n1\r\n+OK\r\n"
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        "GET k:0",
+        "SET k:1 1\r\nGET k:0",
+        "MULTI\r\nSET k:1 1\r\nEXEC\r\nGET k:0",
+        "SET k:1 1\r\nCOMMAND INFO RG.TRIGGER\r\nGET k:0",
+        "CLIENT REPLY SKIP",
+        "SET k:1 1\r\nBLPOP k:list 0\r\nINFO",
+        "",
+    ],
+)
+def test_what_a_client_sent_before_it_said_no_more_is_answered(gears_either_way, sent):
+    """`printf … | nc` closes its half at once, and reads on."""
+    answered = sent.endswith("GET k:0")
+    with gears_either_way.raw() as sock, sock.makefile("rb") as stream:
+        sock.sendall(f"{sent}\r\n".encode())
+        sock.shutdown(socket.SHUT_WR)
+        assert stream.read().endswith(b"$-1\r\n") is answered
 
 
 def test_a_client_that_leaves_in_the_middle_leaves_nothing_behind(gears_either_way):
