@@ -271,3 +271,22 @@ def test_a_store_that_refuses_is_an_error_and_changes_nothing(
     assert "not written by minigears" in text(door.call("RG.UNREGISTER", door.ids[0]))
     assert len(door.ids) == 1
     assert door.call("RG.TRIGGER", "a") == [b"['a']"]
+
+
+SWAP = """
+execute('RG.UNREGISTER', '{}')
+GB('CommandReader').register(trigger='b')
+"""
+
+
+def test_what_a_script_takes_out_stays_when_that_cannot_be_stored(
+    door: FakeDoor, redis_conn: Connection
+):
+    door.script("GB('CommandReader').register(trigger='a')")
+    old = door.ids
+    for script in (SWAP.format(old[0]), SWAP.format(old[0]) + "1 / 0"):
+        redis_conn.call("CONFIG", "SET", "maxmemory", "1")
+        assert "OOM" in text(door.script(script))
+        redis_conn.call("CONFIG", "SET", "maxmemory", "0")
+        assert door.ids == old
+    assert door.call("RG.UNREGISTER", old[0]) == b"OK"
