@@ -10,6 +10,7 @@ from minigears.executor.errors import GearsError
 from minigears.executor.streams import StreamArgs
 
 MODES = ("async", "async_local", "sync")
+_INT64 = 2**63
 _POLICIES = ("continue", "abort", "retry")
 
 
@@ -116,7 +117,7 @@ def _text(given: Mapping[str, Any], name: str, default: str) -> str:
     value = given.get(name, default)
     if not isinstance(value, str):
         raise GearsError(f"{name} argument must be a string")
-    return value
+    return _utf8(value, name)
 
 
 def _texts(given: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
@@ -125,12 +126,21 @@ def _texts(given: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
         return None
     if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
         raise GearsError(f"{name} argument must be a list of strings")
-    return tuple(value)
+    return tuple(_utf8(text, name) for text in value)
+
+
+def _utf8(text: str, name: str) -> str:
+    """The text, if Redis can have it; a script may write half a character as `\\udcff`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise GearsError(f"{name} argument must be text that is UTF-8, not {text!a}") from None
+    return text
 
 
 def _number(given: Mapping[str, Any], name: str, default: int) -> int:
     value = given.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int):
+    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
         raise GearsError(f"{name} argument must be a number")
     return value
 

@@ -24,6 +24,9 @@ READERS = (
     "CommandReader",
 )
 
+_MAX_LIMIT = 2**62
+"""Beyond what a run can have records; two of them added are still a number of 64 bits."""
+
 
 class GearsBuilder:
     """A flow: a reader, the steps its records go through, then `run` or `register`.
@@ -36,6 +39,8 @@ class GearsBuilder:
     ) -> None:
         if reader not in READERS:
             raise GearsError("The given reader does not exists")
+        if not (desc is None or isinstance(desc, str)):
+            raise GearsError("desc argument must be a string")
         context = current.get()
         if context is None or context.script is None:
             raise GearsError("a GearsBuilder can only be made while a script runs")
@@ -97,6 +102,8 @@ class GearsBuilder:
         for number in (length, start):
             if isinstance(number, bool) or not isinstance(number, int):
                 raise GearsError("limit argument must be a number")
+            if not 0 <= number < _MAX_LIMIT:
+                raise GearsError(f"limit argument must be from 0 to {_MAX_LIMIT - 1}")
         self.steps.append(Step("limit", start=start, length=length))
         return self
 

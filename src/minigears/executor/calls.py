@@ -29,6 +29,8 @@ _REFUSED = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor multi exec "
     b"discard watch unwatch quit reset hello auth select sync psync".split()
 )
+_REFUSED_PARTS = frozenset({(b"client", b"reply"), (b"script", b"debug")})
+"""Commands and subcommands after which replies do not come one for each command."""
 _WAITING = frozenset(
     b"blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop wait waitaof".split()
 )
@@ -131,6 +133,9 @@ class Rules:
         name = argv[0].lower()
         if name in _REFUSED:
             raise GearsError(f"{name.decode()} can not be called from a function")
+        if len(argv) > 1 and (name, argv[1].lower()) in _REFUSED_PARTS:
+            words = b" ".join(argv[:2]).decode().lower()
+            raise GearsError(f"{words} can not be called from a function")
         waits = name in _WAITING or (name in _MAY_WAIT and _has_word(argv, b"block"))
         marked = sync and self._raises_events(argv)
         if waits or marked:

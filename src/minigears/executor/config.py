@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -43,6 +44,9 @@ _TEXTS: dict[str, Any] = {
 }
 """What RedisGears tells of its plugin; here it describes the Python that minigears runs in."""
 
+_NUMBER = re.compile(r"[0-9]{1,18}")
+"""A number that is not negative and no longer than a reply can hold."""
+
 _NAMES = {name.lower(): name for name in (*_NUMBERS, *_TEXTS)}
 
 
@@ -82,12 +86,8 @@ class Config:
             return _SAVED
         if own in _TEXTS or (own in _NUMBERS and not _NUMBERS[own].runtime):
             return Error(f"(error) {own} is not configurable at runtime")
-        if own is None or not _is_number(value):
+        if own is None or value is None or not _NUMBER.fullmatch(value):
             return Error(f"(error) Failed setting config value {own or name}")
-        self._numbers[own] = int(value or 0)
+        self._numbers[own] = int(value)
         errors.show_traceback = bool(self._numbers["PythonAttemptTraceback"])
         return Status("OK")
-
-
-def _is_number(value: str | None) -> bool:
-    return value is not None and value.lstrip("-").isdigit()

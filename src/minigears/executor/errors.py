@@ -49,6 +49,13 @@ def install_module() -> None:
 
 def render(error: BaseException) -> str:
     """The text of an error: `str()` of its traceback as a list of lines, without our frames."""
+    try:
+        return _rendered(error)
+    except Exception:  # its class cannot tell it as text
+        return f"Error type: {type.__repr__(type(error))}, Value: <exception str() failed>"
+
+
+def _rendered(error: BaseException) -> str:
     if isinstance(error, GearsFlatError):
         return str(error)
     if error.__traceback__ is None or not show_traceback:

@@ -113,7 +113,7 @@ class Gears:
             leaving = [*replaced, *unregistered]
             put, remove = self._without(leaving)
             put |= {session.id: session.pack(), _STATE: self._pack_state()}
-            self._store().update(put, [name for name in remove if name != session.id])
+            self._update(leaving, put, [name for name in remove if name != session.id])
             self._forget(leaving)
             self.sessions[session.id] = session
             self._change(session.registrations.values(), [r.id for r, _ in leaving])
@@ -122,9 +122,18 @@ class Gears:
         """Take registrations out; a session goes with its last one."""
         if leaving:
             with self._changing:
-                self._store().update(*self._without(leaving))
+                self._update(leaving, *self._without(leaving))
                 self._forget(leaving)
                 self._change((), [registration.id for registration, _ in leaving])
+
+    def _update(self, leaving: Leaving, put: Mapping[str, bytes], remove: Iterable[str]) -> None:
+        """Store a change; if that fails, what was to leave stays, and can be seen again."""
+        try:
+            self._store().update(put, remove)
+        except Exception:
+            for registration, _ in leaving:
+                registration.leaving = False
+            raise
 
     def _without(self, leaving: Leaving) -> tuple[dict[str, bytes], list[str]]:
         """What is to be stored and removed so that these registrations are gone."""

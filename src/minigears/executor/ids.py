@@ -7,6 +7,7 @@ import secrets
 import threading
 
 SHARD = "0" * 40
+_MAX_DIGITS = 20
 _SESSION = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -18,7 +19,8 @@ def to_id(number: int) -> str:
 def to_number(text: str) -> int | None:
     """The number in an id; None if it is not one of ours."""
     shard, _, number = text.rpartition("-")
-    return int(number) if shard == SHARD and number.isdecimal() else None
+    ours = shard == SHARD and number.isdecimal() and len(number) < _MAX_DIGITS
+    return int(number) if ours else None
 
 
 def new_session_id() -> str:

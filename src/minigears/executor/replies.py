@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-_INT64 = range(-(2**63), 2**63)
+_INT64 = 2**63
 _MAX_DEPTH = 100
 NOT_A_REPLY = "PY RECORD"
 """What RedisGears sends for a value that has no form in RESP."""
@@ -103,11 +103,12 @@ def _from_value(value: Any, depth: int) -> Any:
             return Status(value[1:])
         if value[:1] == "-":
             return Error(value[1:])
-        return value
+        return str.__str__(value)  # of a class of its own, perhaps
     if isinstance(value, (bytes, bytearray)):
         return bytes(value)
     if isinstance(value, int):
-        return int(value) if value in _INT64 else str(value)
+        number = int(value)  # of a class of its own, such as an IntEnum, perhaps
+        return number if -_INT64 <= number < _INT64 else str(number)
     if isinstance(value, float):
         return f"{value:f}"
     if isinstance(value, list) and depth:

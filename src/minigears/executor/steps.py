@@ -71,10 +71,15 @@ class Run:
         """Run `records` through `steps`; what failed is in `errors`."""
         if not isinstance(records, (list, tuple)):
             records = self._guarded(records)
-        for step in steps:
-            if step.kind not in _PASS:
-                records = _APPLY[step.kind](self, step, iter(records))
-        return list(records)
+        results: list[Any] = []
+        try:
+            for step in steps:
+                if step.kind not in _PASS:
+                    records = _APPLY[step.kind](self, step, iter(records))
+            results.extend(records)
+        except BaseException as error:  # between two calls of functions: an abort, or no memory
+            self.fail(error)
+        return results
 
     def _guarded(self, records: Iterable[Any]) -> Iterator[Any]:
         """Records of a source that may raise, up to where it does."""

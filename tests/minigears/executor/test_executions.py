@@ -126,6 +126,8 @@ def test_drop(door: FakeDoor):
     assert door.call("RG.GETRESULTSBLOCKING", execution) == [[b"1"], []]
     assert door.call("RG.DROPEXECUTION", execution) == b"OK"
     assert text(door.call("RG.GETRESULTS", execution)) == "execution plan does not exist"
+    endless = "0" * 40 + "-" + "9" * 5000
+    assert text(door.call("RG.ABORTEXECUTION", endless)) == "execution does not exist"
 
 
 def test_so_many_are_kept(door: FakeDoor):
@@ -147,6 +149,15 @@ def test_so_many_are_kept_of_a_registration(door: FakeDoor):
     assert len(door.call("RG.DUMPEXECUTIONS")) == 2
     door.call("RG.UNREGISTER", registration)
     assert door.call("RG.DUMPEXECUTIONS") == []
+
+
+@pytest.mark.parametrize("number", ["-1", "--5", "\u00b2", "", "9" * 30])
+def test_a_number_that_is_none_is_refused(door: FakeDoor, number: str):
+    door.script("GB('KeysReader').register(prefix='k', mode='sync', readValue=False)")
+    (refused,) = door.call("RG.CONFIGSET", "MaxExecutions", number)
+    assert text(refused) == "(error) Failed setting config value MaxExecutions"
+    door.fire(door.ids[0], b"k", "set")
+    assert door.call("RG.CONFIGGET", "MaxExecutions") == [1000]
 
 
 def test_a_profiled_session(door: FakeDoor):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 import hiredis
+import pytest
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
@@ -108,6 +109,25 @@ def test_failures_are_counted(door: FakeDoor):
 
 def test_events_of_what_is_not_registered_are_done(door: FakeDoor):
     door.fire("0" * 40 + "-99", b"k", "set")
+
+
+@pytest.mark.parametrize(
+    ("reader", "arguments", "message"),
+    [
+        ("KeysReader", r"prefix='\udcff*'", "prefix argument must be text that is UTF-8"),
+        ("KeysReader", r"eventTypes=['\ud800']", "eventTypes argument must be text that is UTF-8"),
+        ("StreamReader", r"prefix='\ud800*'", "prefix argument must be text that is UTF-8"),
+        ("StreamReader", "duration=10**400", "duration argument must be a number"),
+        ("CommandReader", r"hook='\ud800'", "hook argument must be text that is UTF-8"),
+    ],
+)
+def test_arguments_that_nobody_could_use_are_refused(
+    door: FakeDoor, reader: str, arguments: str, message: str
+):
+    assert message in text(door.script(f"GB('{reader}').register({arguments})"))
+    assert door.ids == []
+    door.script("GB('CommandReader').register(trigger='t')")
+    assert len(door.ids) == 1
 
 
 def test_an_exception_takes_everything_back(door: FakeDoor, redis_conn: Connection):
@@ -251,3 +271,22 @@ def test_a_store_that_refuses_is_an_error_and_changes_nothing(
     assert "not written by minigears" in text(door.call("RG.UNREGISTER", door.ids[0]))
     assert len(door.ids) == 1
     assert door.call("RG.TRIGGER", "a") == [b"['a']"]
+
+
+SWAP = """
+execute('RG.UNREGISTER', '{}')
+GB('CommandReader').register(trigger='b')
+"""
+
+
+def test_what_a_script_takes_out_stays_when_that_cannot_be_stored(
+    door: FakeDoor, redis_conn: Connection
+):
+    door.script("GB('CommandReader').register(trigger='a')")
+    old = door.ids
+    for script in (SWAP.format(old[0]), SWAP.format(old[0]) + "1 / 0"):
+        redis_conn.call("CONFIG", "SET", "maxmemory", "1")
+        assert "OOM" in text(door.script(script))
+        redis_conn.call("CONFIG", "SET", "maxmemory", "0")
+        assert door.ids == old
+    assert door.call("RG.UNREGISTER", old[0]) == b"OK"

@@ -1,4 +1,5 @@
 import math
+from http import HTTPStatus
 
 import pytest
 
@@ -39,6 +40,7 @@ def test_nil_differs_between_versions():
         (2**70, b"$22\r\n1180591620717411303424\r\n"),
         (None, b"$9\r\nPY RECORD\r\n"),
         ((1, 2), b"$9\r\nPY RECORD\r\n"),
+        (HTTPStatus.OK, b":200\r\n"),
         ([1, [b"a"]], b"*2\r\n:1\r\n*1\r\n$1\r\na\r\n"),
     ],
 )
@@ -67,6 +69,11 @@ def test_values_that_no_client_could_read():
         def __getitem__(self, item):
             raise RuntimeError
 
+    class Mute(str):
+        def encode(self, *options):
+            raise RuntimeError
+
     assert replies.from_value(Odd("x")) == "PY RECORD"
+    assert replies.encode(replies.from_value(Mute("x"))) == b"$1\r\nx\r\n"
     assert replies.encode("\ud800") == b"$6\r\n\\ud800\r\n"
     assert replies.encode("\udcff") == b"$1\r\n\xff\r\n"

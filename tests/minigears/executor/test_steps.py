@@ -11,7 +11,7 @@ from minigears.address import Address
 from minigears.executor.builder import GearsBuilder
 from minigears.executor.calls import AtomicGate, BlockingCaller
 from minigears.executor.context import Context, current
-from minigears.executor.errors import GearsError
+from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.running import call_without_waiting
 from minigears.executor.steps import Run
 
@@ -147,6 +147,43 @@ def test_string_conversion_comes_last(run):
 def test_only_plain_functions(script, step):
     with pytest.raises(GearsError, match="argument must be a function"):
         getattr(GearsBuilder(), step)(int)
+
+
+@pytest.mark.parametrize("numbers", [(-1,), (1, -3), (2**70,), (1, 2**63)])
+def test_limits_that_make_no_sense(script, numbers):
+    with pytest.raises(GearsError, match="limit argument must be from 0 to"):
+        GearsBuilder().limit(*numbers)
+
+
+def test_a_description_is_text(script):
+    with pytest.raises(GearsError, match="desc argument must be a string"):
+        GearsBuilder(desc=object())
+
+
+class Unreadable(list):
+    def __reversed__(self):
+        raise ValueError("not backwards")
+
+
+def test_an_error_between_two_functions_ends_the_run(run):
+    results, errors = run(lambda b: b.flatmap(lambda x: [x] if x else Unreadable()), [1, 0])
+    assert results == [1]
+    assert "ValueError: not backwards" in errors[0]
+
+
+def test_an_error_that_cannot_be_told_is_one_all_the_same(run):
+    class Mute(Exception):
+        def __str__(self):
+            raise ValueError
+
+    def fail(x):
+        raise GearsFlatError(Mute())
+
+    results, errors = run(lambda b: b.map(fail), [1])
+    assert results == []
+    assert errors == [
+        "Error type: <class 'redisgears.GearsFlatError'>, Value: <exception str() failed>"
+    ]
 
 
 def test_builders_need_a_script():

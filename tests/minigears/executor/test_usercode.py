@@ -27,6 +27,8 @@ ERRORS = [
     ("def f(x): return f(x)", "RecursionError"),
     ("def f(x): execute('SUBSCRIBE', 'c')", "can not be called from a function"),
     ("def f(x): execute('MULTI')", "can not be called from a function"),
+    ("def f(x): execute('CLIENT', 'REPLY', 'OFF')", "client reply can not be called"),
+    ("def f(x): execute('script', 'debug', 'yes')", "script debug can not be called"),
     ("def f(x): execute()", "must get at least a command"),
     ("def f(x): execute('RG.PYEXECUTE', '1')", "Can not run gears inside a multi exec"),
     ("def f(x): GB()", "while a script runs"),
