@@ -12,6 +12,10 @@ from minigears.prefixmap import PrefixMap
 OWN_CHANNEL = b"__minigears__:own"
 """Where the executor brackets the writes of sync functions, which raise no KeysReader events."""
 
+OFFSET_CHANNEL = b"__minigears__:offset"
+"""Where a client publishes before it first uses a connection of its own, after writes on a shared one:
+then WAIT and WAITAOF wait for those, too."""
+
 KEYSPACE = b"__keyspace@0__:"
 """Channels of database 0's notifications, where RedisGears runs its functions."""
 

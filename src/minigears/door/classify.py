@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from minigears.commandtable import CommandTable
 from minigears.door.glance import Glance
+from minigears.door.shared import Shared, Use
 from minigears.interest import Interest
 from minigears.protocol import Command
 
@@ -67,6 +68,7 @@ class Classifier(dict[bytes, Kind]):
         self._scanned = interest.watched if len(interest.watched) <= _MAX_SCANNED else (b"",)
         """What no chunk has in it whose commands concern no registration; nothing is in all."""
         self._glance = Glance()
+        self._shared = Shared(but=interest.special_commands)
         self._harmless: set[bytes] = set()
         """Names of commands that concern a registration by their keys only, if at all."""
 
@@ -103,6 +105,21 @@ class Classifier(dict[bytes, Kind]):
             return False
         self._glance.learn(commands)
         return True
+
+    def shared(self, data: bytes) -> Use | None:
+        """What the one command does that `data` consists of, if clients may share a connection for it.
+
+        None only means: parse it, and ask `shared_command`.
+        """
+        for prefix in self._scanned:
+            if prefix in data:
+                return None
+        return self._shared.use(data)
+
+    def shared_command(self, argv: Command) -> Use | None:
+        """The same for a command that was parsed."""
+        use = self._shared.use_of(argv)
+        return None if use is None or self.concerned(argv) else use
 
     def kind(self, argv: Command) -> Kind:
         """What to do with this command."""

@@ -11,7 +11,9 @@ from minigears.door.backend import BackendError, connect
 from minigears.door.batches import Batch, Batches, needs_more
 from minigears.door.classify import Kind
 from minigears.door.replystream import Hold, Mode, ReplyStream
+from minigears.door.sharing import Sharing
 from minigears.door.sockets import BackendSide, Reading
+from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import (
     Command,
     ProtocolError,
@@ -45,6 +47,10 @@ class Client(asyncio.Protocol):
         self._pending: deque[Command] = deque()
         self._pending_bytes = 0
         self._task: asyncio.Task[None] | None = None
+        self._sharing: Sharing | None = Sharing(self, door)
+        """What takes the client's bytes until it needs its own connection."""
+        self._resuming = False
+        """Whether the task carries out what came while the client still shared."""
         self._serving = False
         """Whether the task is in the middle of a command that the door serves."""
         self.reading = Reading()
@@ -70,6 +76,12 @@ class Client(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
+        if self._sharing:
+            self._sharing.received(data)
+        else:
+            self._received(data)
+
+    def _received(self, data: bytes) -> None:
         if self._passing() and self._door.classifier.glance(data):
             self._send_raw(data)
             return
@@ -106,6 +118,8 @@ class Client(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads too slowly: stop reading what Redis answers."""
+        if self._sharing:
+            self._sharing.slow()
         if self._backend and self._backend.transport:
             self._backend.transport.pause_reading()
 
@@ -123,7 +137,9 @@ class Client(asyncio.Protocol):
             return False
         self._leaving = True
         self._more.set()
-        if self._task is None:
+        if self._sharing and self._sharing.away:
+            pass  # it ends once that is answered
+        elif self._task is None:
             self._end_input()
         elif self._backend:
             self._last_words()
@@ -148,8 +164,8 @@ class Client(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone; its writes that Redis already has are still followed to their end."""
         self.gone = True
-        if self._backend is None:
-            return  # still connecting: what was sent before leaving is carried out all the same
+        if self._backend is None or self._resuming or (self._sharing and self._sharing.away):
+            return  # what was sent before leaving is carried out all the same
         if self._serving:  # others wait for the end of what has begun
             self._more.set()
         elif self._task:
@@ -184,10 +200,62 @@ class Client(asyncio.Protocol):
         """redis-server has closed: so do we, as it would have, behind the replies that wait."""
         self._backend = None
         self._lost = True
+        if self._sharing:
+            self._door.own_connection_lost()
         if self._task:
             self._task.cancel()
         if holds := self.replies.abandon():
             self._door.settle(holds, lambda: None)
+        self._close_if_done()
+
+    # shared connections, and back from them
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more comes from the client."""
+        return self.gone or self._leaving
+
+    def from_redis(self, data: bytes) -> None:
+        """Bytes from the client's own connection to redis-server."""
+        if self._sharing:
+            self._sharing.from_own(data)
+        self.replies.feed(data)
+
+    def send_own(self, data: bytes) -> None:
+        """Send to the client's own connection what it said while it shares."""
+        self._send_raw(data)
+
+    def own_way(self, data: bytes) -> None:
+        """The sharing is over: `data`, and all that follows, goes to the client's own connection."""
+        wrote = self._sharing is not None and self._sharing.wrote
+        self._sharing = None
+        if wrote:
+            self._start(self._resume())
+        if data:
+            self._received(data)
+        if self._task is None:
+            if self._leaving:
+                self._end_input()
+            self._close_if_done()
+
+    async def _resume(self) -> None:
+        """Let Redis know that WAIT on this connection is about the writes on others, too."""
+        self._resuming = True
+        self.replies.count_from_start()
+        await self.ask([b"PUBLISH", OFFSET_CHANNEL, b""])
+        self.replies.stop_counting()
+        self._resuming = False
+        await self._go_on()
+
+    async def _go_on(self) -> None:
+        """Serve what is pending. What a client sent before it left is carried out, as Redis does."""
+        if self._leaving:
+            self._last_words()
+        if not self.gone:
+            await self._specials()
+            return
+        with contextlib.suppress(asyncio.TimeoutError):  # waiting for more is not
+            await asyncio.wait_for(self._specials(), _LAST_WORDS)
         self._close_if_done()
 
     # commands
@@ -275,15 +343,12 @@ class Client(asyncio.Protocol):
             self.replies.count_from_start()
         else:
             self._trusted = True
-        if self._leaving:
-            self._last_words()
-        if self.gone:
-            # What it sent before it left is carried out, as Redis does; waiting for more is not.
-            with contextlib.suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._specials(), _LAST_WORDS)
-            self._close_if_done()
+        if self._sharing:
+            self._sharing.connected()
+        if self._sharing is None:
+            await self._go_on()
         else:
-            await self._specials()
+            self._task = None
 
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""

@@ -20,6 +20,7 @@ from minigears.door.classify import Classifier
 from minigears.door.client import Client
 from minigears.door.delivery import Delivery, Event
 from minigears.door.intents import Intent, Journal
+from minigears.door.lanes import Lanes
 from minigears.door.notifications import Notifications, enable_notifications
 from minigears.door.probation import Probation
 from minigears.door.replystream import Hold
@@ -53,6 +54,7 @@ class Door:
         self.executor = Supervisor(settings, callbacks)
         self.connected = asyncio.Event()
         """Set while redis-server is there: clients wait for it before they are connected."""
+        self.lanes = Lanes()
         self.guarded = False
         """Whether Redis wants a password from everybody."""
         self._admin: Connection | None = None
@@ -62,6 +64,7 @@ class Door:
         self._flushing = False
         self._server: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._looking: asyncio.Task[None] | None = None
 
     async def start(
         self, host: str, port: int, tls: ssl.SSLContext | None = None
@@ -238,10 +241,34 @@ class Door:
             await enable_notifications(self._admin, self.interest.reads_matter)
         journal = await self.journal.connect(self.address)
         notifications = await self.notifications.connect(self.address)
+        lanes = await self._open_lanes()
         lost = asyncio.get_running_loop().create_future()
-        for closed in (self._admin.closed, journal, notifications):
+        for closed in (self._admin.closed, journal, notifications, *lanes):
             closed.add_done_callback(lambda _: None if lost.done() else lost.set_result(None))
         return lost
+
+    async def _open_lanes(self) -> list[asyncio.Future[None]]:
+        """Let clients share connections, where that makes no difference to them."""
+        self.lanes.close()
+        if self.guarded or await self._idle_limit():
+            return []
+        return await self.lanes.connect(self.address)
+
+    async def _idle_limit(self) -> bool:
+        """Whether Redis closes idle connections, as a client's own is while it shares another."""
+        try:
+            return (await self._connected().call("CONFIG", "GET", "timeout"))[1] != b"0"
+        except BackendError:
+            return True  # it does not say
+
+    def own_connection_lost(self) -> None:
+        """Redis has closed one of a client that shares: no more sharing if that was for idleness."""
+        if self.lanes.open:
+            self._looking = asyncio.get_running_loop().create_task(self._look_why())
+
+    async def _look_why(self) -> None:
+        if await self._idle_limit():
+            self.lanes.close()
 
     async def _keep_connected(self, lost: asyncio.Future[Any]) -> None:
         while True:

@@ -34,7 +34,7 @@ def _digits(tens: int) -> bytes:
     return b"%d(?:%b|%b)" % (tens, _exactly(tens), units)
 
 
-_WORD = rb"\$(?:0\r\n|%b)\r\n" % b"|".join(map(_digits, range(1, 10)))
+WORD = rb"\$(?:0\r\n|%b)\r\n" % b"|".join(map(_digits, range(1, 10)))
 """A bulk string of up to 99 bytes."""
 
 
@@ -66,4 +66,4 @@ def _compile(shapes: frozenset[Shape]) -> re.Pattern[bytes]:
 def _commands(words: int, names: Iterable[bytes]) -> bytes:
     """Commands of so many words, without their first byte."""
     known = b"|".join(rb"\$%d\r\n%b\r\n" % (len(name), re.escape(name)) for name in names)
-    return rb"%d\r\n(?:%b)(?:%b){%d}" % (words, known, _WORD, words - 1)
+    return rb"%d\r\n(?:%b)(?:%b){%d}" % (words, known, WORD, words - 1)

@@ -22,7 +22,7 @@ class BackendSide(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Replies."""
-        self._client.replies.feed(data)
+        self._client.from_redis(data)
 
     def pause_writing(self) -> None:
         """Redis reads too slowly: take no more from the client."""

@@ -1,0 +1,125 @@
+"""Commands that clients may share a connection for: which they are, and whose reply is whose. Pure: no I/O.
+
+Such a command does not depend on what its connection did before, never waits in Redis for somebody
+else, and has a reply of one line or one string.
+"""
+
+from __future__ import annotations
+
+import enum
+import re
+from collections.abc import Collection
+
+from minigears.door.glance import WORD
+from minigears.protocol import Command, ProtocolError
+
+
+class Use(enum.Enum):
+    """What a command does with its key. `CLIENT PAUSE WRITE` stops a connection at its first write."""
+
+    READS = enum.auto()
+    WRITES = enum.auto()
+
+
+_READS = """
+    GET/2 STRLEN/2 GETRANGE/4 GETBIT/3 EXISTS/2 TYPE/2 TTL/2 PTTL/2 HGET/3 HEXISTS/3 HLEN/2 HSTRLEN/3
+    LLEN/2 LINDEX/3 SCARD/2 SISMEMBER/3 ZCARD/2 ZSCORE/3 ZRANK/3 ZREVRANK/3 ZCOUNT/4 XLEN/2
+"""
+_WRITES = """
+    SET/3 SET/4 SET/5 SETNX/3 SETEX/4 PSETEX/4 GETSET/3 GETDEL/2 GETEX/2 GETEX/4 APPEND/3 SETRANGE/4
+    SETBIT/4 INCR/2 DECR/2 INCRBY/3 DECRBY/3 INCRBYFLOAT/3 DEL/2 UNLINK/2 EXPIRE/3 PEXPIRE/3 EXPIREAT/3
+    PEXPIREAT/3 PERSIST/2 HSET/4 HSET/6 HSETNX/4 HINCRBY/4 HINCRBYFLOAT/4 HDEL/3 LPUSH/3 RPUSH/3
+    LPUSHX/3 RPUSHX/3 LPOP/2 RPOP/2 LSET/4 LREM/4 LTRIM/4 SADD/3 SREM/3 SPOP/2 ZADD/4 ZREM/3
+    ZINCRBY/4 XADD/5 PFADD/3
+"""
+"""Names, and the number of words with which the reply is as simple as that."""
+
+
+def _table() -> dict[tuple[int, bytes], Use]:
+    found = {}
+    for listed, use in ((_READS, Use.READS), (_WRITES, Use.WRITES)):
+        for entry in listed.split():
+            name, _, words = entry.partition("/")
+            found[int(words), name.encode()] = use
+    return found
+
+
+_USES = _table()
+_MAX_WORDS = max(words for words, _ in _USES)
+
+_SINGLE = re.compile(
+    rb"\*(?:%b)"
+    % b"|".join(
+        rb"%d\r\n(\$\d+\r\n[A-Za-z]+\r\n)(?:%b){%d}" % (words, WORD, words - 1)
+        for words in range(2, _MAX_WORDS + 1)
+    ),
+    re.DOTALL,
+).fullmatch
+"""One command whose words are short. The group that matched tells their number."""
+
+
+class Shared:
+    """Which commands may share a connection, when some names are not to be."""
+
+    def __init__(self, but: Collection[bytes] = ()):
+        """`but` holds names in lower case."""
+        self._uses: dict[tuple[int, bytes], Use] = {}
+        for (words, name), use in _USES.items():
+            if name.lower() not in but:
+                for spelt in (name, name.lower()):
+                    self._uses[words - 1, b"$%d\r\n%b\r\n" % (len(spelt), spelt)] = use
+
+    def use(self, data: bytes) -> Use | None:
+        """What the command does that `data` consists of; None if it may not be shared, or is long."""
+        match = _SINGLE(data)
+        if match is None:
+            return None
+        group = match.lastindex or 0
+        return self._uses.get((group, match[group]))
+
+    def use_of(self, argv: Command) -> Use | None:
+        """The same for a command that was parsed."""
+        name = argv[0].upper()
+        return self._uses.get((len(argv) - 1, b"$%d\r\n%b\r\n" % (len(name), name)))
+
+
+_HEAD = re.compile(rb"(?:[-+:_,#(][^\r\n]*|[$=](-1|\d+))\r\n")
+_MAX_LINE = 1 << 16
+
+
+class ReplyCutter:
+    """Cuts a stream of replies of one line or one string each."""
+
+    def __init__(self) -> None:
+        self._line = b""
+        """The beginning of a line whose end is still to come."""
+        self._missing = 0
+        """Bytes still to come of a string that has begun."""
+
+    def feed(self, data: bytes) -> list[tuple[bytes, bool]]:
+        """Pieces of replies in their order, each with whether its reply ends with it.
+
+        Raises:
+            ProtocolError: there is a reply of another kind.
+        """
+        pieces = []
+        if self._missing:
+            piece, data = data[: self._missing], data[self._missing :]
+            self._missing -= len(piece)
+            pieces.append((piece, not self._missing))
+        if self._line:
+            data, self._line = self._line + data, b""
+        at = 0
+        while at < len(data):
+            head = _HEAD.match(data, at)
+            if head is None:
+                self._line = data[at:]
+                if len(self._line) > _MAX_LINE or self._line[:1] not in b"-+:_,#($=":
+                    raise ProtocolError("a reply that is no line and no string")
+                break
+            length = head[1]
+            end = head.end() if length is None or length == b"-1" else head.end() + int(length) + 2
+            self._missing = max(end - len(data), 0)
+            pieces.append((data[at:end], not self._missing))
+            at = end
+        return pieces

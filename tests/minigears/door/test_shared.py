@@ -1,0 +1,93 @@
+"""Which commands may share a connection, and whose reply is whose. No socket."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from minigears.commandtable import CommandTable
+from minigears.door.classify import Classifier
+from minigears.door.shared import _USES, ReplyCutter, Shared, Use
+from minigears.interest import Interest
+from minigears.protocol import ProtocolError, RequestParser, encode_command
+
+WORD = st.one_of(
+    st.sampled_from([b"", b"k", b"*1\r\n$4\r\nPING\r\n", b"\r\n", b"$3\r\n"]),
+    st.binary(max_size=120),
+)
+NAME = st.sampled_from([b"SET", b"get", b"Incr", b"HSET", b"FLUSHALL", b"BLPOP", b"MGET", b"AUTH"])
+REPLY = st.one_of(
+    st.sampled_from([b"+OK\r\n", b":-3\r\n", b"$-1\r\n", b"_\r\n", b",1.5\r\n", b"#t\r\n"]),
+    st.sampled_from([b"-ERR no *1 $3\r\n", b"$0\r\n\r\n", b"=7\r\ntxt:abc\r\n", b"(123\r\n"]),
+    st.binary(max_size=40).map(lambda value: b"$%d\r\n%b\r\n" % (len(value), value)),
+)
+
+
+@given(NAME, st.lists(WORD, max_size=5), st.integers(0, 400), WORD)
+def test_only_one_whole_command_of_the_table_is_known(name, words, cut, junk):
+    argv, shared = [name, *words], Shared()
+    whole = encode_command(argv)
+    short = all(len(word) < 100 for word in words) and name != b"Incr"
+    expected = _USES.get((len(argv), name.upper()))
+    assert shared.use(whole) is (expected if short else None)
+    assert shared.use_of(argv) is expected
+    for chunk in (whole[:cut], whole[cut:], whole + junk, junk + whole, whole * 2):
+        if shared.use(chunk):
+            parser = RequestParser()
+            assert len(parser.feed(chunk)) == 1
+            assert parser.raw == chunk
+
+
+def test_a_wrong_length_of_the_name_is_not_known():
+    assert Shared().use(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n") is Use.READS
+    assert Shared().use(b"*2\r\n$2\r\nGET\r\n$1\r\nk\r\n") is None
+    assert Shared().use(b"*2\r\n$03\r\nGET\r\n$1\r\nk\r\n") is None
+
+
+def test_what_registrations_watch_or_hook_is_not_shared():
+    watch = {"id": "r", "events": None, "commands": None, "mode": "sync", "prefix": "kind:*"}
+    hook = {"id": "h", "command": "incr", "prefix": None}
+    frame = {"keys": [watch], "streams": [], "hooks": [hook]}
+    classifier = Classifier(
+        CommandTable.from_reply(
+            [[b"set", -3, [b"write"], 1, 1, 1, [], [], [_key_spec()], []]]  # as Redis tells it
+        ),
+        Interest.from_frame(frame),
+    )
+    for argv, use in (
+        ([b"SET", b"other:1", b"v"], Use.WRITES),
+        ([b"SET", b"kind:1", b"v"], None),
+        ([b"INCR", b"other:1"], None),
+        ([b"DECR", b"other:1"], Use.WRITES),
+    ):
+        assert classifier.shared(encode_command(argv)) is use, argv
+        assert classifier.shared_command(argv) is use, argv
+
+
+def _key_spec():
+    begin = [b"type", b"index", b"spec", [b"index", 1]]
+    find = [b"type", b"range", b"spec", [b"lastkey", 0, b"keystep", 1, b"limit", 0]]
+    return [b"flags", [b"RW"], b"begin_search", begin, b"find_keys", find]
+
+
+@given(st.lists(REPLY, max_size=6), st.lists(st.integers(0, 200), max_size=6))
+def test_replies_are_told_apart_wherever_the_stream_is_cut(replies, cuts):
+    stream, cutter, got, begun = b"".join(replies), ReplyCutter(), [], b""
+    places = [0, *sorted(min(cut, len(stream)) for cut in cuts), len(stream)]
+    for start, end in zip(places, places[1:], strict=False):
+        for piece, whole in cutter.feed(stream[start:end]):
+            begun += piece
+            if whole:
+                got.append(begun)
+                begun = b""
+    assert got == replies
+    assert begun == b""
+
+
+@pytest.mark.parametrize("reply", [b"*1\r\n:1\r\n", b"%0\r\n", b">1\r\n+a\r\n", b"x\r\n", b"\r\n"])
+def test_a_reply_of_another_kind_is_an_error(reply):
+    with pytest.raises(ProtocolError):
+        ReplyCutter().feed(b"+OK\r\n" + reply)
+    with pytest.raises(ProtocolError):
+        ReplyCutter().feed(b"+" + b"x" * 70_000)

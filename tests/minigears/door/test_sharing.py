@@ -1,0 +1,291 @@
+"""Clients that share connections to redis-server see what they would see on one of their own."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from contextlib import ExitStack, closing
+
+import pytest
+from realgears import MiniGears
+from realredis import RedisServer, wait_for
+
+from minigears.door.shared import _USES
+from minigears.protocol import encode_command
+from tests.freeports import free_ports
+
+SAMPLES = """
+    SET s hello|GET s|STRLEN s|GETRANGE s 1 3|GETBIT s 7|SETBIT s 7 1|EXISTS s|TYPE s|SET s v NX|SET s v EX 100
+    TTL s|PERSIST s|PTTL s|SETNX s x|SETEX s 100 v|PSETEX s 100000 v|GETSET s w|GETEX s|GETEX s EX 100|APPEND s more
+    SETRANGE s 2 X|GETDEL s|INCR n|DECR n|INCRBY n 5|DECRBY n 2|INCRBYFLOAT n 1.5|UNLINK n|SET n 1|EXPIRE n 100
+    PEXPIRE n 100000|EXPIREAT n 4102444800|PEXPIREAT n 4102444800000|DEL n|HSET h a 1|HSET h b 2 c 3|HSETNX h a 9
+    HGET h a|HGET h none|HEXISTS h a|HLEN h|HSTRLEN h a|HINCRBY h a 4|HINCRBYFLOAT h a 0.5|HDEL h c|LPUSH l a
+    RPUSH l b|LPUSHX l c|RPUSHX l d|LLEN l|LINDEX l 0|LINDEX l 99|LSET l 0 z|LREM l 0 a|LTRIM l 0 5|LPOP l|RPOP l
+    SADD t a|SREM t b|SCARD t|SISMEMBER t a|SPOP t|ZADD z 1.5 a|ZINCRBY z 2 a|ZCARD z|ZSCORE z a|ZSCORE z none
+    ZRANK z a|ZREVRANK z none|ZCOUNT z 0 9|ZREM z a|XADD x 5-1 f v|XLEN x|PFADD p a|GET h
+"""
+COMMANDS = [line.encode().split() for line in SAMPLES.replace("\n", "|").split("|") if line.strip()]
+LONG = [[b"SET", b"s", b"x" * 3000], [b"GET", b"s"], [b"sEt", b"s", b"v"], [b"SET", b"s", b""]]
+
+
+class Talk:
+    """One client, command by command, raw."""
+
+    def __init__(self, sock: socket.socket):
+        self.sock = sock
+        self.sock.settimeout(30)
+        self.stream = sock.makefile("rb")
+
+    def say(self, *argv: bytes | str) -> None:
+        self.sock.sendall(encode_command(argv))
+
+    def ask(self, *argv: bytes | str) -> bytes:
+        self.say(*argv)
+        return self.hear()
+
+    def hear(self) -> bytes:
+        line = self.stream.readline()
+        if line[:1] in (b"$", b"=") and line[:2] != b"$-":
+            return line + self.stream.read(int(line[1:]) + 2)
+        if line[:1] in (b"*", b"%"):
+            count = int(line[1:]) * (2 if line[:1] == b"%" else 1)
+            return line + b"".join(self.hear() for _ in range(count))
+        return line
+
+
+@pytest.fixture
+def talk(gears):
+    """Makes clients of the shared minigears."""
+    with ExitStack() as stack:
+        yield lambda: Talk(stack.enter_context(gears.raw()))
+
+
+def unused(server: RedisServer) -> int:
+    """How many connections have never sent anything: those of clients that have shared so far."""
+    with closing(server.connect()) as conn:
+        listed = conn.call("CLIENT", "LIST", "TYPE", "NORMAL").decode()
+    return listed.count("cmd=NULL")
+
+
+def test_the_samples_are_all_there_is():
+    assert {(len(argv), argv[0]) for argv in COMMANDS} == set(_USES)
+
+
+@pytest.mark.parametrize("hello", [(), ("HELLO", "3"), ("HELLO", "2")])
+def test_replies_are_those_of_redis(gears, talk, hello):
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.connect(str(gears.server.socket))
+        direct, client = Talk(sock), talk()
+        if hello:
+            direct.ask(*hello)
+            assert client.ask(*hello)
+            assert client.ask("CLIENT", "SETINFO", "LIB-NAME", "test") == b"+OK\r\n"
+        expected = [direct.ask(*argv) for argv in COMMANDS + LONG]
+        direct.ask("FLUSHALL")
+        before = unused(gears.server)
+        assert [client.ask(*argv) for argv in COMMANDS + LONG] == expected
+        assert unused(gears.server) == before
+        assert before == (0 if hello else 1)
+
+
+def test_each_client_hears_its_own_reply(gears, talk):
+    clients = [talk() for _ in range(50)]
+    for turn in range(20):
+        for number, client in enumerate(clients):
+            client.say("SET", f"k{number}", f"{number}-{turn}" * (number % 7))
+        assert {client.hear() for client in clients} == {b"+OK\r\n"}
+        for number, client in enumerate(clients):
+            client.say("GET", f"k{number}")
+        for number, client in enumerate(clients):
+            value = (f"{number}-{turn}" * (number % 7)).encode()
+            assert client.hear() == b"$%d\r\n%b\r\n" % (len(value), value)
+    assert unused(gears.server) == len(clients)
+
+
+@pytest.mark.parametrize(
+    ("argv", "reply"),
+    [
+        (("SELECT", "1"), b"+OK\r\n"),
+        (("MULTI",), b"+OK\r\n"),
+        (("PING",), b"+PONG\r\n"),
+        (("MGET", "k"), b"*1\r\n$1\r\nv\r\n"),
+        (("CLIENT", "REPLY", "ON"), b"+OK\r\n"),
+        (("RG.PYEXECUTE", "1"), b"+OK\r\n"),
+        (("NONSENSE",), b"-ERR unknown command 'NONSENSE', with args beginning with: \r\n"),
+    ],
+)
+def test_another_command_goes_the_clients_own_way_and_all_that_follows(gears, talk, argv, reply):
+    client = talk()
+    assert client.ask("SET", "k", "v") == b"+OK\r\n"
+    assert unused(gears.server) == 1
+    assert client.ask(*argv) == reply
+    assert client.ask("GET", "k") == {"SELECT": b"$-1\r\n", "MULTI": b"+QUEUED\r\n"}.get(
+        argv[0], b"$1\r\nv\r\n"
+    )
+    assert unused(gears.server) == 0
+
+
+def test_a_client_that_does_not_wait_is_answered_in_order(gears, talk):
+    client = talk()
+    for number in range(200):
+        client.say("INCR", "n")
+        client.say(*(("RG.CONFIGGET", "MaxExecutions") if number == 100 else ("GET", "n")))
+    for number in range(1, 201):
+        assert client.hear() == b":%d\r\n" % number
+        if number == 101:
+            assert client.hear().startswith(b"*1\r\n")
+        else:
+            assert client.hear() == b"$%d\r\n%d\r\n" % (len(str(number)), number)
+    assert unused(gears.server) == 0
+
+
+def test_what_was_sent_before_leaving_is_carried_out(gears, talk):
+    direct = gears.client()
+    for number in range(30):
+        with gears.raw() as sock:
+            for key in "abc":
+                sock.sendall(encode_command(["SET", f"{key}{number}", "v"]))
+    wait_for(lambda: direct.dbsize() == 90, what="every write")
+
+
+def test_a_client_that_closes_its_sending_half_is_answered(talk):
+    for count in (1, 3):
+        client = talk()
+        for _ in range(count):
+            client.say("INCR", f"n{count}")
+        client.sock.shutdown(socket.SHUT_WR)
+        assert client.stream.read() == b"".join(b":%d\r\n" % (n + 1) for n in range(count))
+
+
+def test_large_values_arrive_whole_and_end_the_sharing(gears, talk):
+    value = b"x" * 3_000_000
+    one, other = talk(), talk()
+    gears.client().set("big", value)
+    one.say("GET", "big")
+    assert other.ask("SET", "k", "v") == b"+OK\r\n"
+    assert one.hear() == b"$3000000\r\n%b\r\n" % value
+    assert unused(gears.server) == 2
+    assert one.ask("SET", "k", "w") == b"+OK\r\n"
+    assert other.ask("SET", "big", value) == b"+OK\r\n"
+    assert unused(gears.server) == 0
+    assert gears.client().strlen("big") == len(value)
+
+
+def test_paused_writes_do_not_hold_up_reads(gears, talk):
+    writer, reader = talk(), talk()
+    reader.ask("GET", "k")
+    direct = gears.client()
+    direct.client_pause(60_000, all=False)
+    writer.say("SET", "k", "v")
+    wait_for(lambda: direct.info("clients")["blocked_clients"] or _paused(direct), what="the pause")
+    assert reader.ask("GET", "k") == b"$-1\r\n"
+    direct.client_unpause()
+    assert writer.hear() == b"+OK\r\n"
+
+
+def _paused(direct) -> bool:
+    return direct.info("clients").get("paused_reason", "none") != "none"
+
+
+def test_a_registration_that_comes_later_sees_the_next_write(gears, talk):
+    client = talk()
+    assert client.ask("SET", "kind:1", "v") == b"+OK\r\n"
+    gears.run("GB('KeysReader').foreach(lambda x: execute('INCR', 'runs'))"
+              ".register(prefix='kind:*', mode='sync')")  # fmt: skip
+    assert client.ask("SET", "kind:1", "v") == b"+OK\r\n"
+    assert gears.client().get("runs") == "1"
+    gears.run("GB('CommandReader').map(lambda x: 'hooked').register(hook='get')")
+    other = talk()
+    assert other.ask("SET", "other", "v") == b"+OK\r\n"
+    assert other.ask("GET", "other") == b"$6\r\nhooked\r\n"
+
+
+def test_killing_a_client_closes_it(gears, talk):
+    client = talk()
+    assert client.ask("SET", "k", "v") == b"+OK\r\n"
+    with closing(gears.server.connect()) as conn:
+        [line] = [
+            line for line in conn.call("CLIENT", "LIST").decode().splitlines() if "cmd=NULL" in line
+        ]
+        conn.call("CLIENT", "KILL", "ID", line.split()[0].removeprefix("id="))
+    assert client.hear() == b""
+
+
+def test_wait_is_about_writes_on_shared_connections_too(gears, talk, start_redis):
+    [port] = free_ports(1)
+    with closing(gears.server.connect()) as conn:
+        conn.call("CONFIG", "SET", "port", port)
+        conn.call("CONFIG", "SET", "repl-diskless-sync-delay", "0")
+    replica = start_redis("--save", "", "--replicaof", f"127.0.0.1 {port}")
+    client, witness = talk(), talk()
+    wait_for(lambda: b"state=online" in witness.ask("INFO", "replication"), what="the replica")
+    assert client.ask("SET", "k", "v") == b"+OK\r\n"
+    assert witness.ask("SET", "k", "w") == b"+OK\r\n"
+    assert witness.ask("WAIT", "1", "30000") == b":1\r\n"
+    replica.process.send_signal(signal.SIGSTOP)
+    assert client.ask("SET", "k", "x") == b"+OK\r\n"
+    assert client.ask("WAIT", "1", "1") == b":0\r\n"
+    replica.process.send_signal(signal.SIGCONT)
+    assert client.ask("WAIT", "1", "0") == b":1\r\n"
+
+
+def start_gears(server: RedisServer, tmp_path) -> MiniGears:
+    gears = MiniGears(server, tmp_path)
+    gears.start()
+    return gears
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ("CONFIG", "SET", "timeout", "1000"),
+        ("ACL", "SETUSER", "default", "-publish"),
+    ],
+)
+def test_nobody_shares_where_redis_is_set_up_against_it(start_redis, tmp_path, setting):
+    server = start_redis("--save", "")
+    with closing(server.connect()) as conn:
+        conn.call("ACL", "SETUSER", "door", "on", ">secret", "~*", "&*", "+@all")
+        conn.call(*setting)
+    server_url = f"unix://door:secret@{server.socket}"
+    gears = MiniGears(server, tmp_path, "--redis", server_url)
+    gears.start()
+    with gears.raw() as sock:
+        assert Talk(sock).ask("SET", "k", "v") == b"+OK\r\n"
+        assert unused(server) == 0
+    assert gears.stop() == 0
+
+
+def test_nobody_shares_any_more_once_redis_closes_idle_connections(start_redis, tmp_path):
+    server = start_redis("--save", "")
+    gears = start_gears(server, tmp_path)
+    with gears.raw() as sock, closing(server.connect()) as conn:
+        client = Talk(sock)
+        assert client.ask("SET", "k", "v") == b"+OK\r\n"
+        conn.call("CONFIG", "SET", "timeout", "1")
+        assert client.hear() == b""  # idle, so closed
+
+        def used() -> bool:
+            with gears.raw() as another:
+                Talk(another).ask("SET", "k", "v")
+                return unused(server) == 0
+
+        wait_for(used, what="no more sharing")
+    assert gears.stop() == 0
+
+
+def test_a_lost_shared_connection_is_made_anew(start_redis, tmp_path):
+    server = start_redis("--save", "")
+    gears = start_gears(server, tmp_path)
+    with gears.raw() as sock, closing(server.connect()) as conn:
+        client = Talk(sock)
+        assert client.ask("SET", "k", "v") == b"+OK\r\n"
+        listed = conn.call("CLIENT", "LIST").decode().splitlines()
+        [lane] = [line for line in listed if "cmd=set" in line]
+        conn.call("CLIENT", "KILL", "ID", lane.split()[0].removeprefix("id="))
+        assert client.hear() == b""
+    with gears.raw() as sock:
+        client = Talk(sock)
+        assert client.ask("SET", "k", "w") == b"+OK\r\n"
+        assert unused(server) == 1
+    assert gears.stop() == 0
