@@ -57,7 +57,7 @@ class Client(asyncio.Protocol):
         self._batches = Batches()
         self._more = asyncio.Event()
         self._error: ProtocolError | None = None
-        self.replies = ReplyStream(self._write, self._due)
+        self.replies = ReplyStream(self.write, self._due)
         self.gone = False
         self._leaving = False
         """Whether the client sends no more."""
@@ -181,7 +181,7 @@ class Client(asyncio.Protocol):
 
     def refuse(self, message: str) -> None:
         """Say what is wrong and close."""
-        self._write(encode_error(f"ERR {message}"))
+        self.write(encode_error(f"ERR {message}"))
         self.close()
 
     def trust(self, count: bool) -> None:
@@ -230,6 +230,7 @@ class Client(asyncio.Protocol):
         wrote = self._sharing is not None and self._sharing.wrote
         self._sharing = None
         if wrote:
+            self._resuming = True
             self._start(self._resume())
         if data:
             self._received(data)
@@ -240,7 +241,6 @@ class Client(asyncio.Protocol):
 
     async def _resume(self) -> None:
         """Let Redis know that WAIT on this connection is about the writes on others, too."""
-        self._resuming = True
         self.replies.count_from_start()
         await self.ask([b"PUBLISH", OFFSET_CHANNEL, b""])
         self.replies.stop_counting()
@@ -310,7 +310,8 @@ class Client(asyncio.Protocol):
         if self._backend and self._backend.transport:
             self._backend.transport.write(raw)
 
-    def _write(self, data: bytes) -> None:
+    def write(self, data: bytes) -> None:
+        """Pass a reply on."""
         if self._front and not self.gone:
             self._front.write(data)
 
@@ -417,7 +418,7 @@ class Client(asyncio.Protocol):
     def reply(self, raw: bytes) -> None:
         """Answer the command that is being served."""
         if not self.replies.discard:
-            self._write(raw)
+            self.write(raw)
 
     @property
     def in_multi(self) -> bool:

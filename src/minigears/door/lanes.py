@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 from typing import Protocol
 
 from minigears.address import Address
@@ -31,22 +32,31 @@ class Rider(Protocol):
 class Lane(Connection):
     """One shared connection. `call` is for its own first words, `carry` for all that follows."""
 
-    def __init__(self) -> None:
+    def __init__(self, cannot_tell: Callable[[], None]):
+        """Calls `cannot_tell` when it cannot know whose reply is whose, and closes."""
         super().__init__()
+        self._cannot_tell = cannot_tell
         self._riders: deque[Rider] = deque()
         self._out: list[bytes] = []
+        self._crowd = 0
+        """How many commands the last turn had: one that had none beside it need not wait for others."""
         self._cutter = ReplyCutter()
         self._loop = asyncio.get_running_loop()
 
     def carry(self, rider: Rider, command: bytes) -> None:
         """Send one command of `shared.py`; its reply goes to the rider."""
+        alone = self._crowd < 2 and not self._riders
+        self._riders.append(rider)
+        if alone and self._transport is not None:
+            self._transport.write(command)
+            return
         if not self._out:
             self._loop.call_soon(self._flush)
         self._out.append(command)
-        self._riders.append(rider)
 
     def _flush(self) -> None:
         out, self._out = self._out, []
+        self._crowd = len(out)
         if self._transport is not None and not self._transport.is_closing():
             self._transport.write(b"".join(out))
 
@@ -59,7 +69,8 @@ class Lane(Connection):
         try:
             pieces = self._cutter.feed(data)
         except ProtocolError as error:
-            log.error("shared connection: %s", error)
+            log.error("clients do not share connections any more: %s", error)
+            self._cannot_tell()
             self.close()
             return
         for piece, whole in pieces:
@@ -71,39 +82,47 @@ class Lanes:
     """The shared connections: for reads and for writes, in RESP2 and in RESP3."""
 
     def __init__(self) -> None:
-        self._lanes: dict[tuple[int, Use], Lane] = {}
+        self._reads: dict[int, Lane] = {}
+        self._writes: dict[int, Lane] = {}
+        self._unfit = False
+        """Whether Redis gave a reply that cannot be told from the next."""
 
     @property
     def open(self) -> bool:
         """Whether clients may share connections."""
-        return bool(self._lanes)
+        return bool(self._writes)
 
     def lane(self, protocol: int, use: Use) -> Lane | None:
         """The lane for a command of a client that speaks this RESP version."""
-        return self._lanes.get((protocol, use))
+        return (self._writes if use is Use.WRITES else self._reads).get(protocol)
 
     async def connect(self, address: Address) -> list[asyncio.Future[None]]:
         """Open them all as a client that has not logged in; returns futures, done when one is lost.
 
-        Without what they need of Redis there are none, and every client has its own connection only.
-        Raises BackendError when Redis is not there.
+        Where Redis refuses one of them there are none, and every client uses its own connection only.
         """
-        self._lanes = {}
-        opened: dict[tuple[int, Use], Lane] = {}
-        for protocol in (2, 3):
-            for use in Use:
-                lane = opened[protocol, use] = await connect(address, Lane)
-                try:
-                    await lane.call("HELLO", protocol)
-                    await lane.call("PUBLISH", OFFSET_CHANNEL, "")
-                except BackendError as error:
-                    log.info("clients do not share connections: %s", error)
-                    for unused in opened.values():
-                        unused.close()
-                    return []
-        self._lanes = opened
-        return [lane.closed for lane in opened.values()]
+        self.close()
+        opened: list[Lane] = []
+        try:
+            for protocol in (2, 3, 2, 3):
+                lane = await connect(address, lambda: Lane(self._cannot_tell))
+                opened.append(lane)
+                await lane.call("HELLO", protocol)
+                await lane.call("PUBLISH", OFFSET_CHANNEL, "")
+        except BackendError as error:
+            log.info("clients do not share connections: %s", error)
+            for lane in opened:
+                lane.close()
+            return []
+        if not self._unfit:
+            self._reads = dict(zip((2, 3), opened[:2], strict=True))
+            self._writes = dict(zip((2, 3), opened[2:], strict=True))
+        return [lane.closed for lane in opened]
 
     def close(self) -> None:
         """Let nobody on any more; who is on its way arrives."""
-        self._lanes = {}
+        self._reads, self._writes = {}, {}
+
+    def _cannot_tell(self) -> None:
+        self._unfit = True
+        self.close()

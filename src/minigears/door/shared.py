@@ -22,15 +22,16 @@ class Use(enum.Enum):
 
 
 _READS = """
-    GET/2 STRLEN/2 GETRANGE/4 GETBIT/3 EXISTS/2 TYPE/2 TTL/2 PTTL/2 HGET/3 HEXISTS/3 HLEN/2 HSTRLEN/3
-    LLEN/2 LINDEX/3 SCARD/2 SISMEMBER/3 ZCARD/2 ZSCORE/3 ZRANK/3 ZREVRANK/3 ZCOUNT/4 XLEN/2
+    PING/1 PING/2 ECHO/2 GET/2 STRLEN/2 GETRANGE/4 GETBIT/3 EXISTS/2 TYPE/2 TTL/2 PTTL/2 HGET/3
+    HEXISTS/3 HLEN/2 HSTRLEN/3 LLEN/2 LINDEX/3 SCARD/2 SISMEMBER/3 ZCARD/2 ZSCORE/3 ZRANK/3 ZREVRANK/3 ZCOUNT/4
+    XLEN/2 JSON.GET/2 JSON.GET/3
 """
 _WRITES = """
     SET/3 SET/4 SET/5 SETNX/3 SETEX/4 PSETEX/4 GETSET/3 GETDEL/2 GETEX/2 GETEX/4 APPEND/3 SETRANGE/4
     SETBIT/4 INCR/2 DECR/2 INCRBY/3 DECRBY/3 INCRBYFLOAT/3 DEL/2 UNLINK/2 EXPIRE/3 PEXPIRE/3 EXPIREAT/3
     PEXPIREAT/3 PERSIST/2 HSET/4 HSET/6 HSETNX/4 HINCRBY/4 HINCRBYFLOAT/4 HDEL/3 LPUSH/3 RPUSH/3
     LPUSHX/3 RPUSHX/3 LPOP/2 RPOP/2 LSET/4 LREM/4 LTRIM/4 SADD/3 SREM/3 SPOP/2 ZADD/4 ZREM/3
-    ZINCRBY/4 XADD/5 PFADD/3
+    ZINCRBY/4 XADD/5 PFADD/3 JSON.SET/4 JSON.DEL/2 JSON.DEL/3
 """
 """Names, and the number of words with which the reply is as simple as that."""
 
@@ -50,8 +51,8 @@ _MAX_WORDS = max(words for words, _ in _USES)
 _SINGLE = re.compile(
     rb"\*(?:%b)"
     % b"|".join(
-        rb"%d\r\n(\$\d+\r\n[A-Za-z]+\r\n)(?:%b){%d}" % (words, WORD, words - 1)
-        for words in range(2, _MAX_WORDS + 1)
+        rb"%d\r\n(\$\d+\r\n[A-Za-z.]+\r\n)(?:%b){%d}" % (words, WORD, words - 1)
+        for words in range(1, _MAX_WORDS + 1)
     ),
     re.DOTALL,
 ).fullmatch
@@ -63,27 +64,36 @@ class Shared:
 
     def __init__(self, but: Collection[bytes] = ()):
         """`but` holds names in lower case."""
-        self._uses: dict[tuple[int, bytes], Use] = {}
+        self._uses: list[dict[bytes, Use]] = [{} for _ in range(_MAX_WORDS + 1)]
+        """For each number of words: the second line and the name, as on the wire."""
         for (words, name), use in _USES.items():
             if name.lower() not in but:
                 for spelt in (name, name.lower()):
-                    self._uses[words - 1, b"$%d\r\n%b\r\n" % (len(spelt), spelt)] = use
+                    self._uses[words][_on_the_wire(spelt)] = use
 
     def use(self, data: bytes) -> Use | None:
         """What the command does that `data` consists of; None if it may not be shared, or is long."""
         match = _SINGLE(data)
         if match is None:
             return None
-        group = match.lastindex or 0
-        return self._uses.get((group, match[group]))
+        words = match.lastindex or 0
+        return self._uses[words].get(match[words])
 
     def use_of(self, argv: Command) -> Use | None:
         """The same for a command that was parsed."""
-        name = argv[0].upper()
-        return self._uses.get((len(argv) - 1, b"$%d\r\n%b\r\n" % (len(name), name)))
+        return (
+            self._uses[len(argv)].get(_on_the_wire(argv[0].upper()))
+            if len(argv) <= _MAX_WORDS
+            else None
+        )
 
 
-_HEAD = re.compile(rb"(?:[-+:_,#(][^\r\n]*|[$=](-1|\d+))\r\n")
+def _on_the_wire(word: bytes) -> bytes:
+    return b"$%d\r\n%b\r\n" % (len(word), word)
+
+
+_LINES = frozenset(b"-+:_,#(")
+_STRINGS = frozenset(b"$=")
 _MAX_LINE = 1 << 16
 
 
@@ -107,19 +117,21 @@ class ReplyCutter:
             piece, data = data[: self._missing], data[self._missing :]
             self._missing -= len(piece)
             pieces.append((piece, not self._missing))
-        if self._line:
+        elif self._line:
             data, self._line = self._line + data, b""
-        at = 0
-        while at < len(data):
-            head = _HEAD.match(data, at)
-            if head is None:
+        at, size = 0, len(data)
+        while at < size:
+            kind, end = data[at], data.find(b"\r\n", at) + 2
+            if kind not in _LINES and kind not in _STRINGS:
+                raise ProtocolError("a reply is no line and no string")
+            if end == 1:
                 self._line = data[at:]
-                if len(self._line) > _MAX_LINE or self._line[:1] not in b"-+:_,#($=":
-                    raise ProtocolError("a reply that is no line and no string")
+                if len(self._line) > _MAX_LINE:
+                    raise ProtocolError("a reply's line has no end")
                 break
-            length = head[1]
-            end = head.end() if length is None or length == b"-1" else head.end() + int(length) + 2
-            self._missing = max(end - len(data), 0)
-            pieces.append((data[at:end], not self._missing))
+            if kind in _STRINGS and (length := int(data[at + 1 : end - 2])) >= 0:
+                end += length + 2
+                self._missing = max(end - size, 0)
+            pieces.append((data[at:end], end <= size))
             at = end
         return pieces

@@ -92,7 +92,7 @@ class Sharing:
 
     def answered(self, piece: bytes, whole: bool) -> None:
         """A piece of the reply from the shared connection."""
-        self._client.reply(piece)
+        self._client.write(piece)
         if not whole or len(piece) > _MAX_BYTES:
             self._last = True
         if whole:
