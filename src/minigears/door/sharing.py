@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from minigears.door.client import Client
     from minigears.door.door import Door
 
+FEW = 4
+"""With fewer clients than that nobody shares: it takes several to make up for the bookkeeping."""
+
 _MAX_BYTES = 16 * 1024
 """Of a command or a reply on a shared connection: a longer one would keep the others waiting."""
 
@@ -66,7 +69,7 @@ class Sharing:
         """The client's own connection is there: go on with what has arrived."""
         self._state = State.FREE
         held = self._take_held()
-        if self._client.ending or not self._door.lanes.open:
+        if self._client.ending or not self._door.lanes.open or len(self._door.clients) < FEW:
             self._client.own_way(held)
         elif held:
             self.received(held)

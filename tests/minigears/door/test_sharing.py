@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import socket
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from realgears import MiniGears
 from realredis import RedisServer, wait_for
 
 from minigears.door.shared import _USES
+from minigears.door.sharing import FEW
 from minigears.protocol import encode_command
 from tests.freeports import free_ports
 
@@ -56,9 +57,18 @@ class Talk:
 
 @pytest.fixture
 def talk(gears):
-    """Makes clients of the shared minigears."""
-    with ExitStack() as stack:
+    """Makes clients of the shared minigears, among as many others as it takes to share."""
+    with crowd(gears), ExitStack() as stack:
         yield lambda: Talk(stack.enter_context(gears.raw()))
+
+
+@contextmanager
+def crowd(gears):
+    """Clients that only make it a crowd."""
+    with ExitStack() as stack:
+        for _ in range(FEW):
+            stack.enter_context(gears.client()).dbsize()
+        yield
 
 
 def unused(server: RedisServer) -> int:
@@ -230,10 +240,23 @@ def test_wait_is_about_writes_on_shared_connections_too(gears, talk, start_redis
     assert client.ask("WAIT", "1", "0") == b":1\r\n"
 
 
-def start_gears(server: RedisServer, tmp_path) -> MiniGears:
-    gears = MiniGears(server, tmp_path)
-    gears.start()
-    return gears
+@pytest.fixture
+def own_gears(start_redis, tmp_path):
+    """Starts a minigears with a Redis of its own, and stops it."""
+    with ExitStack() as stack:
+
+        def start(*settings):
+            server = start_redis("--save", "")
+            with closing(server.connect()) as conn:
+                for setting in settings:
+                    conn.call(*setting)
+            url = f"unix://door:secret@{server.socket}" if settings else f"unix://{server.socket}"
+            gears = MiniGears(server, tmp_path, "--redis", url)
+            gears.start()
+            stack.callback(gears.stop)
+            return gears
+
+        yield start
 
 
 @pytest.mark.parametrize(
@@ -243,50 +266,44 @@ def start_gears(server: RedisServer, tmp_path) -> MiniGears:
         ("ACL", "SETUSER", "default", "-publish"),
     ],
 )
-def test_nobody_shares_where_redis_is_set_up_against_it(start_redis, tmp_path, setting):
-    server = start_redis("--save", "")
-    with closing(server.connect()) as conn:
-        conn.call("ACL", "SETUSER", "door", "on", ">secret", "~*", "&*", "+@all")
-        conn.call(*setting)
-    server_url = f"unix://door:secret@{server.socket}"
-    gears = MiniGears(server, tmp_path, "--redis", server_url)
-    gears.start()
-    with gears.raw() as sock:
+def test_nobody_shares_where_redis_is_set_up_against_it(own_gears, setting):
+    user = ("ACL", "SETUSER", "door", "on", ">secret", "~*", "&*", "+@all")
+    assert not shares(own_gears(user, setting))
+
+
+def shares(gears: MiniGears) -> bool:
+    """Whether a client that comes now shares."""
+    with crowd(gears), gears.raw() as sock:
         assert Talk(sock).ask("SET", "k", "v") == b"+OK\r\n"
-        assert unused(server) == 0
-    assert gears.stop() == 0
+        return unused(gears.server) == 1
 
 
-def test_nobody_shares_any_more_once_redis_closes_idle_connections(start_redis, tmp_path):
-    server = start_redis("--save", "")
-    gears = start_gears(server, tmp_path)
-    with gears.raw() as sock, closing(server.connect()) as conn:
+def test_a_few_clients_have_nothing_to_share(own_gears):
+    gears = own_gears()
+    with ExitStack() as stack:
+        clients = [Talk(stack.enter_context(gears.raw())) for _ in range(FEW - 1)]
+        assert {client.ask("SET", "k", "v") for client in clients} == {b"+OK\r\n"}
+        assert unused(gears.server) == 0
+    assert shares(gears)
+
+
+def test_nobody_shares_any_more_once_redis_closes_idle_connections(own_gears):
+    gears = own_gears()
+    with crowd(gears), gears.raw() as sock, closing(gears.server.connect()) as conn:
         client = Talk(sock)
         assert client.ask("SET", "k", "v") == b"+OK\r\n"
         conn.call("CONFIG", "SET", "timeout", "1")
         assert client.hear() == b""  # idle, so closed
-
-        def used() -> bool:
-            with gears.raw() as another:
-                Talk(another).ask("SET", "k", "v")
-                return unused(server) == 0
-
-        wait_for(used, what="no more sharing")
-    assert gears.stop() == 0
+    wait_for(lambda: not shares(gears), what="no more sharing")
 
 
-def test_a_lost_shared_connection_is_made_anew(start_redis, tmp_path):
-    server = start_redis("--save", "")
-    gears = start_gears(server, tmp_path)
-    with gears.raw() as sock, closing(server.connect()) as conn:
+def test_a_lost_shared_connection_is_made_anew(own_gears):
+    gears = own_gears()
+    with crowd(gears), gears.raw() as sock, closing(gears.server.connect()) as conn:
         client = Talk(sock)
         assert client.ask("SET", "k", "v") == b"+OK\r\n"
         listed = conn.call("CLIENT", "LIST").decode().splitlines()
         [lane] = [line for line in listed if "cmd=set" in line]
         conn.call("CLIENT", "KILL", "ID", lane.split()[0].removeprefix("id="))
         assert client.hear() == b""
-    with gears.raw() as sock:
-        client = Talk(sock)
-        assert client.ask("SET", "k", "w") == b"+OK\r\n"
-        assert unused(server) == 1
-    assert gears.stop() == 0
+    assert shares(gears)
