@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from minigears.commandtable import CommandTable
 from minigears.door.glance import Glance
+from minigears.door.notifications import SETTING
 from minigears.interest import Interest
 from minigears.protocol import Command
 
@@ -37,7 +38,9 @@ _STREAMING = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
     b"reset".split()
 )
-_BY_SUBCOMMAND = frozenset({b"command", b"client", b"info", b"hello"})
+_BY_SUBCOMMAND = frozenset({b"command", b"client", b"config", b"info", b"hello"})
+_HOOKED_WHOLLY = frozenset({b"config", b"info"})
+"""Those of them that a hook stands in front of, whatever their second word is."""
 _SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
 """Sections of INFO that show minigears, too."""
 
@@ -124,7 +127,7 @@ class Classifier(dict[bytes, Kind]):
     def _kind_of(self, name: bytes) -> Kind:
         if name.startswith(b"rg.") or name == b"auth":
             return Kind.SPECIAL
-        if name in _BY_SUBCOMMAND and not (name == b"info" and name in self._special):
+        if name in _BY_SUBCOMMAND and not (name in _HOOKED_WHOLLY and name in self._special):
             return Kind.SUBCOMMAND
         if name in _TRANSACTION:
             return _TRANSACTION[name]
@@ -148,4 +151,6 @@ def _special_subcommand(argv: Command) -> bool:
         return len(argv) > 2  # it logs in, or names the connection
     if words[0] == b"info":
         return len(argv) == 1 or not _SECTIONS.isdisjoint(map(bytes.lower, argv[1:]))
+    if words == [b"config", b"set"]:
+        return SETTING in map(bytes.lower, argv[2::2])
     return words == [b"client", b"reply"]

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from typing import TYPE_CHECKING
 
+from minigears.door.notifications import SETTING, with_needed
 from minigears.door.status import with_section
 from minigears.door.supervisor import ExecutorLost
 from minigears.protocol import Command, encode_error
@@ -29,7 +30,11 @@ async def serve(door: Door, client: Client, argv: Command) -> None:
         await _client_reply(client, argv)
     elif name in (b"auth", b"hello"):
         await _login(client, argv)
-    elif name == b"info" and name not in door.interest.special_commands:
+    elif name in door.interest.special_commands:
+        await _hooked(door, client, argv)
+    elif name == b"config":
+        await _config_set(door, client, argv)
+    elif name == b"info":
         client.reply(await with_section(door, await client.ask(argv)))
     else:
         await _hooked(door, client, argv)
@@ -87,6 +92,16 @@ async def _client_reply(client: Client, argv: Command) -> None:
         await client.skip_next()
     else:
         await client.forward(argv)
+
+
+async def _config_set(door: Door, client: Client, argv: Command) -> None:
+    """A client that chooses notifications of its own must not switch off those that are needed."""
+    if door.interest.needs_events:
+        argv = list(argv)
+        for at in range(2, len(argv) - 1, 2):
+            if argv[at].lower() == SETTING:
+                argv[at + 1] = with_needed(argv[at + 1], door.interest.reads_matter)
+    await client.forward(argv)
 
 
 async def _hooked(door: Door, client: Client, argv: Command) -> None:
