@@ -38,9 +38,12 @@ _STREAMING = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
     b"reset".split()
 )
-_BY_SUBCOMMAND = frozenset({b"command", b"client", b"config", b"info", b"hello"})
-_HOOKED_WHOLLY = frozenset({b"config", b"info"})
+_BY_SUBCOMMAND = frozenset(b"command client config function info hello".split())
+_HOOKED_WHOLLY = frozenset({b"config", b"function", b"info"})
 """Those of them that a hook stands in front of, whatever their second word is."""
+_REPLACING = frozenset({b"delete", b"flush", b"restore"})
+"""Subcommands of FUNCTION that may take away the library that holds the registrations."""
+
 _SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
 """Sections of INFO that show minigears, too."""
 
@@ -153,4 +156,6 @@ def _special_subcommand(argv: Command) -> bool:
         return len(argv) == 1 or not _SECTIONS.isdisjoint(map(bytes.lower, argv[1:]))
     if words == [b"config", b"set"]:
         return SETTING in map(bytes.lower, argv[2::2])
+    if words[0] == b"function":
+        return words[-1] in _REPLACING
     return words == [b"client", b"reply"]

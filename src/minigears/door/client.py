@@ -333,11 +333,12 @@ class Client(asyncio.Protocol):
         self._send(encode_command(argv), Batch([argv]))
         return await reply
 
-    async def forward(self, argv: Command) -> None:
-        """Forward one command as if it had not been stopped, and wait for its end."""
-        keys = self._batches.concerned(argv, Kind.KEYED, self._door.classifier)
-        self._send(encode_command(argv), Batch([argv], last=1, keys=list(keys)))
-        await self.drained()
+    def forward(self, argv: Command) -> None:
+        """Forward one command as if it had not been stopped; only when drained."""
+        classifier = self._door.classifier
+        keys = self._batches.concerned(argv, Kind.KEYED, classifier)
+        blocking = self._door.table.is_blocking(argv[0])
+        self._send(encode_command(argv), Batch([argv], 1, list(keys), blocking))
 
     async def skip_next(self) -> None:
         """Drop the reply of the next command, if it is here already; else of the one to come."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,8 @@ async def serve(door: Door, client: Client, argv: Command) -> None:
         await _hooked(door, client, argv)
     elif name == b"config":
         await _config_set(door, client, argv)
+    elif name == b"function":
+        await _function(door, client, argv)
     elif name == b"info":
         client.reply(await with_section(door, await client.ask(argv)))
     else:
@@ -43,7 +46,7 @@ async def serve(door: Door, client: Client, argv: Command) -> None:
 async def _gears(door: Door, client: Client, argv: Command) -> None:
     """An `RG.*` command, for a client that Redis lets run scripts."""
     if client.in_multi:
-        await client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
+        client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
         return
     nil = await client.ask([b"EVAL", b"return false", b"0"])
     if nil not in (b"$-1\r\n", b"_\r\n"):  # an error, or a message to one who has subscribed
@@ -91,7 +94,7 @@ async def _client_reply(client: Client, argv: Command) -> None:
     elif wanted == b"skip":
         await client.skip_next()
     else:
-        await client.forward(argv)
+        client.forward(argv)
 
 
 async def _config_set(door: Door, client: Client, argv: Command) -> None:
@@ -101,13 +104,21 @@ async def _config_set(door: Door, client: Client, argv: Command) -> None:
         for at in range(2, len(argv) - 1, 2):
             if argv[at].lower() == SETTING:
                 argv[at + 1] = with_needed(argv[at + 1], door.interest.reads_matter)
-    await client.forward(argv)
+    client.forward(argv)
+
+
+async def _function(door: Door, client: Client, argv: Command) -> None:
+    """A client that clears Redis's functions does not mean the registrations, which are kept there."""
+    reply = await client.ask(argv)
+    with contextlib.suppress(ExecutorLost):
+        await door.executor.command(argv, {})  # it stores them again
+    client.reply(reply)
 
 
 async def _hooked(door: Door, client: Client, argv: Command) -> None:
     """A command that a hook or a registration's `commands` asks for, or one that was neither."""
     if client.in_multi:  # it is queued and runs as it is, without its hook
-        await client.forward(argv)
+        client.forward(argv)
         return
     keys = door.table.keys(argv)
     if hooks := door.interest.hooks_for(argv[0], keys):
@@ -118,10 +129,11 @@ async def _hooked(door: Door, client: Client, argv: Command) -> None:
         if answer is not None:
             client.reply(answer)
             return
-    if door.interest.takes_command(argv[0], keys):
+    blocking = door.table.is_blocking(argv[0])  # who waits for others must not make them wait
+    if door.interest.takes_command(argv[0], keys) and not blocking:
         await _with_override(door, client, argv, keys)
     else:
-        await client.forward(argv)
+        client.forward(argv)
 
 
 async def _with_override(door: Door, client: Client, argv: Command, keys: list[bytes]) -> None:
