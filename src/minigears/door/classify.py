@@ -31,12 +31,21 @@ class Kind(enum.IntEnum):
     """Its second word decides."""
     SPECIAL = 8
     """The door answers it, or asks the executor first."""
+    RESET = 9
+    """The connection is as new."""
+    CACHING = 10
+    """It is about the command that follows: nothing may come between."""
 
 
-_TRANSACTION = {b"multi": Kind.MULTI, b"exec": Kind.EXEC, b"discard": Kind.DISCARD}
+_BARE = {
+    b"multi": Kind.MULTI,
+    b"exec": Kind.EXEC,
+    b"discard": Kind.DISCARD,
+    b"reset": Kind.RESET,
+}
+"""They change the state of the connection; with words behind them Redis refuses them."""
 _STREAMING = frozenset(
-    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
-    b"reset".split()
+    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync".split()
 )
 _BY_SUBCOMMAND = frozenset(b"command client config function info hello".split())
 _HOOKED_WHOLLY = frozenset({b"config", b"function", b"info"})
@@ -114,7 +123,9 @@ class Classifier(dict[bytes, Kind]):
         """What to do with this command."""
         kind = self[argv[0]]
         if kind is Kind.SUBCOMMAND:
-            return Kind.SPECIAL if _special_subcommand(argv) else Kind.PLAIN
+            return _by_subcommand(argv)
+        if len(argv) > 1 and argv[0].lower() in _BARE:
+            return Kind.PLAIN
         return kind
 
     def concerned(self, argv: Command) -> Sequence[bytes]:
@@ -132,18 +143,24 @@ class Classifier(dict[bytes, Kind]):
             return Kind.SPECIAL
         if name in _BY_SUBCOMMAND and not (name in _HOOKED_WHOLLY and name in self._special):
             return Kind.SUBCOMMAND
-        if name in _TRANSACTION:
-            return _TRANSACTION[name]
+        if name in _BARE:
+            return _BARE[name]
+        if name in _STREAMING:
+            return Kind.STREAMING
         if not self._interest:
             return Kind.PLAIN
         if name in self._special:
             return Kind.SPECIAL
-        if name in _STREAMING:
-            return Kind.STREAMING
         if self._table.is_blocking(name):
             return Kind.BLOCKING
         keyed = self._table.is_write(name) or self._any_key
         return Kind.KEYED if keyed and self._interest.keys else Kind.PLAIN
+
+
+def _by_subcommand(argv: Command) -> Kind:
+    if [word.lower() for word in argv[:2]] == [b"client", b"caching"]:
+        return Kind.CACHING
+    return Kind.SPECIAL if _special_subcommand(argv) else Kind.PLAIN
 
 
 def _special_subcommand(argv: Command) -> bool:

@@ -8,7 +8,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from minigears.door.backend import BackendError, connect
-from minigears.door.batches import Batch, Batches, needs_more
+from minigears.door.batches import Batch, Batches
 from minigears.door.classify import Kind
 from minigears.door.replystream import Hold, Mode, ReplyStream
 from minigears.door.sockets import BackendSide, Reading
@@ -214,7 +214,7 @@ class Client(asyncio.Protocol):
         """Forward what is pending up to the first command that needs more than forwarding."""
         for batch in self._batches.cut(self._pending, self._door.classifier, self._counting):
             if batch.counted:
-                self._send_raw(self.replies.start_counting())
+                self._send_raw(self.replies.start_counting(self._trusted))
             if batch.commands:
                 self._send(b"".join(map(encode_command, batch.commands)), batch)
         if self._pending:
@@ -289,14 +289,16 @@ class Client(asyncio.Protocol):
         """Serve pending commands until none of them needs more than forwarding."""
         while self._pending:
             kind = self._door.classifier.kind(self._pending[0])
-            if needs_more(kind, self._counting):
-                await self.drained()
-                if kind is Kind.STREAMING:
-                    self.replies.stop_counting()
-                    # RESET ends a transaction; the others cannot be in one.
-                    self._batches.in_multi = False
-                else:
+            if self._batches.stops(kind, self._counting):
+                if kind is not Kind.RESET or self._counting:
+                    await self.drained()
+                if kind is Kind.SPECIAL:
                     await self._serve(self._pending.popleft())
+                elif kind is Kind.RESET:
+                    self._reset(self._pending.popleft())
+                else:
+                    self.replies.stop_counting()
+                    self._batches.reset()
             else:
                 self._task = None
                 self._advance()
@@ -311,6 +313,14 @@ class Client(asyncio.Protocol):
             self._end_input()
         self._close_if_done()
 
+    def _reset(self, argv: Command) -> None:
+        """Forward `RESET`; only when drained or not counting."""
+        self._batches.reset()
+        self.replies.discard = False
+        self.replies.stop_counting()
+        self._send_raw(encode_command(argv))
+        self._trusted = not self._door.guarded
+
     async def _serve(self, argv: Command) -> None:
         self._serving = True
         try:
@@ -321,7 +331,7 @@ class Client(asyncio.Protocol):
     async def drained(self) -> None:
         """Wait until every command forwarded so far is answered."""
         if not self._counting:
-            self._send_raw(self.replies.start_counting())
+            self._send_raw(self.replies.start_counting(self._trusted))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.replies.when_drained(lambda: None if done.done() else done.set_result(None))
         await done

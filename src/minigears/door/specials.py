@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 from collections import deque
 from typing import TYPE_CHECKING
 
@@ -48,10 +49,12 @@ async def _gears(door: Door, client: Client, argv: Command) -> None:
     if client.in_multi:
         client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
         return
-    nil = await client.ask([b"EVAL", b"return false", b"0"])
-    if nil not in (b"$-1\r\n", b"_\r\n"):  # an error, or a message to one who has subscribed
-        said = b"'" + argv[0].lower() + b"'"
-        client.reply(nil.replace(b"'eval'", said) if nil.startswith(b"-") else nil)
+    nonce = secrets.token_hex(16).encode()
+    said = await client.ask([b"EVAL", b"return {ARGV[1], false}", b"0", nonce])
+    _, mine, nil = said.partition(b"*2\r\n$%d\r\n%b\r\n" % (len(nonce), nonce))
+    if not mine:  # an error, or a message to one who has subscribed
+        name = b"'" + argv[0].lower() + b"'"
+        client.reply(said.replace(b"'eval'", name) if said.startswith(b"-") else said)
         return
     resp = 3 if nil.startswith(b"_") else 2
     try:

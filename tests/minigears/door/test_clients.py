@@ -224,6 +224,46 @@ def test_quit_and_protocol_errors_close(gears_either_way):
         assert sock.recv(100) == b""
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        "MULTI x",
+        "MULTI\r\nSET k:0 0\r\nRESET",
+        "MULTI\r\nSUBSCRIBE c\r\nEXEC\r\nUNSUBSCRIBE c",
+        "MULTI\r\nMONITOR\r\nEXEC",
+        "CLIENT REPLY OFF\r\nRESET",
+    ],
+)
+@pytest.mark.parametrize("registered", ["first", "later"])
+def test_writes_wait_for_their_functions_after(gears: MiniGears, before, registered):
+    """Whatever state the connection was in."""
+    script = "GB().foreach(lambda x: execute('INCR', 'count')).register(prefix='k:*', mode='sync')"
+    if registered == "first":
+        gears.run(script)
+    with gears.raw() as sock, sock.makefile("rb") as stream, gears.client() as other:
+        sock.sendall(f"{before}\r\nECHO end\r\n".encode())
+        while stream.readline() != b"end\r\n":
+            pass
+        if registered == "later":
+            gears.run(script)
+        sock.sendall(b"SET k:1 1\r\n")
+        assert stream.readline() == b"+OK\r\n"
+        assert other.get("count") == "1"
+
+
+def test_what_a_client_keeps_by_choice_is_invalidated(gears_either_way):
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        stream = sock.makefile("rb")
+        sock.sendall(b"HELLO 3\r\nCLIENT TRACKING ON OPTIN\r\nPING\r\n")
+        while stream.readline() != b"+PONG\r\n":
+            pass
+        sock.sendall(b"CLIENT CACHING YES\r\nMULTI\r\nGET k:1\r\nEXEC\r\n")
+        replies = [b"+OK\r\n", b"+OK\r\n", b"+QUEUED\r\n", b"*1\r\n", b"_\r\n"]
+        assert [stream.readline() for _ in replies] == replies
+        other.set("k:1", 1)
+        assert stream.readline() == b">2\r\n"
+
+
 def test_all_replies_come_before_the_end_that_a_client_asks_for(gears_either_way):
     with gears_either_way.raw() as sock, sock.makefile("rb") as stream:
         sock.sendall(b"SET k:1 1\r\nGET k:1\r\nQUIT\r\n")
