@@ -175,4 +175,9 @@ def _special_subcommand(argv: Command) -> bool:
         return SETTING in map(bytes.lower, argv[2::2])
     if words[0] == b"function":
         return words[-1] in _REPLACING
-    return words == [b"client", b"reply"]
+    return is_client_reply(argv)
+
+
+def is_client_reply(argv: Command) -> bool:
+    """Whether it is `CLIENT REPLY`."""
+    return [word.lower() for word in argv[:2]] == [b"client", b"reply"]

@@ -152,7 +152,7 @@ class ReplyStream:
             hold.settled = True
             self._unsettled -= len(hold)
         while self._kept and all(hold.settled for hold in self._kept[0].holds):
-            self._emit(self._kept.popleft().data)
+            self._write(self._kept.popleft().data)
         self._check_drained()
 
     def feed(self, data: bytes) -> None:
@@ -182,12 +182,11 @@ class ReplyStream:
         self._count(rest)
 
     def _count(self, data: bytes) -> None:
-        if self._capture:
+        if self._capture or self.discard:
             data = self._sift(data)
         elif data:
             self._read(data)
-        if data:
-            self._keep_or_emit(data)
+        self._keep_or_emit(data)
         self._check_drained()
 
     def _read(self, data: bytes) -> list[object]:
@@ -201,18 +200,20 @@ class ReplyStream:
         return found
 
     def _sift(self, data: bytes) -> bytes:
-        """Give a reply to who captures it; returns what is for the client: push messages, and the rest."""
+        """Give a reply to who captures it, or drop it; push messages and the rest are for the client."""
         passed = []
         for line in data.splitlines(keepends=True):  # a message ends where a line ends
             self._lines.append(line)
             for reply in self._read(line):
                 message, self._lines = b"".join(self._lines), []
-                if self._capture and not isinstance(reply, hiredis.PushNotification):
+                if isinstance(reply, hiredis.PushNotification):
+                    passed.append(message)
+                elif self._capture:
                     callback, self._capture = self._capture, None
                     callback(message)
-                else:
+                elif not self.discard:
                     passed.append(message)
-        if not self._capture:
+        if not (self._capture or self.discard):
             passed += self._lines
             self._lines = []
         return b"".join(passed)
@@ -228,10 +229,6 @@ class ReplyStream:
             if due:
                 self._on_due(due)
         else:
-            self._emit(data)
-
-    def _emit(self, data: bytes) -> None:
-        if not self.discard:
             self._write(data)
 
     def _check_drained(self) -> None:

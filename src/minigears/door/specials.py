@@ -95,7 +95,8 @@ async def _client_reply(client: Client, argv: Command) -> None:
     elif wanted == b"off":
         client.replies.discard = True
     elif wanted == b"skip":
-        await client.skip_next()
+        if not client.replies.discard:
+            await client.skip_next()
     else:
         client.forward(argv)
 
