@@ -89,6 +89,11 @@ class Interest:
         return PrefixMap((prefix, exact, None) for prefix, exact in self.streams)
 
     @property
+    def needs_events(self) -> bool:
+        """Whether Redis has to tell what happens to keys."""
+        return bool(self.keys or self.streams)
+
+    @property
     def reads_matter(self) -> bool:
         """Whether an event is wanted that a read can cause."""
         return any(w.events is not None and w.events & _READ_EVENTS for w in self.keys)

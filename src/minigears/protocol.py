@@ -23,7 +23,11 @@ MAX_INLINE = 64 * 1024
 
 _MORE = object()
 _LARGE_COUNT = re.compile(rb"\*\d{7}")
-_INLINE_WORD = re.compile(rb'"((?:[^"\\]|\\.)*)"|\'((?:[^\'\\]|\\\')*)\'|(\S+)')
+_INLINE_WORD = re.compile(
+    rb"""(?:[^\s"']|"(?:[^"\\]|\\.)*"(?=\s|$)|'(?:[^'\\]|\\'|\\(?!'))*'(?=\s|$))+""", re.DOTALL
+)
+"""A word is over where a quote closes; what follows it must be a space."""
+_QUOTED = re.compile(rb"""(["'])(.*)\1$""", re.DOTALL)
 _ESCAPE = re.compile(rb"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"a": b"\a"}
 
@@ -48,7 +52,8 @@ class RequestParser:
         self._held: list[bytes] = []
         self._held_length = 0
         self._walker: _HeaderWalker | None = None
-        self._error: ProtocolError | None = None
+        self.error: ProtocolError | None = None
+        """Why nothing more can be read, once that is so."""
 
     @property
     def held(self) -> int:
@@ -65,11 +70,13 @@ class RequestParser:
             ProtocolError: the stream makes no sense from here on; commands before that place were
                 returned by this call or an earlier one.
         """
-        if self._error:
-            raise self._error
-        if self._inline(data):
-            return self._feed_lines(data)
-        return self._feed_resp(data)
+        if self.error:
+            raise self.error
+        try:
+            return self._feed_lines(data) if self._inline(data) else self._feed_resp(data)
+        except ProtocolError as error:
+            self.error = error
+            raise
 
     def _feed_resp(self, data: bytes) -> list[Command]:
         self._guard(data)
@@ -92,9 +99,9 @@ class RequestParser:
         return commands
 
     def _fail(self, message: str, done: list[Command]) -> None:
-        self._error = ProtocolError(message)
+        self.error = ProtocolError(message)
         if not done:
-            raise self._error
+            raise self.error
 
     def _advance(self, commands: list[Command], data: bytes) -> None:
         """Work out `raw`, and keep what belongs to a command that is not complete."""
@@ -103,7 +110,7 @@ class RequestParser:
             self._held.append(data)
             self._held_length += len(data)
             if self._held_length > self._max_bulk + MAX_INLINE:
-                raise ProtocolError("Protocol error: invalid bulk length")
+                self._fail("Protocol error: invalid bulk length", commands)
             return
         try:
             consumed = sum(map(wire_length, commands))
@@ -244,18 +251,19 @@ def split_inline(line: bytes) -> Command:
     line = line.strip()
     while at < len(line):
         match = _INLINE_WORD.match(line, at)
-        if match is None or (match[3] is not None and match[3][:1] in (b'"', b"'")):
+        if match is None or line[match.end() : match.end() + 1].strip():
             raise ProtocolError("Protocol error: unbalanced quotes in request")
-        double, single, plain = match.groups()
-        words.append(_unescape(double) if double is not None else single or plain or b"")
+        words.append(_QUOTED.sub(_unquoted, match[0]))
         at = match.end()
         while at < len(line) and line[at : at + 1].isspace():
             at += 1
     return words
 
 
-def _unescape(word: bytes) -> bytes:
-    return _ESCAPE.sub(_escaped, word)
+def _unquoted(match: re.Match[bytes]) -> bytes:
+    if match[1] == b'"':
+        return _ESCAPE.sub(_escaped, match[2])
+    return match[2].replace(b"\\'", b"'")
 
 
 def _escaped(match: re.Match[bytes]) -> bytes:

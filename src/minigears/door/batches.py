@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from minigears.door.classify import Classifier, Kind
 from minigears.protocol import Command
 
+_MARKED = frozenset({Kind.MULTI, Kind.CACHING})
+"""Kinds behind which no marker may come."""
+
 
 @dataclass
 class Batch:
@@ -32,6 +35,18 @@ class Batches:
         self.in_multi = False
         """Whether the client is between MULTI and EXEC."""
         self._transaction_keys: list[bytes] = []
+        self._subscribes = False
+        """Whether EXEC will change what replies look like."""
+
+    def reset(self) -> None:
+        """The connection is in no transaction, or nothing is to be known of the one it is in."""
+        self.in_multi, self._transaction_keys, self._subscribes = False, [], False
+
+    def stops(self, kind: Kind, counting: bool) -> bool:
+        """Whether a command of this kind cannot simply be forwarded."""
+        if kind is Kind.STREAMING or (kind is Kind.EXEC and self._subscribes):
+            return counting and not (kind is Kind.STREAMING and self.in_multi)
+        return kind in (Kind.SPECIAL, Kind.RESET)
 
     def whole(
         self, commands: list[Command], classifier: Classifier, counting: bool
@@ -58,13 +73,13 @@ class Batches:
         while pending:
             argv = pending[0]
             kind = classifier.kind(argv)
-            if needs_more(kind, counting):
+            if self.stops(kind, counting):
                 break
             if kind is Kind.BLOCKING and batch.keys:  # what came before must not wait for it
                 yield batch
                 batch = Batch()
             keys = self.concerned(argv, kind, classifier) if kind else ()
-            if (keys or kind is Kind.MULTI) and not counting:
+            if not counting and (keys or kind in _MARKED):
                 yield batch
                 batch, counting = Batch(counted=True), True
             batch.commands.append(pending.popleft())
@@ -76,20 +91,16 @@ class Batches:
 
     def concerned(self, argv: Command, kind: Kind, classifier: Classifier) -> Sequence[bytes]:
         """Keys of a command that concern a registration and that it is going to change now."""
-        if kind is Kind.MULTI:
-            self.in_multi, self._transaction_keys = True, []
+        if kind is Kind.MULTI:  # a second one is refused, and what is queued stays
+            self.in_multi = True
             return ()
         if kind in (Kind.EXEC, Kind.DISCARD):
             queued = self._transaction_keys
-            self.in_multi, self._transaction_keys = False, []
+            self.reset()
             return queued if kind is Kind.EXEC else ()
         keys = classifier.concerned(argv)
         if self.in_multi:
+            self._subscribes |= kind is Kind.STREAMING
             self._transaction_keys.extend(keys)
             return ()
         return keys
-
-
-def needs_more(kind: Kind, counting: bool) -> bool:
-    """Whether a command of this kind cannot simply be forwarded."""
-    return kind is Kind.SPECIAL or (kind is Kind.STREAMING and counting)

@@ -8,6 +8,7 @@ from operator import itemgetter
 
 from minigears.commandtable import CommandTable
 from minigears.door.glance import Glance
+from minigears.door.notifications import SETTING
 from minigears.door.shared import Shared, Use
 from minigears.interest import Interest
 from minigears.protocol import Command
@@ -31,14 +32,28 @@ class Kind(enum.IntEnum):
     """Its second word decides."""
     SPECIAL = 8
     """The door answers it, or asks the executor first."""
+    RESET = 9
+    """The connection is as new."""
+    CACHING = 10
+    """It is about the command that follows: nothing may come between."""
 
 
-_TRANSACTION = {b"multi": Kind.MULTI, b"exec": Kind.EXEC, b"discard": Kind.DISCARD}
+_BARE = {
+    b"multi": Kind.MULTI,
+    b"exec": Kind.EXEC,
+    b"discard": Kind.DISCARD,
+    b"reset": Kind.RESET,
+}
+"""They change the state of the connection; with words behind them Redis refuses them."""
 _STREAMING = frozenset(
-    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync "
-    b"reset".split()
+    b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync".split()
 )
-_BY_SUBCOMMAND = frozenset({b"command", b"client", b"info", b"hello"})
+_BY_SUBCOMMAND = frozenset(b"command client config function info hello".split())
+_HOOKED_WHOLLY = frozenset({b"config", b"function", b"info"})
+"""Those of them that a hook stands in front of, whatever their second word is."""
+_REPLACING = frozenset({b"delete", b"flush", b"restore"})
+"""Subcommands of FUNCTION that may take away the library that holds the registrations."""
+
 _SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
 """Sections of INFO that show minigears, too."""
 
@@ -125,7 +140,9 @@ class Classifier(dict[bytes, Kind]):
         """What to do with this command."""
         kind = self[argv[0]]
         if kind is Kind.SUBCOMMAND:
-            return Kind.SPECIAL if _special_subcommand(argv) else Kind.PLAIN
+            return _by_subcommand(argv)
+        if len(argv) > 1 and argv[0].lower() in _BARE:
+            return Kind.PLAIN
         return kind
 
     def concerned(self, argv: Command) -> Sequence[bytes]:
@@ -141,20 +158,26 @@ class Classifier(dict[bytes, Kind]):
     def _kind_of(self, name: bytes) -> Kind:
         if name.startswith(b"rg.") or name == b"auth":
             return Kind.SPECIAL
-        if name in _BY_SUBCOMMAND and not (name == b"info" and name in self._special):
+        if name in _BY_SUBCOMMAND and not (name in _HOOKED_WHOLLY and name in self._special):
             return Kind.SUBCOMMAND
-        if name in _TRANSACTION:
-            return _TRANSACTION[name]
+        if name in _BARE:
+            return _BARE[name]
+        if name in _STREAMING:
+            return Kind.STREAMING
         if not self._interest:
             return Kind.PLAIN
         if name in self._special:
             return Kind.SPECIAL
-        if name in _STREAMING:
-            return Kind.STREAMING
         if self._table.is_blocking(name):
             return Kind.BLOCKING
         keyed = self._table.is_write(name) or self._any_key
         return Kind.KEYED if keyed and self._interest.keys else Kind.PLAIN
+
+
+def _by_subcommand(argv: Command) -> Kind:
+    if [word.lower() for word in argv[:2]] == [b"client", b"caching"]:
+        return Kind.CACHING
+    return Kind.SPECIAL if _special_subcommand(argv) else Kind.PLAIN
 
 
 def _special_subcommand(argv: Command) -> bool:
@@ -165,4 +188,13 @@ def _special_subcommand(argv: Command) -> bool:
         return len(argv) > 2  # it logs in, or names the connection
     if words[0] == b"info":
         return len(argv) == 1 or not _SECTIONS.isdisjoint(map(bytes.lower, argv[1:]))
-    return words == [b"client", b"reply"]
+    if words == [b"config", b"set"]:
+        return SETTING in map(bytes.lower, argv[2::2])
+    if words[0] == b"function":
+        return words[-1] in _REPLACING
+    return is_client_reply(argv)
+
+
+def is_client_reply(argv: Command) -> bool:
+    """Whether it is `CLIENT REPLY`."""
+    return [word.lower() for word in argv[:2]] == [b"client", b"reply"]

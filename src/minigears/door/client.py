@@ -8,8 +8,8 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from minigears.door.backend import BackendError, connect
-from minigears.door.batches import Batch, Batches, needs_more
-from minigears.door.classify import Kind
+from minigears.door.batches import Batch, Batches
+from minigears.door.classify import Kind, is_client_reply
 from minigears.door.replystream import Hold, Mode, ReplyStream
 from minigears.door.sharing import Sharing
 from minigears.door.sockets import BackendSide, Reading
@@ -87,9 +87,9 @@ class Client(asyncio.Protocol):
             return
         try:
             commands = self._parser.feed(data)
-        except ProtocolError as error:
-            self._error = error
+        except ProtocolError:
             commands = []
+        self._error = self._parser.error
         if self._task:
             self._pending.extend(commands)
             self._pending_bytes += len(data)
@@ -114,7 +114,12 @@ class Client(asyncio.Protocol):
             else:
                 self.refuse("Protocol error: unauthenticated bulk length")
         elif self._error and not self._task:
-            self.refuse(str(self._error))
+            self._start(self._refuse_behind(str(self._error)))
+
+    async def _refuse_behind(self, message: str) -> None:
+        """Refuse what came behind commands that are still to be answered."""
+        await self.drained()
+        self.refuse(message)
 
     def pause_writing(self) -> None:
         """The client reads too slowly: stop reading what Redis answers."""
@@ -187,7 +192,7 @@ class Client(asyncio.Protocol):
     def trust(self, count: bool) -> None:
         """Redis has let the client log in; `count` says to go on counting replies. Only drained."""
         self._trusted = True
-        if not count:
+        if not (count or self.replies.discard):
             self.replies.stop_counting()
 
     def close(self) -> None:
@@ -280,15 +285,18 @@ class Client(asyncio.Protocol):
 
     def _advance(self) -> None:
         """Forward what is pending up to the first command that needs more than forwarding."""
-        for batch in self._batches.cut(self._pending, self._door.classifier, self._counting):
-            if batch.counted:
-                self._send_raw(self.replies.start_counting())
-            if batch.commands:
-                self._send(b"".join(map(encode_command, batch.commands)), batch)
+        self._forward(self._pending)
         if self._pending:
             self._start(self._specials())
         elif self.replies.backlog > _MAX_BACKLOG:
             self.reading.pause("backlog")
+
+    def _forward(self, pending: deque[Command]) -> None:
+        for batch in self._batches.cut(pending, self._door.classifier, self._counting):
+            if batch.counted:
+                self._send_raw(self.replies.start_counting(self._trusted))
+            if batch.commands:
+                self._send(b"".join(map(encode_command, batch.commands)), batch)
 
     @property
     def _counting(self) -> bool:
@@ -355,14 +363,16 @@ class Client(asyncio.Protocol):
         """Serve pending commands until none of them needs more than forwarding."""
         while self._pending:
             kind = self._door.classifier.kind(self._pending[0])
-            if needs_more(kind, self._counting):
-                await self.drained()
-                if kind is Kind.STREAMING:
-                    self.replies.stop_counting()
-                    # RESET ends a transaction; the others cannot be in one.
-                    self._batches.in_multi = False
-                else:
+            if self._batches.stops(kind, self._counting):
+                if kind is not Kind.RESET or self._counting:
+                    await self.drained()
+                if kind is Kind.SPECIAL:
                     await self._serve(self._pending.popleft())
+                elif kind is Kind.RESET:
+                    self._reset(self._pending.popleft())
+                else:
+                    self.replies.stop_counting()
+                    self._batches.reset()
             else:
                 self._task = None
                 self._advance()
@@ -373,9 +383,17 @@ class Client(asyncio.Protocol):
         self.reading.resume("pending")
         self.reading.resume("login")
         self._check_input()
-        if self._leaving:
+        if self._leaving and not self._task:
             self._end_input()
         self._close_if_done()
+
+    def _reset(self, argv: Command) -> None:
+        """Forward `RESET`; only when drained or not counting."""
+        self._batches.reset()
+        self.replies.discard = False
+        self.replies.stop_counting()
+        self._send_raw(encode_command(argv))
+        self._trusted = not self._door.guarded
 
     async def _serve(self, argv: Command) -> None:
         self._serving = True
@@ -387,7 +405,7 @@ class Client(asyncio.Protocol):
     async def drained(self) -> None:
         """Wait until every command forwarded so far is answered."""
         if not self._counting:
-            self._send_raw(self.replies.start_counting())
+            self._send_raw(self.replies.start_counting(self._trusted))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.replies.when_drained(lambda: None if done.done() else done.set_result(None))
         await done
@@ -399,21 +417,34 @@ class Client(asyncio.Protocol):
         self._send(encode_command(argv), Batch([argv]))
         return await reply
 
-    async def forward(self, argv: Command) -> None:
-        """Forward one command as if it had not been stopped, and wait for its end."""
-        keys = self._batches.concerned(argv, Kind.KEYED, self._door.classifier)
-        self._send(encode_command(argv), Batch([argv], last=1, keys=list(keys)))
-        await self.drained()
+    def forward(self, argv: Command) -> None:
+        """Forward one command as if it had not been stopped; only when drained."""
+        classifier = self._door.classifier
+        keys = self._batches.concerned(argv, Kind.KEYED, classifier)
+        blocking = self._door.table.is_blocking(argv[0])
+        self._send(encode_command(argv), Batch([argv], 1, list(keys), blocking))
 
     async def skip_next(self) -> None:
-        """Drop the reply of the next command, if it is here already; else of the one to come."""
+        """Carry out the next command, now or when it comes, and drop its reply.
+
+        What changes how replies are told, or is answered by messages, is not skipped.
+        """
         while not (self._pending or self.gone or self._leaving):
             self._more.clear()
             self._pending_bytes = 0
             self.reading.resume("pending")
             await self._more.wait()
-        if self._pending:
-            await self.ask(self._pending.popleft())
+        kind = self._door.classifier.kind(self._pending[0]) if self._pending else Kind.RESET
+        if kind in (Kind.RESET, Kind.STREAMING) or is_client_reply(self._pending[0]):
+            return
+        argv = self._pending.popleft()
+        self.replies.discard = True
+        if kind is Kind.SPECIAL:
+            await self._door.serve(self, argv)
+        else:
+            self._forward(deque([argv]))
+        await self.drained()
+        self.replies.discard = False
 
     def reply(self, raw: bytes) -> None:
         """Answer the command that is being served."""

@@ -185,7 +185,7 @@ class Door:
         self.interest = Interest.from_frame(frame)
         self.classifier = Classifier(self.table, self.interest)
         try:
-            if self.interest.keys:
+            if self.interest.needs_events:
                 await enable_notifications(self._connected(), self.interest.reads_matter)
             await self.notifications.watch(self.interest.subscriptions())
         except BackendError as error:  # `_connect` does both once Redis is back
@@ -237,7 +237,7 @@ class Door:
             )
         self.table = CommandTable.from_reply(await self._admin.call("COMMAND"))
         self.classifier = Classifier(self.table, self.interest)
-        if self.interest.keys:
+        if self.interest.needs_events:
             await enable_notifications(self._admin, self.interest.reads_matter)
         journal = await self.journal.connect(self.address)
         notifications = await self.notifications.connect(self.address)

@@ -16,6 +16,9 @@ from minigears.address import Address
 from minigears.door.backend import BackendError, Connection, open_connection
 from minigears.interest import KEYSPACE, OWN_CHANNEL
 
+SETTING = b"notify-keyspace-events"
+"""The setting of Redis that switches them on."""
+
 _FLAGS = "KA"
 """Keyspace channels, all classes of events but key misses and new keys."""
 
@@ -108,9 +111,14 @@ async def enable_notifications(connection: Connection, key_misses: bool) -> None
     Raises:
         BackendError: Redis forbids CONFIG and does not send them.
     """
+    current = (await connection.call("CONFIG", "GET", SETTING))[1]
+    merged = with_needed(current, key_misses)
+    if merged != current:
+        await connection.call("CONFIG", "SET", SETTING, merged)
+
+
+def with_needed(flags: bytes, key_misses: bool) -> bytes:
+    """A value of the setting, and the flags that are needed if it does not have them."""
     wanted = set(_FLAGS) | ({"m"} if key_misses else set())
-    current = (await connection.call("CONFIG", "GET", "notify-keyspace-events"))[1].decode()
-    flags = set(current.replace("A", "g$lshzxetdA"))
-    if not wanted <= flags:
-        merged = "".join(sorted(flags | wanted))
-        await connection.call("CONFIG", "SET", "notify-keyspace-events", merged)
+    have = set(flags.decode("latin-1").replace("A", "g$lshzxetdA"))
+    return flags if wanted <= have else "".join(sorted(have | wanted)).encode("latin-1")

@@ -68,6 +68,8 @@ class ReplyStream:
         self._write = write
         self._on_due = on_due
         self._nonce = b""
+        self._head = b""
+        """What stands before the nonce in the answer to the marker."""
         self._marked = b""
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._sent = 0
@@ -98,13 +100,17 @@ class ReplyStream:
         """Commands of concerned batches that are not settled."""
         return self._unsettled
 
-    def start_counting(self) -> bytes:
-        """Begin to count from the next command on; returns the marker to send before it."""
+    def start_counting(self, trusted: bool = True) -> bytes:
+        """Begin to count from the next command on; returns the marker to send before it.
+
+        Whom Redis does not let say PING, as it is not logged in, gets an error that names the marker.
+        """
         self._nonce = secrets.token_hex(16).encode()
         self.mode = Mode.MARKING
         self._sent = self._received = 0
         self._reader = hiredis.Reader(notEnoughData=_MORE)
-        return encode_command([b"PING", self._nonce])
+        self._head = b"$%d\r\n" % len(self._nonce) if trusted else b"-ERR unknown command '"
+        return encode_command([b"PING", self._nonce] if trusted else [self._nonce])
 
     def count_from_start(self) -> None:
         """Count from the first command of the connection, which needs no marker."""
@@ -146,7 +152,7 @@ class ReplyStream:
             hold.settled = True
             self._unsettled -= len(hold)
         while self._kept and all(hold.settled for hold in self._kept[0].holds):
-            self._emit(self._kept.popleft().data)
+            self._write(self._kept.popleft().data)
         self._check_drained()
 
     def feed(self, data: bytes) -> None:
@@ -161,14 +167,14 @@ class ReplyStream:
     def _find_marker(self, data: bytes) -> None:
         self._marked += data
         at = self._marked.find(self._nonce)
-        end = at + len(self._nonce) + 2
-        if at < 0 or len(self._marked) < end:
+        end = self._marked.find(b"\r\n", at) + 2
+        if at < 0 or end < at:
             keep = len(self._nonce) + 64
             if at < 0 and len(self._marked) > keep:
                 self._write(self._marked[:-keep])
                 self._marked = self._marked[-keep:]
             return
-        before = self._marked[: at - len(b"$%d\r\n" % len(self._nonce))].removesuffix(_PONG)
+        before = self._marked[: at - len(self._head)].removesuffix(_PONG)
         rest, self._marked = self._marked[end:], b""
         if before:
             self._write(before)
@@ -176,12 +182,11 @@ class ReplyStream:
         self._count(rest)
 
     def _count(self, data: bytes) -> None:
-        if self._capture:
+        if self._capture or self.discard:
             data = self._sift(data)
         elif data:
             self._read(data)
-        if data:
-            self._keep_or_emit(data)
+        self._keep_or_emit(data)
         self._check_drained()
 
     def _read(self, data: bytes) -> list[object]:
@@ -195,18 +200,20 @@ class ReplyStream:
         return found
 
     def _sift(self, data: bytes) -> bytes:
-        """Give a reply to who captures it; returns what is for the client: push messages, and the rest."""
+        """Give a reply to who captures it, or drop it; push messages and the rest are for the client."""
         passed = []
         for line in data.splitlines(keepends=True):  # a message ends where a line ends
             self._lines.append(line)
             for reply in self._read(line):
                 message, self._lines = b"".join(self._lines), []
-                if self._capture and not isinstance(reply, hiredis.PushNotification):
+                if isinstance(reply, hiredis.PushNotification):
+                    passed.append(message)
+                elif self._capture:
                     callback, self._capture = self._capture, None
                     callback(message)
-                else:
+                elif not self.discard:
                     passed.append(message)
-        if not self._capture:
+        if not (self._capture or self.discard):
             passed += self._lines
             self._lines = []
         return b"".join(passed)
@@ -222,10 +229,6 @@ class ReplyStream:
             if due:
                 self._on_due(due)
         else:
-            self._emit(data)
-
-    def _emit(self, data: bytes) -> None:
-        if not self.discard:
             self._write(data)
 
     def _check_drained(self) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import secrets
 from collections import deque
 from typing import TYPE_CHECKING
 
+from minigears.door.notifications import SETTING, with_needed
 from minigears.door.status import with_section
 from minigears.door.supervisor import ExecutorLost
 from minigears.protocol import Command, encode_error
@@ -29,7 +32,13 @@ async def serve(door: Door, client: Client, argv: Command) -> None:
         await _client_reply(client, argv)
     elif name in (b"auth", b"hello"):
         await _login(client, argv)
-    elif name == b"info" and name not in door.interest.special_commands:
+    elif name in door.interest.special_commands:
+        await _hooked(door, client, argv)
+    elif name == b"config":
+        await _config_set(door, client, argv)
+    elif name == b"function":
+        await _function(door, client, argv)
+    elif name == b"info":
         client.reply(await with_section(door, await client.ask(argv)))
     else:
         await _hooked(door, client, argv)
@@ -38,12 +47,14 @@ async def serve(door: Door, client: Client, argv: Command) -> None:
 async def _gears(door: Door, client: Client, argv: Command) -> None:
     """An `RG.*` command, for a client that Redis lets run scripts."""
     if client.in_multi:
-        await client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
+        client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
         return
-    nil = await client.ask([b"EVAL", b"return false", b"0"])
-    if nil not in (b"$-1\r\n", b"_\r\n"):  # an error, or a message to one who has subscribed
-        said = b"'" + argv[0].lower() + b"'"
-        client.reply(nil.replace(b"'eval'", said) if nil.startswith(b"-") else nil)
+    nonce = secrets.token_hex(16).encode()
+    said = await client.ask([b"EVAL", b"return {ARGV[1], false}", b"0", nonce])
+    _, mine, nil = said.partition(b"*2\r\n$%d\r\n%b\r\n" % (len(nonce), nonce))
+    if not mine:  # an error, or a message to one who has subscribed
+        name = b"'" + argv[0].lower() + b"'"
+        client.reply(said.replace(b"'eval'", name) if said.startswith(b"-") else said)
         return
     resp = 3 if nil.startswith(b"_") else 2
     try:
@@ -84,15 +95,34 @@ async def _client_reply(client: Client, argv: Command) -> None:
     elif wanted == b"off":
         client.replies.discard = True
     elif wanted == b"skip":
-        await client.skip_next()
+        if not client.replies.discard:
+            await client.skip_next()
     else:
-        await client.forward(argv)
+        client.forward(argv)
+
+
+async def _config_set(door: Door, client: Client, argv: Command) -> None:
+    """A client that chooses notifications of its own must not switch off those that are needed."""
+    if door.interest.needs_events:
+        argv = list(argv)
+        for at in range(2, len(argv) - 1, 2):
+            if argv[at].lower() == SETTING:
+                argv[at + 1] = with_needed(argv[at + 1], door.interest.reads_matter)
+    client.forward(argv)
+
+
+async def _function(door: Door, client: Client, argv: Command) -> None:
+    """A client that clears Redis's functions does not mean the registrations, which are kept there."""
+    reply = await client.ask(argv)
+    with contextlib.suppress(ExecutorLost):
+        await door.executor.command(argv, {})  # it stores them again
+    client.reply(reply)
 
 
 async def _hooked(door: Door, client: Client, argv: Command) -> None:
     """A command that a hook or a registration's `commands` asks for, or one that was neither."""
     if client.in_multi:  # it is queued and runs as it is, without its hook
-        await client.forward(argv)
+        client.forward(argv)
         return
     keys = door.table.keys(argv)
     if hooks := door.interest.hooks_for(argv[0], keys):
@@ -103,10 +133,11 @@ async def _hooked(door: Door, client: Client, argv: Command) -> None:
         if answer is not None:
             client.reply(answer)
             return
-    if door.interest.takes_command(argv[0], keys):
+    blocking = door.table.is_blocking(argv[0])  # who waits for others must not make them wait
+    if door.interest.takes_command(argv[0], keys) and not blocking:
         await _with_override(door, client, argv, keys)
     else:
-        await client.forward(argv)
+        client.forward(argv)
 
 
 async def _with_override(door: Door, client: Client, argv: Command, keys: list[bytes]) -> None:

@@ -213,6 +213,13 @@ class Gears:
     def _store(self) -> SessionStore:
         return SessionStore(self.blocking.connection())
 
+    def store_again(self) -> None:
+        """Store everything, where it is no longer; raises StoreError, or what the connection raises."""
+        with self._changing:
+            if self.sessions:
+                sessions = {session.id: session.pack() for session in self.sessions.values()}
+                self._store().update(sessions | {_STATE: self._pack_state()})
+
     def _store_state(self) -> None:
         with self._changing:
             self._store().put(_STATE, self._pack_state())

@@ -92,3 +92,34 @@ def test_the_keys_of_a_transaction_that_is_discarded_are_forgotten():
 def test_most_commands_go_as_they_came(text, counting, whole):
     batch = Batches().whole(commands(text), CLASSIFIER, counting)
     assert (batch and (batch.last, batch.keys)) == whole
+
+
+def concerned(text):
+    """Keys that the last command changes."""
+    batches, found = Batches(), ()
+    for argv in commands(text):
+        found = batches.concerned(argv, CLASSIFIER.kind(argv), CLASSIFIER)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("text", "keys"),
+    [
+        ("MULTI; SET k:1 v; MULTI; EXEC", [b"k:1"]),
+        ("MULTI x; SET k:1 v", (b"k:1",)),
+        ("MULTI; SET k:1 v; EXEC x; EXEC", [b"k:1"]),
+        ("MULTI; SET k:1 v; DISCARD; EXEC", []),
+    ],
+)
+def test_a_refused_command_neither_begins_a_transaction_nor_ends_it(text, keys):
+    assert concerned(text) == keys
+
+
+def test_nothing_comes_between_a_client_s_word_on_caching_and_the_next_command():
+    found = cut("GET a; CLIENT CACHING YES; MULTI; SET k:1 v; EXEC", counting=False)
+    assert found == (["GET a", "!CLIENT CACHING YES; MULTI; SET k:1 v; EXEC"], 0)
+
+
+def test_subscribing_inside_multi_takes_effect_at_its_end():
+    assert cut("MULTI; SUBSCRIBE c; SET k:1 v; EXEC") == (["MULTI; SUBSCRIBE c; SET k:1 v"], 1)
+    assert cut("MULTI; SUBSCRIBE c; DISCARD; MULTI; EXEC")[1] == 0

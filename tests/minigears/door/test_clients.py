@@ -205,6 +205,46 @@ def test_client_reply_off_and_skip(gears_either_way):
         assert [stream.readline() for _ in range(2)] == [b"$1\r\n", b"3\r\n"]
 
 
+REPLY = {
+    "SKIP;CLIENT REPLY ON;PING": b"+OK\r\n+PONG\r\n",
+    "SKIP;CLIENT REPLY SKIP;PING": b"",
+    "SKIP;CLIENT REPLY OFF;PING": b"",
+    "OFF;CLIENT REPLY SKIP;CLIENT REPLY ON;PING": b"+OK\r\n+PONG\r\n",
+    "OFF;RESET;PING": b"+RESET\r\n+PONG\r\n",
+    "OFF;AUTH default x;PING": b"",
+    "SKIP;MULTI;SET k:1 1;EXEC": b"+QUEUED\r\n*1\r\n+OK\r\n",
+    "SKIP;SUBSCRIBE c": b"*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n",
+    "SKIP;RG.PYEXECUTE \"execute('SET','ran','yes')\";GET ran": b"$3\r\nyes\r\n",
+    "SKIP;SET k:1 v": b"",
+}
+
+
+@pytest.mark.parametrize("words", REPLY)
+def test_client_reply_and_what_follows(gears_either_way, words):
+    with gears_either_way.raw() as sock, sock.makefile("rb") as stream:
+        sock.sendall(f"CLIENT REPLY {words};".replace(";", "\r\n").encode())
+        sock.shutdown(socket.SHUT_WR)
+        assert stream.read() == REPLY[words]
+
+
+def test_push_messages_come_without_replies_too(gears_either_way):
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        stream = sock.makefile("rb")
+        sock.sendall(b"HELLO 3\r\nCLIENT TRACKING ON\r\nGET k:1\r\nPING\r\nCLIENT REPLY OFF\r\n")
+        while stream.readline() != b"+PONG\r\n":
+            pass
+        other.set("k:1", 1)
+        invalidated = b">2\r\n$10\r\ninvalidate\r\n*1\r\n$3\r\nk:1\r\n"
+        assert stream.read(len(invalidated)) == invalidated
+
+
+@pytest.mark.parametrize("bad", ["*1\r\n$x", "ECHO 'a"])
+def test_what_came_before_an_error_is_answered_before_it(gears_either_way, bad):
+    with gears_either_way.raw() as sock, sock.makefile("rb") as stream:
+        sock.sendall(f"SET k:1 1\r\nGET k:1\r\n{bad}\r\n".encode())
+        assert stream.read().startswith(b"+OK\r\n$1\r\n1\r\n-ERR Protocol error")
+
+
 def test_other_databases(gears_either_way):
     with gears_either_way.client(db=3) as client:
         client.set("k:1", "three")
@@ -222,6 +262,46 @@ def test_quit_and_protocol_errors_close(gears_either_way):
         sock.sendall(b"*1\r\n$x\r\n")
         assert sock.recv(200).startswith(b"-ERR Protocol error")
         assert sock.recv(100) == b""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "MULTI x",
+        "MULTI\r\nSET k:0 0\r\nRESET",
+        "MULTI\r\nSUBSCRIBE c\r\nEXEC\r\nUNSUBSCRIBE c",
+        "MULTI\r\nMONITOR\r\nEXEC",
+        "CLIENT REPLY OFF\r\nRESET",
+    ],
+)
+@pytest.mark.parametrize("registered", ["first", "later"])
+def test_writes_wait_for_their_functions_after(gears: MiniGears, before, registered):
+    """Whatever state the connection was in."""
+    script = "GB().foreach(lambda x: execute('INCR', 'count')).register(prefix='k:*', mode='sync')"
+    if registered == "first":
+        gears.run(script)
+    with gears.raw() as sock, sock.makefile("rb") as stream, gears.client() as other:
+        sock.sendall(f"{before}\r\nECHO end\r\n".encode())
+        while stream.readline() != b"end\r\n":
+            pass
+        if registered == "later":
+            gears.run(script)
+        sock.sendall(b"SET k:1 1\r\n")
+        assert stream.readline() == b"+OK\r\n"
+        assert other.get("count") == "1"
+
+
+def test_what_a_client_keeps_by_choice_is_invalidated(gears_either_way):
+    with gears_either_way.raw() as sock, gears_either_way.client() as other:
+        stream = sock.makefile("rb")
+        sock.sendall(b"HELLO 3\r\nCLIENT TRACKING ON OPTIN\r\nPING\r\n")
+        while stream.readline() != b"+PONG\r\n":
+            pass
+        sock.sendall(b"CLIENT CACHING YES\r\nMULTI\r\nGET k:1\r\nEXEC\r\n")
+        replies = [b"+OK\r\n", b"+OK\r\n", b"+QUEUED\r\n", b"*1\r\n", b"_\r\n"]
+        assert [stream.readline() for _ in replies] == replies
+        other.set("k:1", 1)
+        assert stream.readline() == b">2\r\n"
 
 
 def test_all_replies_come_before_the_end_that_a_client_asks_for(gears_either_way):

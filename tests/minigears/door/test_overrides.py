@@ -84,3 +84,25 @@ def test_inside_multi_commands_run_without_their_hooks(gears: MiniGears, discard
         assert replies == [b"+OK\r\n", b"+QUEUED\r\n", b"+OK\r\n" if discard else b"*1\r\n"]
         assert discard or stream.readline() == b"+OK\r\n"
         assert client.get("k:2") == (None if discard else "plain")
+
+
+@pytest.mark.parametrize(
+    "register",
+    [
+        "GB().foreach(lambda x: None).register(prefix='k:*', mode='sync', commands=['blpop', 'rpush'])",
+        "GB('CommandReader').foreach(lambda x: None).register(hook='blpop', keyprefix='other')",
+    ],
+)
+def test_a_command_that_waits_for_others_does_not_make_them_wait(gears: MiniGears, register):
+    gears.run(register)
+    with gears.client() as client, gears.raw() as waiter:
+        waiter.sendall(b"BLPOP k:1 0\r\n")
+        wait_for(lambda: client.info("clients")["blocked_clients"] == 1, what="BLPOP")
+        assert client.rpush("k:1", "v") == 1
+        assert waiter.recv(100) == b"*2\r\n$3\r\nk:1\r\n$1\r\nv\r\n"
+        waiter.sendall(b"BLPOP k:1 0\r\n")
+        wait_for(lambda: client.info("clients")["blocked_clients"] == 1, what="BLPOP")
+        waiter.close()
+        wait_for(lambda: client.info("clients")["blocked_clients"] == 0, what="Redis to know")
+        client.rpush("k:1", "kept")
+        assert client.lrange("k:1", 0, -1) == ["kept"]

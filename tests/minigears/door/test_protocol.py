@@ -87,10 +87,26 @@ def test_a_word_may_not_grow_without_end():
         (b"  SET \"a b\"  'c d' ", [b"SET", b"a b", b"c d"]),
         (b'ECHO "\\x00\\n\xc3\xa9"', [b"ECHO", b"\x00\n\xc3\xa9"]),
         (b"", []),
+        (b"SET a b'c d'", [b"SET", b"a", b"bc d"]),
+        (rb"ECHO 'a\'b\n'", [b"ECHO", rb"a'b\n"]),
+        (b"ECHO ''", [b"ECHO", b""]),
     ],
 )
 def test_inline_commands_are_split_as_redis_splits_them(line, words):
     assert split_inline(line) == words
+
+
+@pytest.mark.parametrize("line", [b'"a"b', b'a"b"c', b"'a", rb'"a\"', rb"'a\\'"])
+def test_a_quote_that_does_not_end_its_word_is_refused(line):
+    with pytest.raises(ProtocolError, match="unbalanced quotes"):
+        split_inline(line)
+
+
+@pytest.mark.parametrize("bad", [b"*1\r\n$x\r\n", b"*1\r\n:5\r\n", b"*9999999\r\n", b"ECHO 'a\r\n"])
+def test_an_error_is_known_at_once_behind_a_command(bad):
+    parser = RequestParser()
+    assert parser.feed(b"PING\r\n" + bad) == [[b"PING"]]
+    assert str(parser.error).startswith("Protocol error")
 
 
 def test_inline_and_resp_commands_mix():

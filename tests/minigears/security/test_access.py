@@ -85,6 +85,37 @@ def test_gears_commands_need_the_right_to_run_scripts(guarded):
         assert scripter.set("k", 1)  # this user may not say PING, which marks replies
 
 
+def test_messages_do_not_get_anybody_past_the_right_to_run_scripts(guarded):
+    with guarded.client(password=PASSWORD) as admin, guarded.raw() as sock:
+        admin.acl_setuser("listener", enabled=True, passwords=["+l"], keys=["*"], channels=["*"],
+                          categories=["+@all"], commands=["-eval"])  # fmt: skip
+        stream = sock.makefile("rb")
+        sock.sendall(b"AUTH listener l\r\nINFO server\r\nSUBSCRIBE c\r\n")
+        while stream.readline() != b"subscribe\r\n":
+            pass
+        for _ in range(5):
+            admin.publish("c", "x")
+        sock.sendall(b"UNSUBSCRIBE c\r\nPING end\r\n")
+        while stream.readline() != b"end\r\n":
+            pass
+        sock.sendall(b"GET none\r\nGET none\r\nRG.PYEXECUTE GB().run()\r\n")
+        assert [stream.readline() for _ in range(2)] == [b"$-1\r\n", b"$-1\r\n"]
+        assert stream.readline().startswith(b"-NOPERM")
+
+
+@pytest.mark.parametrize("between", [b"", b"GET k\r\n", b"SET k 1\r\n", b"MULTI\r\n"])
+def test_logging_in_again_after_a_reset(guarded, between):
+    with guarded.client(password=PASSWORD) as admin, guarded.raw() as sock:
+        admin.execute_command("RG.PYEXECUTE", "GB().register(prefix='k', mode='sync')")
+        stream = sock.makefile("rb")
+        login = b"AUTH %s\r\n" % PASSWORD.encode()
+        sock.sendall(login + b"RESET\r\n" + between + login + b"SET k 2\r\nGET k\r\n")
+        assert [stream.readline() for _ in range(2)] == [b"+OK\r\n", b"+RESET\r\n"]
+        assert not between or stream.readline().startswith(b"-NOAUTH")
+        replies = [b"+OK\r\n", b"+OK\r\n", b"$1\r\n", b"2\r\n"]
+        assert [stream.readline() for _ in replies] == replies
+
+
 def test_logging_in_with_the_first_bytes_of_a_large_command(guarded):
     value = b"v" * 3_000_000
     with guarded.raw() as sock, sock.makefile("rb") as stream:

@@ -76,6 +76,9 @@ def call(gears: Gears, argv: list[bytes]) -> Any:
     if name == "command":
         return [command_info(_text(word)) for word in argv[2:]]
     try:
+        if name == "function":  # a client has cleared Redis's functions, perhaps
+            gears.store_again()
+            return replies.OK
         reply = _function(name, argv)(gears, argv[1:])
     except Exception as error:
         return _error(error)

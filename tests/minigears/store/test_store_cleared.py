@@ -1,0 +1,38 @@
+"""Registrations are kept in a function library; a client that clears Redis's functions leaves them."""
+
+import pytest
+from realgears import MiniGears
+
+REGISTER = "GB().foreach(lambda x: None).register(prefix='k:*', mode='sync')"
+LIBRARY = "#!lua name=theirs\nredis.register_function('theirs', function() return 7 end)"
+
+
+@pytest.fixture
+def own_gears(redis_server, tmp_path):
+    """A minigears that a test may kill."""
+    gears = MiniGears(redis_server, tmp_path)
+    gears.start()
+    yield gears
+    assert gears.stop() == 0
+
+
+@pytest.mark.parametrize("words", [("FLUSH",), ("flush", "ASYNC"), ("DELETE", "minigears"), ()])
+def test_registrations_outlive_a_client_that_clears_functions(own_gears, words):
+    with own_gears.client(decode_responses=False) as client:
+        client.function_load(LIBRARY)
+        theirs = client.function_dump()
+        own_gears.run(REGISTER)
+        own_gears.run(REGISTER)
+        words = words or ("RESTORE", theirs, "FLUSH")
+        assert client.execute_command("FUNCTION", *words) in (True, b"OK")
+    own_gears.kill()
+    own_gears.start()
+    with own_gears.client() as client:
+        assert len(client.execute_command("RG.DUMPREGISTRATIONS")) == 2
+
+
+def test_nothing_is_stored_where_nothing_is_registered(own_gears):
+    with own_gears.client() as client:
+        client.function_load(LIBRARY)
+        client.function_flush()
+        assert client.function_list() == []
