@@ -71,6 +71,12 @@ def test_megabytes_printed(door: FakeDoor):
     assert door.printed.stat().st_size == 5_000_001
 
 
+def test_the_executor_ends_although_its_output_is_gone(door: FakeDoor):
+    thread = "threading.Thread(target=threading.Event().wait).start()"
+    door.script(f"import sys, threading\nsys.stdout = None\n{thread}")
+    assert door.stop() == 0
+
+
 def test_blocking_commands_answer_at_once(door: FakeDoor, redis_conn: Connection):
     assert one(door, "execute('BLPOP', 'nolist', 0)") == b"None"
     assert one(door, "execute('XREAD', 'BLOCK', 0, 'STREAMS', 's', '$')") == b"None"
