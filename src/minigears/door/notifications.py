@@ -48,13 +48,13 @@ class Notifications:
         self._waiting: list[Callable[[], None]] = []
         self._scheduled = False
 
-    async def connect(self, address: Address) -> asyncio.Future[None]:
-        """Connect and subscribe to all that is wanted; returns a future that is done when lost."""
+    async def connect(self, address: Address, patterns: frozenset[bytes]) -> asyncio.Future[None]:
+        """Connect and subscribe to these patterns; returns a future that is done when lost."""
         connection = await open_connection(address, _Subscriber)
         connection.on_message = self._message
         self._connection = connection
         self._own = False
-        patterns, self._patterns = self._patterns, frozenset()
+        self._patterns = frozenset()
         await self.watch(patterns)
         return connection.closed
 
@@ -67,6 +67,11 @@ class Notifications:
             confirmations = [connection.call(command, name) for name in names]
             if confirmations:
                 await asyncio.gather(*confirmations)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
 
     def barrier(self, callback: Callable[[], None]) -> None:
         """Call back when every notification of writes already answered has been handled.
@@ -94,7 +99,7 @@ class Notifications:
         if channel == OWN_CHANNEL:
             self._own = payload == b"begin"
         else:
-            self._on_event(channel[len(KEYSPACE) :], payload.decode(), self._own)
+            self._on_event(channel[len(KEYSPACE) :], payload.decode(errors="replace"), self._own)
 
     def _connected(self) -> _Subscriber:
         if self._connection is None:
