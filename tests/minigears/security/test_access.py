@@ -115,6 +115,21 @@ def test_the_password_is_nowhere_to_be_read(guarded):
     assert PASSWORD not in guarded.log
 
 
+def test_functions_find_no_password_in_their_environment(guarded, tmp_path):
+    url = f"unix://:{PASSWORD}@{guarded.server.socket}"
+    words = [sys.executable, "-m", "minigears", "--listen", "127.0.0.1:0"]
+    words += ["--password-env", "OTHER", "--cache", str(tmp_path)]
+    environment = os.environ | {"MINIGEARS_REDIS": url, "OTHER": PASSWORD}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        port = int(process.stdout.readline().rpartition(":")[2])
+        with redis.Redis(port=port, password=PASSWORD, decode_responses=True) as client:
+            script = "import os\nGB('ShardsIDReader').map(lambda x: str(dict(os.environ))).run()"
+            [[seen], _] = client.execute_command("RG.PYEXECUTE", script)
+        process.terminate()
+    assert "PATH" in seen
+    assert PASSWORD not in seen
+
+
 @pytest.mark.parametrize("password", ["wrong-secret", ""])
 def test_a_wrong_password_is_said_clearly(guarded, tmp_path, password):
     told = run(
