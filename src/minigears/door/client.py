@@ -33,6 +33,9 @@ _MAX_PENDING_BYTES = 1 << 20
 _MAX_UNAUTHENTICATED = 64 * 1024
 """Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
 
+_UNASKED = (b"-DENIED ", b"-ERR max number of clients")
+"""Errors that Redis sends to whom it does not let in at all, before it closes."""
+
 
 class Client(asyncio.Protocol):
     """Relays one client; see `Door` for what it asks of the rest."""
@@ -237,10 +240,7 @@ class Client(asyncio.Protocol):
             self._task = None
             self.refuse(str(error))
             return
-        if self._door.guarded:
-            self.replies.count_from_start()
-        else:
-            self._trusted = True
+        await self._introduce()
         if self.gone:
             # What it sent before it left is carried out, as Redis does; waiting for more is not.
             with contextlib.suppress(asyncio.TimeoutError):
@@ -248,6 +248,22 @@ class Client(asyncio.Protocol):
             self._close_if_done()
         else:
             await self._specials()
+
+    async def _introduce(self) -> None:
+        """Ask Redis whether it serves this client as it is; if not, replies are counted from here.
+
+        Whom Redis does not let say PING, no marker would find later.
+        """
+        self._serving = True
+        self.replies.count_from_start()
+        try:
+            reply = await self.ask([b"PING"])
+        finally:
+            self._serving = False
+        if reply.startswith(b"+"):
+            self.trust(count=False)
+        elif reply.startswith(_UNASKED):
+            self._write(reply)
 
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""

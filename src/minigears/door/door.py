@@ -54,8 +54,6 @@ class Door:
         self.executor = Supervisor(settings, callbacks)
         self.connected = asyncio.Event()
         """Set while redis-server is there: clients wait for it before they are connected."""
-        self.guarded = False
-        """Whether Redis wants a password from everybody."""
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
         self._probation = Probation(self._resend, self._given_up)
@@ -230,8 +228,7 @@ class Door:
     async def _connect(self) -> asyncio.Future[Any]:
         """Connect all of the door's own connections; the future is done when one is lost."""
         self._admin = await open_connection(self.address, Connection)
-        self.guarded = await wants_password(self.address)
-        if self._open_to_others and not self.guarded:
+        if self._open_to_others and not await wants_password(self.address):
             raise BackendError(
                 f"redis-server at {self.address} lets in who has no password (its user `default`), so "
                 "whoever reaches this port could run Python code here. Set requirepass in redis.conf, "

@@ -91,7 +91,8 @@ class Notifications:
     def _pong(self, reply: Any, callbacks: list[Callable[[], None]]) -> None:
         # When the connection is lost, so may be the notifications: nobody is told. The door closes
         # the clients that wait, and settles their writes from the intents once it is back.
-        if not isinstance(reply, Exception):
+        # An error of Redis, which may forbid PING meanwhile, comes in its turn and is as good.
+        if not isinstance(reply, BackendError):
             for callback in callbacks:
                 callback()
 
