@@ -7,6 +7,7 @@ import configparser
 import contextlib
 import ipaddress
 import os
+import re
 import signal
 import ssl
 from pathlib import Path
@@ -15,7 +16,7 @@ import click
 import uvloop
 
 from minigears import logs
-from minigears.address import Address
+from minigears.address import Address, host_and_port
 from minigears.door.backend import BackendError
 from minigears.door.door import Door
 from minigears.door.metrics import Page
@@ -155,6 +156,7 @@ def main(
     Answers RG.* commands, runs the functions that scripts register, and relays everything else
     untouched. Logs go to standard error.
     """
+    _have_standard_streams()
     logs.configure(log_level, log_format)
     at = _host_and_port(listen, "--listen")
     metrics_at = _host_and_port(metrics, "--metrics") if metrics else None
@@ -162,6 +164,8 @@ def main(
         address = Address.parse(url).with_password(os.environ.get(password_env))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--redis") from None
+    for name in (password_env, "MINIGEARS_REDIS"):  # functions have no business with the password
+        os.environ.pop(name, None)
     tls = _tls(tls_cert, tls_key, tls_ca)
     open_to_others = not (allow_open or _loopback(at[0]))
     if not (allow_open or address.password):
@@ -184,16 +188,31 @@ async def _run(door: Door, at: Place, tls: ssl.SSLContext | None, metrics_at: Pl
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     page = None
+    starting = loop.create_task(door.start(*at, tls))
+    stopping = loop.create_task(stop.wait())
     try:
-        bound_host, bound_port = await door.start(*at, tls)
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():  # Redis, or what should be one, may never answer
+            return
+        bound = await starting
         page = Page(door, *metrics_at) if metrics_at else None
         with contextlib.suppress(BrokenPipeError):
-            print(f"minigears ready on {bound_host}:{bound_port}", flush=True)
-        await stop.wait()
+            print(f"minigears ready on {host_and_port(*bound)}", flush=True)
+        await stopping
     finally:
+        starting.cancel()
         await door.stop(_DRAIN_TIMEOUT)
         if page:
             await loop.run_in_executor(None, page.close)  # it may be asking this loop for figures
+
+
+def _have_standard_streams() -> None:
+    """Open what we were started without, on nothing: a socket in its place would be written to."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _refuse_open(option: str, place: Place | None, password_env: str) -> None:
@@ -221,7 +240,7 @@ def _tls(
 
 def _host_and_port(text: str, option: str) -> Place:
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or not int(port) < 65536:
+    if not colon or not re.fullmatch("[0-9]{1,5}", port) or not int(port) < 65536:
         raise click.BadParameter(f"{text!r} is not HOST:PORT", param_hint=option)
     return host.strip("[]") or "127.0.0.1", int(port)
 

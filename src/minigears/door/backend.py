@@ -35,7 +35,7 @@ async def connect(address: Address, factory: Callable[[], P]) -> P:
             _, protocol = await loop.create_connection(
                 factory, address.host, address.port, ssl=context
             )
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # the latter: a host that cannot be a name
         raise BackendError(f"cannot reach redis-server at {address}: {error}") from error
     return protocol
 
@@ -115,10 +115,19 @@ async def open_connection(address: Address, kind: type[C]) -> C:
         BackendError: nothing answers, or the password is wrong or missing.
     """
     connection = await connect(address, kind)
-    if address.password:
-        login = [address.user] if address.user else []
-        await connection.call("AUTH", *login, address.password)
-    await connection.call("PING")
+    try:
+        if address.password:
+            login = [address.user] if address.user else []
+            await connection.call("AUTH", *login, address.password)
+        await connection.call("PING")
+    except BackendError as error:
+        connection.close()
+        if str(error).startswith(("WRONGPASS", "NOAUTH", "ERR AUTH")):
+            raise BackendError(
+                f"redis-server at {address} says {error!s:.100} Start minigears with the password "
+                "that redis-server has now; --help says how"
+            ) from None
+        raise
     return connection
 
 

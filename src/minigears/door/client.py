@@ -35,6 +35,9 @@ _MAX_PENDING_BYTES = 1 << 20
 _MAX_UNAUTHENTICATED = 64 * 1024
 """Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
 
+_UNASKED = (b"-DENIED ", b"-ERR max number of clients")
+"""Errors that Redis sends to whom it does not let in at all, before it closes."""
+
 
 class Client(asyncio.Protocol):
     """Relays one client; see `Door` for what it asks of the rest."""
@@ -63,6 +66,8 @@ class Client(asyncio.Protocol):
         """Whether the client sends no more."""
         self._lost = False
         """Whether redis-server has closed its side."""
+        self._welcome = False
+        """Whether Redis serves whoever has not logged in."""
         self._trusted = False
         """Whether Redis would serve this client: it asks for no password, or has had it."""
 
@@ -216,6 +221,11 @@ class Client(asyncio.Protocol):
     # shared connections, and back from them
 
     @property
+    def may_share(self) -> bool:
+        """Whether its commands could come from anybody."""
+        return self._welcome and not self.ending
+
+    @property
     def ending(self) -> bool:
         """Whether nothing more comes from the client."""
         return self.gone or self._leaving
@@ -348,16 +358,30 @@ class Client(asyncio.Protocol):
             self._task = None
             self.refuse(str(error))
             return
-        if self._door.guarded:
-            self.replies.count_from_start()
-        else:
-            self._trusted = True
+        await self._introduce()
         if self._sharing:
             self._sharing.connected()
         if self._sharing is None:
             await self._go_on()
         else:
             self._task = None
+
+    async def _introduce(self) -> None:
+        """Ask Redis whether it serves this client as it is; if not, replies are counted from here.
+
+        Whom Redis does not let say PING, no marker would find later.
+        """
+        self._serving = True
+        self.replies.count_from_start()
+        try:
+            reply = await self.ask([b"PING"])
+        finally:
+            self._serving = False
+        self._welcome = reply.startswith(b"+")
+        if self._welcome:
+            self.trust(count=False)
+        elif reply.startswith(_UNASKED):
+            self.write(reply)
 
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""
@@ -393,7 +417,7 @@ class Client(asyncio.Protocol):
         self.replies.discard = False
         self.replies.stop_counting()
         self._send_raw(encode_command(argv))
-        self._trusted = not self._door.guarded
+        self._trusted = self._welcome
 
     async def _serve(self, argv: Command) -> None:
         self._serving = True

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from minigears.address import Address
+from minigears.address import Address, host_and_port
 from minigears.commandtable import CommandTable
 from minigears.door import specials
 from minigears.door.backend import BackendError, Connection, open_connection, wants_password
@@ -31,6 +31,7 @@ from minigears.protocol import Command
 
 log = logging.getLogger(__name__)
 
+_HEARTBEAT = 0.5  # seconds; the shortest `timeout` of Redis is one
 _RECONNECT_PAUSE = 0.2
 _RECONNECT_LIMIT = 5.0
 
@@ -55,8 +56,6 @@ class Door:
         self.connected = asyncio.Event()
         """Set while redis-server is there: clients wait for it before they are connected."""
         self.lanes = Lanes()
-        self.guarded = False
-        """Whether Redis wants a password from everybody."""
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
         self._probation = Probation(self._resend, self._given_up)
@@ -78,9 +77,13 @@ class Door:
         """
         loop = asyncio.get_running_loop()
         # Take the port first: when somebody has it, nothing else should have been started.
-        self._server = await loop.create_server(
-            lambda: Client(self), host, port, ssl=tls, start_serving=False, backlog=1024
-        )
+        try:
+            self._server = await loop.create_server(
+                lambda: Client(self), host, port, ssl=tls, start_serving=False, backlog=1024
+            )
+        except (OSError, UnicodeError) as error:  # the latter: a host that cannot be a name
+            place = host_and_port(host, port)
+            raise OSError(f"cannot listen on {place}: {error}. Choose another --listen") from None
         lost = await self._connect()
         await self.executor.start()
         await self._recover()
@@ -228,8 +231,7 @@ class Door:
     async def _connect(self) -> asyncio.Future[Any]:
         """Connect all of the door's own connections; the future is done when one is lost."""
         self._admin = await open_connection(self.address, Connection)
-        self.guarded = await wants_password(self.address)
-        if self._open_to_others and not self.guarded:
+        if self._open_to_others and not await wants_password(self.address):
             raise BackendError(
                 f"redis-server at {self.address} lets in who has no password (its user `default`), so "
                 "whoever reaches this port could run Python code here. Set requirepass in redis.conf, "
@@ -240,7 +242,8 @@ class Door:
         if self.interest.needs_events:
             await enable_notifications(self._admin, self.interest.reads_matter)
         journal = await self.journal.connect(self.address)
-        notifications = await self.notifications.connect(self.address)
+        patterns = self.interest.subscriptions()
+        notifications = await self.notifications.connect(self.address, patterns)
         lanes = await self._open_lanes()
         lost = asyncio.get_running_loop().create_future()
         for closed in (self._admin.closed, journal, notifications, *lanes):
@@ -250,7 +253,7 @@ class Door:
     async def _open_lanes(self) -> list[asyncio.Future[None]]:
         """Let clients share connections, where that makes no difference to them."""
         self.lanes.close()
-        if self.guarded or await self._idle_limit():
+        if await self._idle_limit():
             return []
         return await self.lanes.connect(self.address)
 
@@ -272,7 +275,9 @@ class Door:
 
     async def _keep_connected(self, lost: asyncio.Future[Any]) -> None:
         while True:
-            await lost
+            while not lost.done():
+                self._beat()
+                await asyncio.wait([lost], timeout=_HEARTBEAT)
             self.connected.clear()
             log.error("redis-server at %s is gone; waiting for it", self.address)
             for client in list(self.clients):
@@ -280,18 +285,36 @@ class Door:
             lost = await self._reconnect()
             log.info("redis-server at %s is back", self.address)
             self.executor.send(("rescan",))  # streams may have grown while nobody told us
-            await self._recover()
             self.connected.set()
 
+    def _beat(self) -> None:
+        """Say something on each connection: Redis closes those that do not, if it has a `timeout`."""
+        self._connected().send(lambda reply: None, "PING")
+        self.journal.beat()
+        self.notifications.barrier(lambda: None)
+
     async def _reconnect(self) -> asyncio.Future[Any]:
-        pause = _RECONNECT_PAUSE
+        """Connect again and recover what was left, however often that takes."""
+        pause, said = _RECONNECT_PAUSE, ""
         while True:
+            self._disconnect()
             await asyncio.sleep(pause)
             try:
-                return await self._connect()
+                lost = await self._connect()
+                await self._recover()
+                return lost
             except BackendError as error:
-                log.debug("%s", error)
+                if str(error) != said:
+                    said = str(error)
+                    log.warning("not connected yet: %s", said)
                 pause = min(pause * 2, _RECONNECT_LIMIT)
+
+    def _disconnect(self) -> None:
+        """Close what is left of the door's own connections: one that lives would tell events twice."""
+        if self._admin is not None:
+            self._admin.close()
+        self.journal.close()
+        self.notifications.close()
 
     async def _recover(self) -> None:
         """Make events of intents that an earlier life, or a lost connection, left behind."""

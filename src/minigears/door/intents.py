@@ -122,6 +122,15 @@ class Journal:
         if ids and self._connection is not None:
             self._connection.send(lambda reply: None, "XDEL", STREAM, *ids)
 
+    def beat(self) -> None:
+        """Say something, so that Redis does not take the connection for an idle one."""
+        self._open().send(lambda reply: None, "PING")
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
+
     def _open(self) -> Connection:
         if self._connection is None:
             raise RuntimeError("the journal is not connected")

@@ -16,6 +16,7 @@ import hiredis
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from minigears.address import host_and_port
 from minigears.door.door import Door
 from minigears.door.status import Status, package_version, status_of
 from minigears.door.supervisor import ExecutorLost
@@ -50,7 +51,11 @@ class Page:
         """Listen; port 0 takes a free one. Raises OSError when the address is taken."""
         registry = CollectorRegistry()
         registry.register(_Collector(door, asyncio.get_running_loop()))
-        self._server, self._thread = start_http_server(port, host, registry)
+        try:
+            self._server, self._thread = start_http_server(port, host, registry)
+        except (OSError, UnicodeError) as error:
+            place = host_and_port(host, port)
+            raise OSError(f"no metrics on {place}: {error}. Choose another --metrics") from None
         self.port: int = self._server.server_address[1]  # type: ignore[assignment]
 
     def close(self) -> None:

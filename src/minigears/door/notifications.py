@@ -51,13 +51,13 @@ class Notifications:
         self._waiting: list[Callable[[], None]] = []
         self._scheduled = False
 
-    async def connect(self, address: Address) -> asyncio.Future[None]:
-        """Connect and subscribe to all that is wanted; returns a future that is done when lost."""
+    async def connect(self, address: Address, patterns: frozenset[bytes]) -> asyncio.Future[None]:
+        """Connect and subscribe to these patterns; returns a future that is done when lost."""
         connection = await open_connection(address, _Subscriber)
         connection.on_message = self._message
         self._connection = connection
         self._own = False
-        patterns, self._patterns = self._patterns, frozenset()
+        self._patterns = frozenset()
         await self.watch(patterns)
         return connection.closed
 
@@ -70,6 +70,11 @@ class Notifications:
             confirmations = [connection.call(command, name) for name in names]
             if confirmations:
                 await asyncio.gather(*confirmations)
+
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if self._connection is not None:
+            self._connection.close()
 
     def barrier(self, callback: Callable[[], None]) -> None:
         """Call back when every notification of writes already answered has been handled.
@@ -89,7 +94,8 @@ class Notifications:
     def _pong(self, reply: Any, callbacks: list[Callable[[], None]]) -> None:
         # When the connection is lost, so may be the notifications: nobody is told. The door closes
         # the clients that wait, and settles their writes from the intents once it is back.
-        if not isinstance(reply, Exception):
+        # An error of Redis, which may forbid PING meanwhile, comes in its turn and is as good.
+        if not isinstance(reply, BackendError):
             for callback in callbacks:
                 callback()
 
@@ -97,7 +103,7 @@ class Notifications:
         if channel == OWN_CHANNEL:
             self._own = payload == b"begin"
         else:
-            self._on_event(channel[len(KEYSPACE) :], payload.decode(), self._own)
+            self._on_event(channel[len(KEYSPACE) :], payload.decode(errors="replace"), self._own)
 
     def _connected(self) -> _Subscriber:
         if self._connection is None:

@@ -69,7 +69,8 @@ class Sharing:
         """The client's own connection is there: go on with what has arrived."""
         self._state = State.FREE
         held = self._take_held()
-        if self._client.ending or not self._door.lanes.open or len(self._door.clients) < FEW:
+        enough = self._door.lanes.open and len(self._door.clients) >= FEW
+        if not (enough and self._client.may_share):
             self._client.own_way(held)
         elif held:
             self.received(held)

@@ -79,7 +79,11 @@ async def _command(door: Door, client: Client, argv: Command) -> None:
     for name in argv[2:]:
         single: Command = [*argv[:2], name]
         if name.lower().startswith(b"rg."):
-            reply = await door.executor.command(single, {"resp": 2})
+            try:
+                reply = await door.executor.command(single, {"resp": 2})
+            except ExecutorLost as error:
+                client.reply(encode_error(f"ERR {error}"))
+                return
         else:
             reply = await client.ask(single)
         parts.append(reply.partition(b"\r\n")[2])

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 0.2  # seconds, doubled while the executor dies at once, up to _RESTART_LIMIT
 _RESTART_LIMIT = 10.0
+_SPAWN_PAUSE = 1.0
 _STOP_TIMEOUT = 5.0
 
 
@@ -203,7 +204,7 @@ class Supervisor:
                 *("--log-format", self._settings.log_format),
                 pass_fds=fds,
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=sys.stderr.fileno(),
+                stdout=2,  # what functions print is a log
                 env=os.environ | ({"MINIGEARS_REDIS_PASSWORD": password} if password else {}),
             )
         finally:
@@ -258,8 +259,17 @@ class Supervisor:
             await asyncio.sleep(pause)
             self.restarts += 1
             self._tasks[0].cancel()
-            await self._spawn()
+            await self._spawn_again()
             self._tasks[0] = asyncio.get_running_loop().create_task(self._read_control())
+
+    async def _spawn_again(self) -> None:
+        """Start another executor, as soon as the machine has room for one."""
+        while True:
+            try:
+                return await self._spawn()
+            except OSError as error:
+                log.error("an executor cannot be started yet: %s", error)
+                await asyncio.sleep(_SPAWN_PAUSE)
 
     def _fail_waiting(self) -> None:
         error = ExecutorLost("the executor died while it was working on this; it is started again")

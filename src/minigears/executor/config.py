@@ -81,8 +81,12 @@ class Config:
         """The reply for one pair of `RG.CONFIGSET`; None: the value is missing."""
         own = _NAMES.get(name.lower())
         if own is None and value is not None:
-            self.extra[name] = value
-            self.on_extra(self.extra)
+            before, self.extra = self.extra, {**self.extra, name: value}
+            try:
+                self.on_extra(self.extra)
+            except Exception:  # Redis does not store it, so it would not last
+                self.extra = before
+                raise
             return _SAVED
         if own in _TEXTS or (own in _NUMBERS and not _NUMBERS[own].runtime):
             return Error(f"(error) {own} is not configurable at runtime")

@@ -6,6 +6,7 @@ runs everything that can run, then sends all calls as one pipeline and waits for
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import select
@@ -114,7 +115,13 @@ class Hub:
         if not self.here:
             return self._blocking.call(call)
         self._pending.append((getcurrent(), call))
-        return self._home.switch()
+        loop = asyncio._get_running_loop()  # one that the job runs is no business of other jobs
+        if loop is None:
+            return self._home.switch()
+        asyncio._set_running_loop(None)
+        reply = self._home.switch()
+        asyncio._set_running_loop(loop)
+        return reply
 
     @contextmanager
     def alone(self) -> Iterator[None]:

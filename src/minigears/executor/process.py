@@ -109,9 +109,11 @@ def _answer(
 
 def _leave(status: int) -> None:
     """End at once: threads of user code would keep the process alive."""
-    logging.shutdown()
-    sys.stdout.flush()
-    os._exit(status)
+    try:
+        logging.shutdown()
+        sys.stdout.flush()
+    finally:  # user code may have closed it, or who reads the log is gone
+        os._exit(status)
 
 
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:

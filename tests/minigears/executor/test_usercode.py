@@ -71,6 +71,12 @@ def test_megabytes_printed(door: FakeDoor):
     assert door.printed.stat().st_size == 5_000_001
 
 
+def test_the_executor_ends_although_its_output_is_gone(door: FakeDoor):
+    thread = "threading.Thread(target=threading.Event().wait).start()"
+    door.script(f"import sys, threading\nsys.stdout = None\n{thread}")
+    assert door.stop() == 0
+
+
 def test_blocking_commands_answer_at_once(door: FakeDoor, redis_conn: Connection):
     assert one(door, "execute('BLPOP', 'nolist', 0)") == b"None"
     assert one(door, "execute('XREAD', 'BLOCK', 0, 'STREAMS', 's', '$')") == b"None"
@@ -114,6 +120,14 @@ def test_configuration(door: FakeDoor):
     assert one(door, "gearsConfigGet('key')") == b"value"
 
 
+def test_a_value_that_is_not_stored_is_not_there(door: FakeDoor, redis_conn: Connection):
+    door.call("RG.CONFIGSET", "key", "value")
+    redis_conn.call("CONFIG", "SET", "maxmemory", "1")
+    assert "OOM" in text(door.call("RG.CONFIGSET", "key", "other"))
+    redis_conn.call("CONFIG", "SET", "maxmemory", "0")
+    assert door.call("RG.CONFIGGET", "key") == [b"value"]
+
+
 def test_packages_see_the_runtime(door: FakeDoor):
     names = "executeCommand, log, getMyHashTag, GearsFlatError, isAsyncAllow, atomic, gearsFuture"
     assert door.script(f"from redisgears import {names}\nimport gears\ngears.error") == b"OK"
@@ -148,6 +162,20 @@ def test_a_sync_function_may_not_wait(door: FakeDoor):
         "GB('CommandReader').map(lambda x: isAsyncAllow()).register(trigger='u', mode='sync')"
     )
     assert door.call("RG.TRIGGER", "u") == [b"False"]
+
+
+def test_sync_functions_may_each_run_a_loop(door: FakeDoor, redis_conn: Connection):
+    door.script("""
+import asyncio
+async def count():
+    execute('INCR', 'n')
+GB('KeysReader').foreach(lambda x: asyncio.run(count())) \\
+    .register(mode='sync', readValue=False)
+""")
+    (registration,) = door.ids
+    door.wait_done(*door.events([(registration, b"k%d" % n, "set") for n in range(20)]))
+    assert door.stats(registration)["lastError"] is None
+    assert redis_conn.call("GET", "n") == b"20"
 
 
 def test_waiting_takes_no_thread(door: FakeDoor):

@@ -146,6 +146,63 @@ def test_the_password_is_nowhere_to_be_read(guarded):
     assert PASSWORD not in guarded.log
 
 
+COUNT = "GB().foreach(lambda x: execute('INCR', 'n')).register(prefix='k:*', mode='sync')"
+
+
+def test_a_password_may_be_set_while_it_runs(gears):
+    gears.run(COUNT)
+    with redis.Redis(unix_socket_path=str(gears.server.socket)) as direct:
+        direct.config_set("requirepass", PASSWORD)
+        try:
+            with gears.client() as stranger, pytest.raises(redis.AuthenticationError):
+                stranger.execute_command("RG.DUMPREGISTRATIONS")
+            with gears.client(password=PASSWORD) as client:
+                assert client.set("k:1", 1)
+                assert client.get("n") == "1"
+                assert len(client.execute_command("RG.DUMPREGISTRATIONS")) == 1
+        finally:
+            direct.config_set("requirepass", "")
+
+
+def test_who_may_not_say_ping_is_served_all_the_same(gears):
+    gears.run(COUNT)
+    with redis.Redis(unix_socket_path=str(gears.server.socket)) as direct:
+        direct.execute_command("ACL", "SETUSER", "default", "-ping")
+        try:
+            with gears.client() as client:
+                assert client.set("k:1", 1)
+                assert client.get("n") == "1"
+                assert len(client.execute_command("RG.DUMPREGISTRATIONS")) == 1
+        finally:
+            direct.execute_command("ACL", "SETUSER", "default", "+@all")
+
+
+def test_whom_redis_does_not_let_in_is_told_so(gears):
+    with redis.Redis(unix_socket_path=str(gears.server.socket)) as direct:
+        limit = direct.config_get("maxclients")["maxclients"]
+        direct.config_set("maxclients", 1)
+        try:
+            with gears.raw() as sock, sock.makefile("rb") as stream:
+                assert stream.read() == b"-ERR max number of clients reached\r\n"
+        finally:
+            direct.config_set("maxclients", limit)
+
+
+def test_functions_find_no_password_in_their_environment(guarded, tmp_path):
+    url = f"unix://:{PASSWORD}@{guarded.server.socket}"
+    words = [sys.executable, "-m", "minigears", "--listen", "127.0.0.1:0"]
+    words += ["--password-env", "OTHER", "--cache", str(tmp_path)]
+    environment = os.environ | {"MINIGEARS_REDIS": url, "OTHER": PASSWORD}
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        port = int(process.stdout.readline().rpartition(":")[2])
+        with redis.Redis(port=port, password=PASSWORD, decode_responses=True) as client:
+            script = "import os\nGB('ShardsIDReader').map(lambda x: str(dict(os.environ))).run()"
+            [[seen], _] = client.execute_command("RG.PYEXECUTE", script)
+        process.terminate()
+    assert "PATH" in seen
+    assert PASSWORD not in seen
+
+
 @pytest.mark.parametrize("password", ["wrong-secret", ""])
 def test_a_wrong_password_is_said_clearly(guarded, tmp_path, password):
     told = run(
