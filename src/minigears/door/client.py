@@ -221,6 +221,11 @@ class Client(asyncio.Protocol):
     # shared connections, and back from them
 
     @property
+    def shares(self) -> bool:
+        """Whether what it says next may go over a shared connection."""
+        return self._sharing is not None and self._sharing.begun
+
+    @property
     def may_share(self) -> bool:
         """Whether its commands could come from anybody."""
         return self._welcome and not self.ending

@@ -27,6 +27,7 @@ _PATIENCE = 2.0  # seconds that the executor gets to say what it counted
 _COUNTERS = {"events_total", "executor_restarts"}
 _HELP = {
     "clients": "Clients connected.",
+    "clients_sharing": "Clients on shared connections to redis-server.",
     "held_replies": "Batches of writes whose replies wait for their functions.",
     "events_total": "Events handed to the executor.",
     "events_outstanding": "Events whose functions have not ended.",

@@ -61,6 +61,11 @@ class Sharing:
         """Whether a write went over a shared connection."""
 
     @property
+    def begun(self) -> bool:
+        """Whether it was found that the client may share."""
+        return self._state is not State.CONNECTING
+
+    @property
     def away(self) -> bool:
         """Whether a reply is on its way that the client's own connection knows nothing of."""
         return self._state is State.AWAY

@@ -17,6 +17,8 @@ class Status:
     """Figures of one moment."""
 
     clients: int
+    clients_sharing: int
+    """Those whose commands travel on shared connections."""
     held_replies: int
     """Batches of writes whose replies wait for their functions."""
     events_total: int
@@ -41,6 +43,7 @@ async def status_of(door: Door) -> Status:
         intents = -1
     return Status(
         clients=len(door.clients),
+        clients_sharing=sum(client.shares for client in door.clients),
         held_replies=sum(client.replies.backlog for client in door.clients),
         events_total=door.delivery.total,
         events_outstanding=len(door.delivery),
