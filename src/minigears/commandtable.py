@@ -148,7 +148,8 @@ class CommandTable:
         command = self.find(argv)
         if command is None:
             return list(argv[1:2])
-        return [argv[i] for spec in command.specs for i in spec.positions(argv)]
+        keys = [argv[i] for spec in command.specs for i in spec.positions(argv)]
+        return keys + [argv[i + 1] for i in _stores(argv)] if command.incomplete else keys
 
 
 def _command(entry: Sequence[Any]) -> Command:

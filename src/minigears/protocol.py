@@ -80,23 +80,38 @@ class RequestParser:
 
     def _feed_resp(self, data: bytes) -> list[Command]:
         self._guard(data)
-        commands = self._parse(data)
-        self._advance(commands, data)
+        commands: list[Command] = []
+        try:
+            self._reader.feed(data)
+            commands.extend(iter(self._reader.gets, _MORE))  # keeps what came before an error
+        except (hiredis.ProtocolError, MemoryError, TypeError) as error:  # an array as a map's key
+            self._behind(commands, data, f"Protocol error: {error}")
+        else:
+            self._advance(commands, data)
         return commands if all(commands) else [command for command in commands if command]
+
+    def _behind(self, commands: list[Command], data: bytes, message: str) -> None:
+        """Add the inline commands behind `commands`, if it is one that hiredis did not understand."""
+        if not commands:
+            raise ProtocolError(message)
+        self._advance(commands, data)
+        rest = b"".join(self._held)
+        if self.error or rest.startswith(b"*"):
+            self._fail(message, commands)
+            return
+        raw, self._walker = self.raw, None
+        self._reader = hiredis.Reader(notEnoughData=_MORE)
+        self._keep(b"")
+        try:
+            commands += self._feed_lines(rest)
+        except ProtocolError as error:
+            self._fail(str(error), commands)
+            self.raw = b""
+        self.raw = raw + self.raw
 
     def _inline(self, data: bytes) -> bool:
         first = self._held[0] if self._held else data
         return not first.startswith(b"*")
-
-    def _parse(self, data: bytes) -> list[Command]:
-        commands: list[Command] = []
-        gets = self._reader.gets
-        try:
-            self._reader.feed(data)
-            commands.extend(iter(gets, _MORE))  # keeps what came before an error
-        except (hiredis.ProtocolError, MemoryError, TypeError) as error:  # an array as a map's key
-            self._fail(f"Protocol error: {error}", commands)
-        return commands
 
     def _fail(self, message: str, done: list[Command]) -> None:
         self.error = ProtocolError(message)

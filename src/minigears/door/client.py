@@ -215,7 +215,7 @@ class Client(asyncio.Protocol):
         if self._task:
             self._task.cancel()
         if holds := self.replies.abandon():
-            self._door.settle(holds, lambda: None)
+            self._door.settle(holds, lambda: self._settled(holds))
         self._close_if_done()
 
     # shared connections, and back from them

@@ -134,7 +134,6 @@ class ReplyStream:
     def abandon(self) -> list[Hold]:
         """The backend is gone: the holds whose replies will never come."""
         holds, self._holds = list(self._holds), deque()
-        self._unsettled -= sum(len(hold) for hold in holds)
         return holds
 
     def when_drained(self, callback: Callable[[], None]) -> None:

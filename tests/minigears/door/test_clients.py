@@ -304,9 +304,12 @@ def test_what_a_client_keeps_by_choice_is_invalidated(gears_either_way):
         assert stream.readline() == b">2\r\n"
 
 
-def test_all_replies_come_before_the_end_that_a_client_asks_for(gears_either_way):
+@pytest.mark.parametrize("more", ["", "SET k:1 2\r\n"])
+def test_all_replies_come_before_the_end_that_a_client_asks_for(gears_either_way, more):
     with gears_either_way.raw() as sock, sock.makefile("rb") as stream:
-        sock.sendall(b"SET k:1 1\r\nGET k:1\r\nQUIT\r\n")
+        sock.sendall(b"SET k:0 0\r\n")
+        assert stream.readline() == b"+OK\r\n"
+        sock.sendall(f"SET k:1 1\r\nGET k:1\r\nQUIT\r\n{more}".encode())
         assert stream.read() == b"+OK\r\n$1\r\n1\r\n+OK\r\n"
 
 

@@ -109,6 +109,20 @@ def test_an_error_is_known_at_once_behind_a_command(bad):
     assert str(parser.error).startswith("Protocol error")
 
 
+@given(st.lists(st.booleans(), min_size=1, max_size=8), st.data())
+def test_inline_commands_and_others_come_in_any_order(inline, data):
+    pieces = [
+        b"GET k\r\n" if is_inline else encode_command([b"SET", b"k", b"v"]) for is_inline in inline
+    ]
+    stream = b"".join(pieces)
+    cuts = data.draw(st.lists(st.integers(1, len(stream)), max_size=4))
+    commands, raw = feed(stream, cuts)
+    assert commands == [
+        [b"GET", b"k"] if is_inline else [b"SET", b"k", b"v"] for is_inline in inline
+    ]
+    assert raw == b"".join(map(encode_command, commands))
+
+
 def test_inline_and_resp_commands_mix():
     parser = RequestParser()
     assert parser.feed(b"PING\r\nECHO a\r\n" + encode_command([b"GET", b"k"])) == [
