@@ -210,8 +210,6 @@ class Client(asyncio.Protocol):
         """redis-server has closed: so do we, as it would have, behind the replies that wait."""
         self._backend = None
         self._lost = True
-        if self._sharing:
-            self._door.own_connection_lost()
         if self._task:
             self._task.cancel()
         if holds := self.replies.abandon():

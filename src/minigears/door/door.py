@@ -63,7 +63,6 @@ class Door:
         self._flushing = False
         self._server: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
-        self._looking: asyncio.Task[None] | None = None
 
     async def start(
         self, host: str, port: int, tls: ssl.SSLContext | None = None
@@ -244,34 +243,11 @@ class Door:
         journal = await self.journal.connect(self.address)
         patterns = self.interest.subscriptions()
         notifications = await self.notifications.connect(self.address, patterns)
-        lanes = await self._open_lanes()
+        lanes = await self.lanes.connect(self.address)
         lost = asyncio.get_running_loop().create_future()
         for closed in (self._admin.closed, journal, notifications, *lanes):
             closed.add_done_callback(lambda _: None if lost.done() else lost.set_result(None))
         return lost
-
-    async def _open_lanes(self) -> list[asyncio.Future[None]]:
-        """Let clients share connections, where that makes no difference to them."""
-        self.lanes.close()
-        if await self._idle_limit():
-            return []
-        return await self.lanes.connect(self.address)
-
-    async def _idle_limit(self) -> bool:
-        """Whether Redis closes idle connections, as a client's own is while it shares another."""
-        try:
-            return (await self._connected().call("CONFIG", "GET", "timeout"))[1] != b"0"
-        except BackendError:
-            return True  # it does not say
-
-    def own_connection_lost(self) -> None:
-        """Redis has closed one of a client that shares: no more sharing if that was for idleness."""
-        if self.lanes.open:
-            self._looking = asyncio.get_running_loop().create_task(self._look_why())
-
-    async def _look_why(self) -> None:
-        if await self._idle_limit():
-            self.lanes.close()
 
     async def _keep_connected(self, lost: asyncio.Future[Any]) -> None:
         while True:
@@ -289,9 +265,15 @@ class Door:
 
     def _beat(self) -> None:
         """Say something on each connection: Redis closes those that do not, if it has a `timeout`."""
-        self._connected().send(lambda reply: None, "PING")
+        self._connected().send(self._heard, "CONFIG", "GET", "timeout")
         self.journal.beat()
+        self.lanes.beat()
         self.notifications.barrier(lambda: None)
+
+    def _heard(self, reply: Any) -> None:
+        """No sharing where Redis closes idle connections, as that of a client that shares seems to be."""
+        if not (isinstance(reply, list) and reply[1:] == [b"0"]):
+            self.lanes.close()
 
     async def _reconnect(self) -> asyncio.Future[Any]:
         """Connect again and recover what was left, however often that takes."""
@@ -315,6 +297,7 @@ class Door:
             self._admin.close()
         self.journal.close()
         self.notifications.close()
+        self.lanes.disconnect()
 
     async def _recover(self) -> None:
         """Make events of intents that an earlier life, or a lost connection, left behind."""

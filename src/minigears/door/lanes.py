@@ -17,7 +17,7 @@ from minigears.address import Address
 from minigears.door.backend import BackendError, Connection, connect
 from minigears.door.shared import ReplyCutter, Use
 from minigears.interest import OFFSET_CHANNEL
-from minigears.protocol import ProtocolError
+from minigears.protocol import ProtocolError, encode_command
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,17 @@ class Rider(Protocol):
 
     def answered(self, piece: bytes, whole: bool) -> None:
         """Take a piece of the reply; `whole` when it is the last."""
+
+
+class _Nobody:
+    """Rides for the connection's own sake."""
+
+    def answered(self, piece: bytes, whole: bool) -> None:
+        """Nothing to do."""
+
+
+_NOBODY = _Nobody()
+_PING = encode_command([b"PING"])
 
 
 class Lane(Connection):
@@ -84,6 +95,7 @@ class Lanes:
     def __init__(self) -> None:
         self._reads: dict[int, Lane] = {}
         self._writes: dict[int, Lane] = {}
+        self._all: list[Lane] = []
         self._unfit = False
         """Whether Redis gave a reply that cannot be told from the next."""
 
@@ -101,23 +113,33 @@ class Lanes:
 
         Where Redis refuses one of them there are none, and every client uses its own connection only.
         """
-        self.close()
-        opened: list[Lane] = []
+        self.disconnect()
         try:
             for protocol in (2, 3, 2, 3):
                 lane = await connect(address, lambda: Lane(self._cannot_tell))
-                opened.append(lane)
+                self._all.append(lane)
                 await lane.call("HELLO", protocol)
                 await lane.call("PUBLISH", OFFSET_CHANNEL, "")
         except BackendError as error:
             log.info("clients do not share connections: %s", error)
-            for lane in opened:
-                lane.close()
+            self.disconnect()
             return []
         if not self._unfit:
-            self._reads = dict(zip((2, 3), opened[:2], strict=True))
-            self._writes = dict(zip((2, 3), opened[2:], strict=True))
-        return [lane.closed for lane in opened]
+            self._reads = dict(zip((2, 3), self._all[:2], strict=True))
+            self._writes = dict(zip((2, 3), self._all[2:], strict=True))
+        return [lane.closed for lane in self._all]
+
+    def beat(self) -> None:
+        """Say something, so that Redis does not take the connections for idle ones."""
+        for lane in self._all:
+            lane.carry(_NOBODY, _PING)
+
+    def disconnect(self) -> None:
+        """Close what is open."""
+        self.close()
+        for lane in self._all:
+            lane.close()
+        self._all = []
 
     def close(self) -> None:
         """Let nobody on any more; who is on its way arrives."""

@@ -54,6 +54,7 @@ class Notifications:
     async def connect(self, address: Address, patterns: frozenset[bytes]) -> asyncio.Future[None]:
         """Connect and subscribe to these patterns; returns a future that is done when lost."""
         connection = await open_connection(address, _Subscriber)
+        await _check(connection)
         connection.on_message = self._message
         self._connection = connection
         self._own = False
@@ -109,6 +110,19 @@ class Notifications:
         if self._connection is None:
             raise BackendError("not connected to redis-server")
         return self._connection
+
+
+async def _check(connection: _Subscriber) -> None:
+    """Subscribe to something, to see that it will be allowed; raises BackendError if it is not."""
+    try:
+        await connection.call("PSUBSCRIBE", OWN_CHANNEL)
+        await connection.call("PUNSUBSCRIBE", OWN_CHANNEL)
+    except BackendError as error:
+        connection.close()
+        raise BackendError(
+            f"{error}. Notifications tell minigears what happens: give its user +psubscribe and "
+            "all channels, ACL SETUSER … &*"
+        ) from None
 
 
 async def enable_notifications(connection: Connection, key_misses: bool) -> None:

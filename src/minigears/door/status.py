@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -10,6 +11,8 @@ from minigears.door.backend import BackendError
 
 if TYPE_CHECKING:
     from minigears.door.door import Door
+
+_PATIENCE = 1.0  # seconds that Redis gets to say how long the journal is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Status:
     events_outstanding: int
     """Events whose functions have not ended."""
     intents_pending: int
-    """Writes that would become events again after a crash now; -1 while Redis is away."""
+    """Writes that would become events again after a crash now; -1 while Redis does not answer."""
     keys_registrations: int
     hooks: int
     stream_prefixes: int
@@ -38,8 +41,8 @@ class Status:
 async def status_of(door: Door) -> Status:
     """Look at everything that the door keeps count of."""
     try:
-        intents = await door.journal.length()
-    except BackendError:
+        intents = await asyncio.wait_for(door.journal.length(), _PATIENCE)
+    except (BackendError, asyncio.TimeoutError):
         intents = -1
     return Status(
         clients=len(door.clients),

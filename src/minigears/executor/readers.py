@@ -61,10 +61,8 @@ def _stream(arg: Any, options: Mapping[str, Any]) -> Source:
     def read(caller: Caller) -> Iterator[Any]:
         start = first.encode()
         while True:
-            ask = (b"XRANGE", key, start, b"+", b"COUNT", str(_STREAM_PAGE).encode())
-            page = caller.call(plain(ask))
-            if isinstance(page, RedisError):
-                raise GearsError(str(page))
+            count = str(_STREAM_PAGE).encode()
+            page = _ask(caller, b"XRANGE", key, start, b"+", b"COUNT", count)
             for entry_id, fields in page:
                 yield to_record(key, Entry(entry_id, fields))
             if len(page) < _STREAM_PAGE:
@@ -99,16 +97,26 @@ def _pattern(arg: Any) -> bytes:
     return arg.encode()
 
 
+def _ask(caller: Caller, *words: bytes) -> Any:
+    """Redis's reply; raises GearsError if that is an error."""
+    return _good(caller.call(plain(words)))
+
+
+def _good(reply: Any) -> Any:
+    if isinstance(reply, RedisError):
+        raise GearsError(str(reply))
+    return reply
+
+
 def _scan(caller: Caller, pattern: bytes) -> Iterator[list[bytes]]:
     """Pages of keys that match; a pattern without special characters is one key."""
     if not _GLOB.intersection(pattern.decode()):
-        if caller.call(plain((b"EXISTS", pattern))):
+        if _ask(caller, b"EXISTS", pattern):
             yield [pattern]
         return
     cursor = b"0"
     while True:
-        ask = (b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT)
-        cursor, keys = caller.call(plain(ask))
+        cursor, keys = _ask(caller, b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT)
         if keys:
             yield keys
         if cursor == b"0":
@@ -118,7 +126,7 @@ def _scan(caller: Caller, pattern: bytes) -> Iterator[list[bytes]]:
 def _read_all(caller: Caller, keys: list[bytes], keep_missing: bool) -> Iterator[dict[str, Any]]:
     """Records of a page of keys in two round trips: types first, then values."""
     types = caller.call(together([(b"TYPE", key) for key in keys], marked=False))
-    kinds = [records.key_type(reply) for reply in types]
+    kinds = [records.key_type(_good(reply)) for reply in types]
     asked = [
         (position, ask(key))
         for position, (key, kind) in enumerate(zip(keys, kinds, strict=True))

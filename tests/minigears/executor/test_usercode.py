@@ -46,6 +46,27 @@ def test_errors(door: FakeDoor):
         assert one(door, "'still here'") == b"still here"
 
 
+@pytest.mark.parametrize(
+    ("command", "script"),
+    [
+        ("scan", "GB().run()"),
+        ("scan", "GB('KeysOnlyReader').run()"),
+        ("exists", "GB().run('k')"),
+        ("type", "GB().run('k')"),
+        ("xrange", "GB('StreamReader').run('s')"),
+    ],
+)
+def test_a_reader_tells_what_redis_says(
+    door: FakeDoor, redis_conn: Connection, command: str, script: str
+):
+    redis_conn.call("SET", "k", "v")
+    redis_conn.call("ACL", "SETUSER", "default", f"-{command}")
+    results, errors = door.script(script)
+    assert results == []
+    assert "gears.error: NOPERM" in errors[0].decode()
+    assert f"run the '{command}' command" in errors[0].decode()
+
+
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("what", ["sys.exit(1)", "os.fork()", "os.fork() or sys.exit()"])
 def test_functions_that_leave_or_fork(door: FakeDoor, redis_conn: Connection, mode: str, what: str):

@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from pathlib import Path
 
+import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from realgears import MiniGears
@@ -98,6 +99,18 @@ def test_metrics_show_a_function_that_does_not_end(own):
         with own.client() as client:
             [registration] = client.execute_command("RG.DUMPREGISTRATIONS")
             client.execute_command("RG.UNREGISTER", registration[1])
+
+
+def test_metrics_are_there_while_redis_does_not_answer(own):
+    own.run(REGISTER)
+    frozen = psutil.Process(own.server.process.pid)
+    frozen.suspend()
+    try:
+        seen = own.metrics()
+    finally:
+        frozen.resume()
+    assert seen["minigears_intents_pending", None, None] == -1
+    assert seen["minigears_keys_registrations", None, None] == 1
 
 
 LAG = """

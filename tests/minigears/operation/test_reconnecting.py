@@ -79,7 +79,7 @@ def test_a_recovery_that_fails_is_tried_again(own):
     own.server.restart()
     wait_for(lambda: "not connected yet: WRONGTYPE" in own.log, what="an attempt")
     other_journal(own.server.connect())
-    assert count_of(own, "k:1") == "1"
+    assert int(count_of(own, "k:1")) >= 1  # more if the next executor was just starting
 
 
 def test_a_password_that_has_changed_is_said_once(own):

@@ -188,6 +188,18 @@ def test_whom_redis_does_not_let_in_is_told_so(gears):
             direct.config_set("maxclients", limit)
 
 
+@pytest.mark.parametrize("rules", [["resetchannels"], ["&*", "-psubscribe"]])
+def test_a_user_that_may_not_listen_is_refused_at_once(redis_server, tmp_path, rules):
+    with redis.Redis(unix_socket_path=str(redis_server.socket)) as direct:
+        words = ["ACL", "SETUSER", "gears", "on", ">p", "~*", "+@all", *rules]
+        direct.execute_command(*words)
+    url = f"unix://gears@{redis_server.socket}"
+    told = run("--redis", url, "--listen", "127.0.0.1:0", MINIGEARS_REDIS_PASSWORD="p")
+    assert told.returncode == 1
+    assert "NOPERM" in told.stderr
+    assert "give its user +psubscribe and all channels" in told.stderr
+
+
 def test_functions_find_no_password_in_their_environment(guarded, tmp_path):
     url = f"unix://:{PASSWORD}@{guarded.server.socket}"
     words = [sys.executable, "-m", "minigears", "--listen", "127.0.0.1:0"]
