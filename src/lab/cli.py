@@ -93,6 +93,7 @@ def reset(yes: bool) -> None:
 
 
 @main.command()
+@_mended
 def doctor() -> None:
     """Say what works on this machine and how to mend what does not. Exits with 1 when the stack cannot run."""
     report = checkup.doctor()
@@ -110,7 +111,11 @@ def doctor() -> None:
 
 @main.command("notebook")
 @click.option("--stop-stack", is_flag=True, help="Stop the stack too when JupyterLab ends.")
-@click.option("--port", type=int, help="JupyterLab's port (default: 8888, or the next free one).")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="JupyterLab's port (default: 8888, or the next free one).",
+)
 @_mended
 def open_notebook(stop_stack: bool, port: int | None) -> None:
     """Start the stack and JupyterLab on the first notebook. Ctrl-C stops JupyterLab."""

@@ -64,6 +64,30 @@ def test_what_the_lab_raises_is_one_message(stack: Stack, monkeypatch: pytest.Mo
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("LAB_STACK", "containrs", "There is no stack 'containrs'"),
+        ("LAB_PORT_MONGO", "abc", "LAB_PORT_MONGO=abc is no port"),
+    ],
+)
+def test_doctor_names_a_variable_that_is_wrong(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = subprocess.run([LAB, "doctor"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_notebook_refuses_a_port_that_is_none(home: Path) -> None:
+    done = CliRunner().invoke(main, ["notebook", "--port", "99999"])
+    assert done.exit_code == 2
+    assert "99999 is not in the range" in done.output
+    assert not home.exists()
+
+
 def test_redis_cli_reaches_this_stack(stack: Stack) -> None:
     done = subprocess.run([LAB, "redis-cli", "SET", "a", "--b"], capture_output=True, text=True)
     assert done.stdout == "OK\n"
