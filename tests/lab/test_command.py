@@ -133,6 +133,13 @@ def test_doctor_finds_this_machine_fit(stack: Stack) -> None:
     assert "<table>" in report._repr_html_()
 
 
+def test_doctor_speaks_to_a_terminal_without_its_signs(stack: Stack) -> None:
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([LAB, "doctor"], env=plain, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == ["ok", "Python"]
+
+
 def test_doctor_fails_where_the_stack_cannot_run(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
