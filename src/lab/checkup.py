@@ -194,6 +194,17 @@ def _stack() -> Iterator[Finding]:
         yield Finding(level, row.component, detail, "" if fine else "Start it: `lab up`.")
 
 
+def _servers() -> Iterator[Finding]:
+    """Ask the servers that someone else runs: the lab cannot start them."""
+    for row in lifecycle.status().rows:
+        if row.status == "running":
+            yield Finding(Level.OK, row.component, f"running at {row.address}")
+            continue
+        detail = f"{row.status} at {row.address}" if row.address else row.status
+        mend = "Check LAB_REDIS_URL and LAB_MONGO_URL, and that the server runs."
+        yield Finding(Level.BAD, row.component, detail, mend)
+
+
 def _says(*words: str) -> str | None:
     """Return what a program prints, or None when it is missing or fails."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
@@ -206,5 +217,5 @@ def _says(*words: str) -> str | None:
 _OF_STACK: dict[str, tuple[Callable[[], Iterator[Finding]], ...]] = {
     "embedded": (_redis_server, _ports, _disk, _optional, _stack),
     "containers": (checkup.findings,),
-    "external": (_stack,),
+    "external": (_servers,),
 }

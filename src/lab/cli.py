@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -52,6 +54,9 @@ def main() -> None:
     LAB_REDISINSIGHT=1, LAB_PORT_REDISINSIGHT            RedisInsight too, in containers
     LAB_CACHE   what can be downloaded again (default: .cache in the repository)
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal may have no sign for … or ✓
 
 
 @main.command()
@@ -60,7 +65,7 @@ def up() -> None:
     """Start the stack, or mend and find the one that runs."""
     stack = lifecycle.up()
     _print(stack.status())
-    click.echo(f"\nIn a terminal:  {stack.cli}")
+    click.echo(f"\nIn a terminal:  {stack.fit_to_print(stack.cli)}")
 
 
 @main.command()
@@ -93,13 +98,14 @@ def reset(yes: bool) -> None:
 
 
 @main.command()
+@_mended
 def doctor() -> None:
     """Say what works on this machine and how to mend what does not. Exits with 1 when the stack cannot run."""
     report = checkup.doctor()
     table = Table(box=None, show_header=False, padding=(0, 1))
     colours = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD: "red"}
     for found in report.findings:
-        mark = Text(found.level.value, style=colours[found.level])
+        mark = Text(_mark(found.level), style=colours[found.level])
         told = Text(found.detail)
         if found.mend:
             told.append(f"\n→ {found.mend}", style="bold")
@@ -108,9 +114,22 @@ def doctor() -> None:
     sys.exit(0 if report.healthy else 1)
 
 
+def _mark(level: Level) -> str:
+    """Return the level's sign, or its name where the terminal has no such sign."""
+    try:
+        level.value.encode(_console.encoding)
+    except UnicodeEncodeError:
+        return level.name.lower()
+    return level.value
+
+
 @main.command("notebook")
 @click.option("--stop-stack", is_flag=True, help="Stop the stack too when JupyterLab ends.")
-@click.option("--port", type=int, help="JupyterLab's port (default: 8888, or the next free one).")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    help="JupyterLab's port (default: 8888, or the next free one).",
+)
 @_mended
 def open_notebook(stop_stack: bool, port: int | None) -> None:
     """Start the stack and JupyterLab on the first notebook. Ctrl-C stops JupyterLab."""
@@ -154,7 +173,7 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 @_mended
 def redis_cli(words: tuple[str, ...]) -> None:
     """Run redis-cli on this stack's front door: `lab redis-cli PING`."""
-    _exec(_quietly_up().cli_by_port.split(), list(words))
+    _exec(shlex.split(_quietly_up().cli_by_port), list(words))
 
 
 @main.command("gears-cli", context_settings=_PASS_ON)
@@ -162,7 +181,7 @@ def redis_cli(words: tuple[str, ...]) -> None:
 @_mended
 def gears_cli(words: tuple[str, ...]) -> None:
     """Run gears-cli on this stack: `lab gears-cli run script.py REQUIREMENTS rgsync`."""
-    where = _quietly_up().gears_cli_args.split() if words and words[0] != "--help" else []
+    where = shlex.split(_quietly_up().gears_cli_args) if words and words[0] != "--help" else []
     _exec(["gears-cli", *words[:1], *where], list(words[1:]))
 
 

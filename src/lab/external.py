@@ -7,7 +7,7 @@ from typing import Any
 
 import pymongo
 import redis
-from pymongo.errors import PyMongoError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 from lab.errors import LabError, Unsupported
 from lab.report import say
@@ -72,16 +72,18 @@ def _needed(variable: str) -> str:
 def _check_redis(stack: Stack) -> None:
     shown = hide_password(stack.redis_url)
     try:
-        stack.redis.ping()
+        client = connect_redis(stack.redis_url, _PATIENCE)
+        client.ping()
     except ValueError as problem:
-        raise LabError(f"LAB_REDIS_URL={shown} is not a Redis URL: {problem}.") from problem
+        reason = _reason(problem, stack.redis_url)
+        raise LabError(f"LAB_REDIS_URL={shown} is not a Redis URL: {reason}.") from None
     except (redis.RedisError, OSError) as problem:
         raise LabError(
             f"Nothing answers as Redis at LAB_REDIS_URL={shown} ({problem}). Check host, port and "
             "password, and that the server runs."
         ) from problem
     try:
-        stack.redis.execute_command("RG.INFOCLUSTER")
+        client.execute_command("RG.INFOCLUSTER")
     except redis.ResponseError as problem:
         say(f"Redis at {shown} does not answer RG.* ({problem}): the Gears notebooks will fail.")
 
@@ -92,16 +94,26 @@ def _check_mongo(stack: Stack) -> None:
         with pymongo.timeout(_PATIENCE):
             stack.mongo.admin.command("ping")
     except (PyMongoError, ValueError) as problem:
-        reason = str(problem).split(", Timeout:")[0]
+        reason = _reason(problem, stack.mongo_url).split(", Timeout:")[0]
         raise LabError(
             f"Nothing answers as MongoDB at LAB_MONGO_URL={shown} ({reason}). Check host, port "
             "and password, and that the server runs."
-        ) from problem
+        ) from None
+
+
+def _reason(problem: Exception, url: str) -> str:
+    """Say what is wrong with a URL, or behind it, without a piece of its password.
+
+    The parsers quote what they stumble over. In a URL with a login that may be the password's end.
+    """
+    if "@" in url and isinstance(problem, (ValueError, ConfigurationError)):
+        return "in a name or password, write / as %2F, # as %23, ? as %3F, @ as %40 and % as %25"
+    return str(problem)
 
 
 def _redis_answers(url: str) -> bool:
     try:
-        return bool(connect_redis(url).ping())
+        return bool(connect_redis(url, _PATIENCE).ping())
     except (redis.RedisError, OSError, ValueError):
         return False
 

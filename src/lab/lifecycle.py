@@ -42,6 +42,11 @@ def current() -> Stack:
     return _current or up()
 
 
+def fit_to_print(line: str) -> str:
+    """Return a terminal line without the password of this kernel's stack."""
+    return _current.fit_to_print(line) if _current else line
+
+
 def down(data: bool = False) -> None:
     """Stop the stack. Its data stays, and `up()` finds it again; unless `data` is to go, too.
 

@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 from collections.abc import Collection
 
 import psutil
 
+from lab.errors import LabError
+
 LOOPBACK = "127.0.0.1"
+
+
+def preferred(variable: str, default: int) -> int:
+    """Return the port that an environment variable names, else the default. Raises LabError."""
+    said = os.environ.get(variable)
+    if not said:
+        return default
+    if said.isdecimal() and 1 <= int(said) <= 65535:
+        return int(said)
+    raise LabError(
+        f"{variable}={said} is no port: set it to a number from 1 to 65535, or unset it."
+    )
 
 
 def is_free(port: int) -> bool:
@@ -33,12 +48,12 @@ def _answers(port: int) -> bool:
 def next_free(preferred: int, avoid: Collection[int] = ()) -> int:
     """Return `preferred` when it is free and not in `avoid`, else the next free port above it.
 
-    Raises RuntimeError when there is none up to 65535.
+    Raises LabError when there is none up to 65535.
     """
     for port in range(preferred, 65536):
         if port not in avoid and is_free(port):
             return port
-    raise RuntimeError(f"no free port from {preferred} up")
+    raise LabError(f"There is no free port from {preferred} up. Set LAB_PORT_… to a lower one.")
 
 
 def owner(port: int) -> str | None:

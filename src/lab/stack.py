@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import html
+import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import pymongo
 import pymongo.database
@@ -140,10 +142,10 @@ class Stack:
             words += ["-h", str(url.hostname)]
         words += ["-p", str(url.port or 6379)]
         if url.username:
-            words += ["--user", url.username]
+            words += ["--user", unquote(url.username)]
         if url.password:
-            words += ["-a", url.password, "--no-auth-warning"]
-        return " ".join(words)
+            words += ["-a", unquote(url.password), "--no-auth-warning"]
+        return shlex.join(words)
 
     @property
     def gears_cli_args(self) -> str:
@@ -151,10 +153,17 @@ class Stack:
         url = urlsplit(self.redis_url)
         words = ["--host", url.hostname or "127.0.0.1", "--port", str(url.port or 6379)]
         if url.username:
-            words += ["--user", url.username]
+            words += ["--user", unquote(url.username)]
         if url.password:
-            words += ["--password", url.password]
-        return " ".join(words)
+            words += ["--password", unquote(url.password)]
+        return shlex.join(words)
+
+    def fit_to_print(self, line: str) -> str:
+        """Return a terminal line without the passwords of this stack."""
+        for url in (self.redis_url, self.mongo_url, self.recipe_mongo_url):
+            line = line.replace(url, hide_password(url))
+        password = shlex.quote(unquote(urlsplit(self.redis_url).password or ""))
+        return re.sub(rf"(-a|--password) {re.escape(password)}(?=\s|$)", r"\1 ***", line)
 
     def __repr__(self) -> str:
         redis, mongo = hide_password(self.redis_url), hide_password(self.mongo_url)
@@ -164,10 +173,13 @@ class Stack:
         return self.status()._repr_html_()
 
 
-def connect_redis(url: str) -> Redis:
-    """Return a redis-py client that decodes replies, waits for them and never repeats a call."""
+def connect_redis(url: str, patience: float | None = None) -> Redis:
+    """Return a redis-py client that decodes replies and never repeats a call.
+
+    It waits for replies, for `patience` seconds at most where that is given.
+    """
     return Redis.from_url(
-        url, decode_responses=True, socket_timeout=None, retry=Retry(NoBackoff(), 0)
+        url, decode_responses=True, socket_timeout=patience, retry=Retry(NoBackoff(), 0)
     )
 
 
@@ -175,4 +187,5 @@ def hide_password(url: str) -> str:
     """Return a URL without its password, fit to be printed."""
     scheme, mark, rest = url.partition("://")
     login, at, place = rest.rpartition("@")
-    return f"{scheme}{mark}{login.partition(':')[0]}{at}{place}" if at else url
+    shown = f"{scheme}{mark}{login.partition(':')[0]}{at}{place}" if at else url
+    return re.sub(r"(?<=[?&]password=)[^&]*", "***", shown)

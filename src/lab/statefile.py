@@ -20,6 +20,7 @@ import filelock
 from lab.errors import LabError
 from lab.processes import Proc
 from lab.report import say
+from lab.services import SERVICES
 
 _FORMAT = 1
 _FILE = "stack.json"
@@ -48,18 +49,28 @@ class State:
 def read(home: Path) -> State:
     """Return the state of the stack in `home`; an empty one when there is none to be read.
 
-    A file that is damaged, or of another version, is renamed and reported.
+    A file that is damaged, or of another version, is renamed and reported. Raises LabError for a
+    folder that cannot be used.
     """
     file = home / _FILE
     try:
         return _decode(file.read_text())
     except FileNotFoundError:
         return State()
+    except OSError as problem:
+        raise disk_error(problem, home) from problem
     except (ValueError, KeyError, TypeError, AttributeError):
-        aside = file.with_suffix(".damaged.json")
-        file.replace(aside)
-        say(f"The stack's state file was damaged; it is now {aside.name}, and a new one is begun.")
+        _put_aside(file)
         return State()
+
+
+def _put_aside(file: Path) -> None:
+    aside = file.with_suffix(".damaged.json")
+    try:
+        file.replace(aside)
+    except OSError as problem:
+        raise disk_error(problem, file.parent) from problem
+    say(f"The stack's state file was damaged; it is now {aside.name}, and a new one is begun.")
 
 
 def write(home: Path, state: State) -> None:
@@ -137,6 +148,8 @@ def _decode(text: str) -> State:
         raise ValueError("a state file of another version")
     services = {}
     for name, known in data["services"].items():
+        if name not in SERVICES:
+            continue  # another version's: its process is found by its marks, and ended
         proc = known["proc"] and Proc(int(known["proc"]["pid"]), float(known["proc"]["created"]))
         services[name] = Service(int(known["port"]), proc)
     return State(services)

@@ -8,6 +8,7 @@ import subprocess
 
 from lab import paths
 from lab.errors import CommandFailed
+from lab.lifecycle import fit_to_print
 from lab.report import say
 
 
@@ -18,13 +19,14 @@ class Output(str):
 
 
 def sh(command: str, timeout: float = 120.0) -> Output:
-    """Run a line in bash, print it and what it says, and return its output.
+    """Run a line in bash, print it (without a password) and what it says, and return its output.
 
     The line runs in the repository's folder, as the README's lines do, with this environment's
     commands on the PATH; redis-cli shows its terminal look. Raises CommandFailed when it ends with
     an error or takes longer than `timeout` seconds.
     """
-    say(f"$ {command}")
+    shown = fit_to_print(command)
+    say(f"$ {shown}")
     path = os.pathsep.join([str(paths.scripts()), os.environ.get("PATH", "")])
     process = subprocess.Popen(
         ["bash", "-c", command],
@@ -42,11 +44,11 @@ def sh(command: str, timeout: float = 120.0) -> Output:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
-        raise CommandFailed(f"{command}\ntook longer than {timeout:g} s\n{out}{err}") from None
+        raise CommandFailed(f"{shown}\ntook longer than {timeout:g} s\n{out}{err}") from None
     if out.strip():
         say(out.rstrip("\n"))
     if process.returncode:
-        raise CommandFailed(f"{command}\nended with status {process.returncode}\n{err}".rstrip())
+        raise CommandFailed(f"{shown}\nended with status {process.returncode}\n{err}".rstrip())
     if err.strip():
         say(err.rstrip("\n"))
     return Output(out)

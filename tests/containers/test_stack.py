@@ -174,3 +174,27 @@ def test_other_containers_and_volumes_are_not_touched(engine, home, stack):
     finally:
         other.remove(force=True, v=True)
         volume.remove()
+
+
+def test_a_container_that_was_removed_by_hand_is_missed(engine, home, stack):
+    parts_of(engine, home)["mongo"].remove(force=True)
+    assert not lab.status().running
+    assert [row.status for row in lab.status().rows if row.component == "MongoDB"] == ["not there"]
+    with pytest.raises(lab.LabError, match="container of mongo is not there any more"):
+        lab.stop("mongo")
+    lab.up()
+    assert lab.status().running
+
+
+def test_a_part_may_be_killed_twice(stack):
+    lab.kill("mongo")
+    lab.kill("mongo")
+    lab.start("mongo")
+    assert stack.mongo.admin.command("ping")
+
+
+def test_a_name_that_no_image_can_have_says_what_to_do(home, monkeypatch):
+    monkeypatch.setenv("LAB_MONGO_IMAGE", "Bad Name!!")
+    with pytest.raises(lab.LabError, match="Check the name"):
+        lab.up()
+    assert not lab.doctor().healthy

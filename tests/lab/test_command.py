@@ -64,6 +64,30 @@ def test_what_the_lab_raises_is_one_message(stack: Stack, monkeypatch: pytest.Mo
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("variable", "value", "told"),
+    [
+        ("LAB_STACK", "containrs", "There is no stack 'containrs'"),
+        ("LAB_PORT_MONGO", "abc", "LAB_PORT_MONGO=abc is no port"),
+    ],
+)
+def test_doctor_names_a_variable_that_is_wrong(
+    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    done = subprocess.run([LAB, "doctor"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_notebook_refuses_a_port_that_is_none(home: Path) -> None:
+    done = CliRunner().invoke(main, ["notebook", "--port", "99999"])
+    assert done.exit_code == 2
+    assert "99999 is not in the range" in done.output
+    assert not home.exists()
+
+
 def test_redis_cli_reaches_this_stack(stack: Stack) -> None:
     done = subprocess.run([LAB, "redis-cli", "SET", "a", "--b"], capture_output=True, text=True)
     assert done.stdout == "OK\n"
@@ -107,6 +131,13 @@ def test_doctor_finds_this_machine_fit(stack: Stack) -> None:
     assert found["Redis"].detail.startswith("running at")
     assert all(f.mend for f in report.findings if f.level is checkup.Level.BAD)
     assert "<table>" in report._repr_html_()
+
+
+def test_doctor_speaks_to_a_terminal_without_its_signs(stack: Stack) -> None:
+    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run([LAB, "doctor"], env=plain, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == ["ok", "Python"]
 
 
 def test_doctor_fails_where_the_stack_cannot_run(

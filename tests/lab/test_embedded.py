@@ -291,3 +291,29 @@ def test_a_machine_without_redis_server_is_told_where_to_go(
     with pytest.raises(lab.Unsupported, match=r"There is no redis-server.*LAB_STACK=external"):
         lab.up()
     assert processes.marked(home) == []
+
+
+@pytest.mark.parametrize("said", ["abc", "0", "-1", "70000", "6379.0"])
+def test_a_port_that_is_none_is_named(
+    home: Path, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.setenv("LAB_PORT_REDIS", said)
+    with pytest.raises(lab.LabError, match=f"LAB_PORT_REDIS={said} is no port"):
+        lab.up()
+
+
+def test_a_home_that_is_a_file_is_told_by_status(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("LAB_HOME", str(tmp_path / "file"))
+    with pytest.raises(lab.LabError, match="Set LAB_HOME"):
+        lab.status()
+
+
+def test_a_service_of_another_version_is_forgotten(home: Path) -> None:
+    home.mkdir()
+    services = '{"redis": {"port": 7001, "proc": null}, "older": {"port": 7002, "proc": null}}'
+    (home / "stack.json").write_text(f'{{"format": 1, "services": {services}}}')
+    assert [row.status for row in lab.status().rows] == ["stopped"]
+    assert list(statefile.read(home).services) == ["redis"]

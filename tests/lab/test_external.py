@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 import lab
@@ -39,6 +41,10 @@ def test_external_takes_the_urls_of_the_environment(
         ("LAB_REDIS_URL", "http://127.0.0.1", "is not a Redis URL"),
         ("LAB_MONGO_URL", "nonsense", "Nothing answers as MongoDB"),
         ("LAB_MONGO_URL", "mongodb://u:secret@127.0.0.1:{free}/", "LAB_MONGO_URL=mongodb://u@127"),
+        ("LAB_MONGO_URL", "mongodb://u:secret/x@127.0.0.1:{free}/", "write / as %2F"),
+        ("LAB_MONGO_URL", "mongodb://u:se@secret@127.0.0.1:{free}/", "@ as %40"),
+        ("LAB_REDIS_URL", "redis://:secret/x@127.0.0.1:{free}", "write / as %2F"),
+        ("LAB_REDIS_URL", "redis://127.0.0.1:{free}?password=secret", "Nothing answers as Redis"),
     ],
 )
 def test_a_wrong_url_is_told_without_its_password(
@@ -84,6 +90,11 @@ def test_an_unknown_kind_is_named_with_those_that_there_are() -> None:
             "redis-cli -h db.example -p 7000 -a pw --no-auth-warning",
             "--host db.example --port 7000 --password pw",
         ),
+        (
+            "redis://:p%40ss%20w@127.0.0.1:7000",
+            "redis-cli -p 7000 -a 'p@ss w' --no-auth-warning",
+            "--host 127.0.0.1 --port 7000 --password 'p@ss w'",
+        ),
     ],
 )
 def test_terminal_lines_reach_the_front_door(url: str, cli: str, gears: str) -> None:
@@ -97,3 +108,35 @@ def test_passwords_are_hidden() -> None:
     assert hide_password("redis://:p@ss@h:1/0") == "redis://@h:1/0"
     assert hide_password("mongodb://u:p@h/?a=b") == "mongodb://u@h/?a=b"
     assert hide_password("redis://h:1") == "redis://h:1"
+    assert hide_password("redis://h:1?password=p&db=2") == "redis://h:1?password=***&db=2"
+
+
+@pytest.mark.parametrize("line", ["{cli} PING", "gears-cli run {gears}", "echo '{mongo}'"])
+def test_a_terminal_line_is_printed_without_a_password(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], line: str
+) -> None:
+    redis, mongo = "redis://:sec%20ret@127.0.0.1:7000", "mongodb://u:secret@h/?a=b&c=d"
+    made = Stack("external", redis, redis, mongo, mongo, lambda: Status("external", []))
+    monkeypatch.setattr(lifecycle, "_current", made)
+    line = line.format(cli=made.cli, gears=made.gears_cli_args, mongo=mongo)
+    lab.sh(f": {line}")
+    with pytest.raises(lab.CommandFailed) as raised:
+        lab.sh(f"false {line}")
+    assert "sec" not in capsys.readouterr().out + str(raised.value)
+
+
+def test_a_server_that_never_answers_is_given_up(outside: pytest.MonkeyPatch) -> None:
+    outside.setattr(external, "_PATIENCE", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        outside.setenv("LAB_REDIS_URL", f"redis://127.0.0.1:{silent.getsockname()[1]}")
+        assert [row.status for row in lab.status().rows] == ["no answer", "running"]
+        with pytest.raises(lab.LabError, match="Nothing answers as Redis"):
+            lab.up()
+
+
+def test_doctor_does_not_call_a_stack_fit_whose_server_is_away(outside: pytest.MonkeyPatch) -> None:
+    assert lab.doctor().healthy
+    outside.setenv("LAB_REDIS_URL", f"redis://127.0.0.1:{free_ports(1)[0]}")
+    report = lab.doctor()
+    assert not report.healthy
+    assert "Check LAB_REDIS_URL" in repr(report)

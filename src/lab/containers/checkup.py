@@ -70,13 +70,15 @@ def _disk() -> Iterator[Finding]:
 def _image(part: Part) -> Iterator[Finding]:
     image = images.chosen(part.name)
     what = f"image of {part.name}"
-    if not images.is_here(image):
-        try:
+    try:
+        here = images.is_here(image)
+        if not here:
             images.ask_registry(image)
-        except images.NoImage as problem:
-            yield Finding(Level.BAD, what, problem.what, problem.mend)
-        else:
-            yield Finding(Level.NOTE, what, f"{image}, not here yet", "`lab up` pulls it.")
+    except images.NoImage as problem:
+        yield Finding(Level.BAD, what, problem.what, problem.mend)
+        return
+    if not here:
+        yield Finding(Level.NOTE, what, f"{image}, not here yet", "`lab up` pulls it.")
     elif theirs := images.is_foreign(image):
         mend = (
             f"Set LAB_{part.name.upper()}_IMAGE to one for this machine (`make images` builds ours), or "

@@ -47,23 +47,24 @@ def connect() -> DockerClient:
 
     Raises NoDocker, NoDaemon or NoPermission, each with what to do about it.
     """
+    from docker.errors import DockerException
+
+    docker_host = os.environ.get("DOCKER_HOST", "")
     with quiet_testcontainers():
-        return _client(os.environ.get("DOCKER_HOST", ""))
+        try:
+            client = _client(docker_host)
+            client.ping()  # each time: the daemon may have ended since
+        except (DockerException, OSError) as problem:
+            raise _explained(problem, docker_host) from problem
+    return client
 
 
 @cache
 def _client(docker_host: str) -> DockerClient:
-    from docker.errors import DockerException
     from testcontainers.core.docker_client import DockerClient as TestcontainersClient
 
-    try:
-        client = (
-            TestcontainersClient().client
-        )  # it knows contexts, rootless Docker and ~/.testcontainers
-        client.ping()
-        return client
-    except (DockerException, OSError) as problem:
-        raise _explained(problem, docker_host) from problem
+    # It knows contexts, rootless Docker and ~/.testcontainers.
+    return TestcontainersClient().client
 
 
 def _explained(problem: Exception, docker_host: str) -> Mendable:

@@ -43,13 +43,15 @@ def chosen(part: str) -> str:
 
 
 def is_here(image: str) -> bool:
-    """Tell whether an image is on this machine."""
-    from docker.errors import ImageNotFound
+    """Tell whether an image is on this machine. Raises NoImage for what cannot be an image's name."""
+    from docker.errors import APIError, ImageNotFound
 
     try:
         connect().images.get(image)
     except ImageNotFound:
         return False
+    except APIError as problem:
+        raise _not_to_be_had(image, problem) from problem
     return True
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pymongo
 import pymongo.errors
 
+from lab import ports
 from lab.ports import LOOPBACK
 from lab.services import SERVICES
 from lab.services.base import PATIENCE
@@ -114,7 +115,7 @@ def parts() -> dict[str, Part]:
             "RI_REDIS_PORT": str(REDIS_PORT),
             "RI_REDIS_ALIAS": "write-behind",
         }
-        port = int(os.environ.get("LAB_PORT_REDISINSIGHT") or INSIGHT_PORT)
+        port = ports.preferred("LAB_PORT_REDISINSIGHT", INSIGHT_PORT)
         wanted.append(
             Part(
                 "redisinsight", "RedisInsight", {INSIGHT_PORT: port}, ("/data",), environment=named

@@ -103,8 +103,9 @@ def stop(name: str) -> None:
 def kill(name: str) -> None:
     """End one container at once, as a crash would (SIGKILL), and wait until it is gone."""
     container = _one(name)
-    container.kill()
-    container.wait(condition="not-running")
+    if _runs(container):
+        container.kill()
+        container.wait(condition="not-running")
 
 
 def start(name: str) -> None:
@@ -118,8 +119,11 @@ def status() -> Status:
     """Return what runs where; nothing is started."""
     known = found()
     rows = []
-    for name, part in parts().items():
-        if container := known.get(name):
+    for name, part in parts().items() if known else ():
+        container = known.get(name)
+        if container is None:
+            rows.append(Row(part.title, "", "not there"))
+        else:
             state = "running" if container.status == "running" else "stopped"
             for inside, outside in mapped(container).items():
                 title = "Redis, past Gears" if inside == DIRECT_PORT else part.title
@@ -166,10 +170,12 @@ def _one(name: str) -> Container:
     if name not in known:
         more = "" if "redisinsight" in known else "; LAB_REDISINSIGHT=1 adds RedisInsight"
         raise LabError(f"There is no service {name!r}; there are: {', '.join(known)}{more}.")
-    container = found().get(name)
-    if container is None:
+    running = found()
+    if not running:
         raise LabError("The stack has not been started. Call lab.up() first.")
-    return container
+    if name not in running:
+        raise LabError(f"The container of {name} is not there any more. lab.up() makes it anew.")
+    return running[name]
 
 
 def _runs(container: Container | None) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import ClassVar
 
-from lab import paths
+from lab import paths, ports
 
 PATIENCE = 5.0
 """Seconds for a service that runs to answer. One that takes longer is taken for hung, and ended."""
@@ -34,7 +33,7 @@ class Service(ABC):
     @property
     def preferred_port(self) -> int:
         """The port to try first: `LAB_PORT_REDIS` and its like, else the default."""
-        return int(os.environ.get(f"LAB_PORT_{self.name.upper()}") or self.default_port)
+        return ports.preferred(f"LAB_PORT_{self.name.upper()}", self.default_port)
 
     @abstractmethod
     def argv(self, home: Path, port: int) -> list[str]:
