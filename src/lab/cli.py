@@ -173,7 +173,8 @@ _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 @_mended
 def redis_cli(words: tuple[str, ...]) -> None:
     """Run redis-cli on this stack's front door: `lab redis-cli PING`."""
-    _exec(shlex.split(_quietly_up().cli_by_port), list(words))
+    line = "redis-cli" if words[:1] == ("--help",) else _quietly_up().cli_by_port
+    _exec(shlex.split(line), list(words))
 
 
 @main.command("gears-cli", context_settings=_PASS_ON)
@@ -181,7 +182,8 @@ def redis_cli(words: tuple[str, ...]) -> None:
 @_mended
 def gears_cli(words: tuple[str, ...]) -> None:
     """Run gears-cli on this stack: `lab gears-cli run script.py REQUIREMENTS rgsync`."""
-    where = shlex.split(_quietly_up().gears_cli_args) if words and words[0] != "--help" else []
+    asks = words[:1] in ((), ("--help",))
+    where = [] if asks else shlex.split(_quietly_up().gears_cli_args)
     _exec(["gears-cli", *words[:1], *where], list(words[1:]))
 
 

@@ -34,7 +34,7 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     settings = os.pathsep.join(
         filter(None, [str(_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
     )
-    env = {**os.environ, "PATH": path, "JUPYTER_CONFIG_PATH": settings}
+    env = {**_folders(), **os.environ, "PATH": path, "JUPYTER_CONFIG_PATH": settings}
     jupyter = subprocess.Popen(words, env=env, start_new_session=True)
     try:
         status = _wait(jupyter)
@@ -46,6 +46,19 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     elif lifecycle.status().running:
         click.echo("JupyterLab has stopped. The stack still runs; stop it with: lab down")
     return status
+
+
+def _folders() -> dict[str, str]:
+    """Return where Jupyter and what runs in it write, so that nothing goes to the learner's home."""
+    folders = {
+        "JUPYTER_CONFIG_DIR": "jupyter/config",
+        "JUPYTER_DATA_DIR": "jupyter/data",
+        "JUPYTER_RUNTIME_DIR": "jupyter/runtime",
+        "IPYTHONDIR": "ipython",
+        "MPLCONFIGDIR": "matplotlib",
+        "npm_config_cache": "npm",  # JupyterLab asks npm, where there is one, for language servers
+    }
+    return {name: str(paths.cache() / folder) for name, folder in folders.items()}
 
 
 def _wait(jupyter: subprocess.Popen[bytes]) -> int:

@@ -176,12 +176,16 @@ def fetched(url: str) -> str:
 
 
 @pytest.mark.parametrize("stop_stack", [True, False])
-def test_notebook_starts_jupyterlab_and_ends_it(breakable: Stack, stop_stack: bool) -> None:
+def test_notebook_starts_jupyterlab_and_ends_it(
+    breakable: Stack, stop_stack: bool, tmp_path: Path
+) -> None:
     port = ports.next_free(20000 + os.getpid() % 20000)
     words = [LAB, "notebook", "--port", str(port), *(["--stop-stack"] if stop_stack else [])]
-    display = {name: value for name, value in os.environ.items() if "DISPLAY" not in name}
+    places = ("DISPLAY", "JUPYTER", "IPYTHON", "MPLCONFIG")
+    env = {n: value for n, value in os.environ.items() if not any(place in n for place in places)}
+    env |= {"HOME": str(tmp_path), "LAB_CACHE": str(tmp_path / "cache")}
     process = subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=display
+        words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=env
     )
     try:
         assert process.stdout
@@ -198,6 +202,7 @@ def test_notebook_starts_jupyterlab_and_ends_it(breakable: Stack, stop_stack: bo
         process.communicate()
     assert process.returncode == 0, "".join(said) + rest
     assert any("no display" in line for line in said)
+    assert [folder.name for folder in tmp_path.iterdir()] == ["cache"]  # nothing at home
     assert re.search(r'"disabledExtensions":[^]]*:announcements"', page), (
         "JupyterLab asks about news"
     )

@@ -18,6 +18,7 @@ from minigears.door import specials
 from minigears.door.backend import BackendError, Connection, open_connection, wants_password
 from minigears.door.classify import Classifier
 from minigears.door.client import Client
+from minigears.door.conversation import Conversation
 from minigears.door.delivery import Delivery, Event
 from minigears.door.intents import Intent, Journal
 from minigears.door.lanes import Lanes
@@ -114,7 +115,7 @@ class Door:
 
     # commands
 
-    async def serve(self, client: Client, argv: Command) -> None:
+    async def serve(self, client: Conversation, argv: Command) -> None:
         """Serve a command of kind SPECIAL for a client all of whose earlier ones are answered."""
         await specials.serve(self, client, argv)
 

@@ -132,7 +132,7 @@ class Sharing:
         if commands and all(map(is_greeting, commands)):
             self._state = State.GREETING
             self._greeting.sent(commands)
-            self._client.send_own(data)
+            self._client.send(data)
         else:
             self._client.own_way(data)
 

@@ -14,14 +14,14 @@ from minigears.door.supervisor import ExecutorLost
 from minigears.protocol import Command, encode_error
 
 if TYPE_CHECKING:
-    from minigears.door.client import Client
+    from minigears.door.conversation import Conversation
     from minigears.door.delivery import Event
     from minigears.door.door import Door
 
 _NOT_IN_MULTI = b"-Can not run gears inside a multi exec, lua, or when blocking is not allowed"
 
 
-async def serve(door: Door, client: Client, argv: Command) -> None:
+async def serve(door: Door, client: Conversation, argv: Command) -> None:
     """Answer one command; every earlier one of this client is answered."""
     name = argv[0].lower()
     if name.startswith(b"rg."):
@@ -44,7 +44,7 @@ async def serve(door: Door, client: Client, argv: Command) -> None:
         await _hooked(door, client, argv)
 
 
-async def _gears(door: Door, client: Client, argv: Command) -> None:
+async def _gears(door: Door, client: Conversation, argv: Command) -> None:
     """An `RG.*` command, for a client that Redis lets run scripts."""
     if client.in_multi:
         client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
@@ -63,7 +63,7 @@ async def _gears(door: Door, client: Client, argv: Command) -> None:
         client.reply(encode_error(f"ERR {error}"))
 
 
-async def _login(client: Client, argv: Command) -> None:
+async def _login(client: Conversation, argv: Command) -> None:
     """`AUTH` and `HELLO … AUTH`: once Redis has agreed, the client may send large commands."""
     reply = await client.ask(argv)
     client.reply(reply)
@@ -73,7 +73,7 @@ async def _login(client: Client, argv: Command) -> None:
         client.trust(count=allowed.startswith(b"-"))
 
 
-async def _command(door: Door, client: Client, argv: Command) -> None:
+async def _command(door: Door, client: Conversation, argv: Command) -> None:
     """`COMMAND INFO` knows the commands of both sides."""
     parts = []
     for name in argv[2:]:
@@ -90,7 +90,7 @@ async def _command(door: Door, client: Client, argv: Command) -> None:
     client.reply(b"*%d\r\n" % len(parts) + b"".join(parts))
 
 
-async def _client_reply(client: Client, argv: Command) -> None:
+async def _client_reply(client: Conversation, argv: Command) -> None:
     """`CLIENT REPLY` is kept from Redis: the door has to see replies to know what is done."""
     wanted = argv[2].lower() if len(argv) == 3 else b""
     if wanted == b"on":
@@ -105,7 +105,7 @@ async def _client_reply(client: Client, argv: Command) -> None:
         client.forward(argv)
 
 
-async def _config_set(door: Door, client: Client, argv: Command) -> None:
+async def _config_set(door: Door, client: Conversation, argv: Command) -> None:
     """A client that chooses notifications of its own must not switch off those that are needed."""
     if door.interest.needs_events:
         argv = list(argv)
@@ -115,7 +115,7 @@ async def _config_set(door: Door, client: Client, argv: Command) -> None:
     client.forward(argv)
 
 
-async def _function(door: Door, client: Client, argv: Command) -> None:
+async def _function(door: Door, client: Conversation, argv: Command) -> None:
     """A client that clears Redis's functions does not mean the registrations, which are kept there."""
     reply = await client.ask(argv)
     with contextlib.suppress(ExecutorLost):
@@ -123,7 +123,7 @@ async def _function(door: Door, client: Client, argv: Command) -> None:
     client.reply(reply)
 
 
-async def _hooked(door: Door, client: Client, argv: Command) -> None:
+async def _hooked(door: Door, client: Conversation, argv: Command) -> None:
     """A command that a hook or a registration's `commands` asks for, or one that was neither."""
     if client.in_multi:  # it is queued and runs as it is, without its hook
         client.forward(argv)
@@ -144,7 +144,9 @@ async def _hooked(door: Door, client: Client, argv: Command) -> None:
         client.forward(argv)
 
 
-async def _with_override(door: Door, client: Client, argv: Command, keys: list[bytes]) -> None:
+async def _with_override(
+    door: Door, client: Conversation, argv: Command, keys: list[bytes]
+) -> None:
     """Run a command, then the functions that it triggers, any of which may replace its reply."""
     intent = door.journal.record(set(keys))
     async with door.scopes.collect(keys) as events:

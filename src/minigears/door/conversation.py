@@ -1,0 +1,291 @@
+"""What one client says, from its first command to its last reply. The sockets are `client.py`'s."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import ABC, abstractmethod
+from collections import deque
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any
+
+from minigears.door.batches import Batch, Batches
+from minigears.door.classify import Kind, is_client_reply
+from minigears.door.replystream import Hold, Mode, ReplyStream
+from minigears.door.sockets import Reading
+from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
+
+if TYPE_CHECKING:
+    from minigears.door.door import Door
+
+_MAX_BACKLOG = 1024
+"""Commands of one client that may wait for functions, or to be served, before the door stops reading from it."""
+
+_MAX_PENDING_BYTES = 1 << 20
+"""Bytes that one client may send while a command of its own is being served; then the same holds."""
+
+_MAX_UNAUTHENTICATED = 64 * 1024
+"""Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
+
+
+class Conversation(ABC):
+    """Commands on their way to redis-server, and what has to happen before their replies leave."""
+
+    def __init__(self, door: Door):
+        self._door = door
+        self._parser = RequestParser()
+        self._error: ProtocolError | None = None
+        self._pending: deque[Command] = deque()
+        self._pending_bytes = 0
+        self._more = asyncio.Event()
+        """Set when there is more in `_pending`, or nothing more will come."""
+        self._batches = Batches()
+        self._task: asyncio.Task[None] | None = None
+        self._serving = False
+        """Whether the task is in the middle of a command that the door serves."""
+        self.reading = Reading()
+        self.replies = ReplyStream(self.write, self._due)
+        self._welcome = False
+        """Whether Redis serves whoever has not logged in."""
+        self._trusted = False
+        """Whether Redis would serve this client: it asks for no password, or has had it."""
+
+    # the sockets
+
+    @abstractmethod
+    def write(self, data: bytes) -> None:
+        """Pass a reply on to the client."""
+
+    @abstractmethod
+    def send(self, raw: bytes) -> None:
+        """Send to the client's own connection to redis-server."""
+
+    @abstractmethod
+    def refuse(self, message: str) -> None:
+        """Say what is wrong and close."""
+
+    @property
+    @abstractmethod
+    def ending(self) -> bool:
+        """Whether nothing more comes from the client."""
+
+    @abstractmethod
+    def came_to_rest(self) -> None:
+        """Nothing, or less, is on its way now: close what is not needed any more."""
+
+    # what the rest of the door uses
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a write of this client is on its way through its functions."""
+        return self.replies.waiting
+
+    def trust(self, count: bool) -> None:
+        """Redis has let the client log in; `count` says to go on counting replies. Only drained."""
+        self._trusted = True
+        if not (count or self.replies.discard):
+            self.replies.stop_counting()
+
+    # bytes from the client
+
+    def _received(self, data: bytes) -> None:
+        if self._passing() and self._door.classifier.glance(data):
+            self.send(data)
+            return
+        try:
+            commands = self._parser.feed(data)
+        except ProtocolError:
+            commands = []
+        self._error = self._parser.error
+        if self._task:
+            self._pending.extend(commands)
+            self._pending_bytes += len(data)
+            self._more.set()
+            if len(self._pending) > _MAX_BACKLOG or self._pending_bytes > _MAX_PENDING_BYTES:
+                self.reading.pause("pending")
+        elif commands:
+            self._take(commands)
+        if self._error or not self._trusted:
+            self._check_input()
+
+    def _passing(self) -> bool:
+        """Whether nothing needs to be known of what comes next, if it is harmless."""
+        between = not (self._task or self._batches.in_multi or self._parser.held or self._error)
+        return between and self.replies.mode is Mode.PASSING
+
+    def _check_input(self) -> None:
+        """Refuse what makes no sense, and much from somebody who has not logged in."""
+        if not self._trusted and self._parser.held > _MAX_UNAUTHENTICATED:
+            if self._task:  # it may be logging in right now
+                self.reading.pause("login")
+            else:
+                self.refuse("Protocol error: unauthenticated bulk length")
+        elif self._error and not self._task:
+            self._start(self._refuse_behind(str(self._error)))
+
+    async def _refuse_behind(self, message: str) -> None:
+        """Refuse what came behind commands that are still to be answered."""
+        await self.drained()
+        self.refuse(message)
+
+    # commands that are forwarded
+
+    def _take(self, commands: list[Command]) -> None:
+        """Forward commands as they came if that is all they need, as nearly always."""
+        classifier, batches = self._door.classifier, self._batches
+        if not batches.in_multi and classifier.passes(commands, self._parser.raw):
+            self.replies.sent(len(commands))
+            self.send(self._parser.raw)
+            return
+        batch = None
+        if not batches.in_multi:
+            batch = batches.whole(commands, classifier, self._counting)
+        if batch is None:
+            self._pending.extend(commands)
+            self._advance()
+            return
+        self._send(self._parser.raw, batch)
+        if self.replies.backlog > _MAX_BACKLOG:
+            self.reading.pause("backlog")
+
+    def _advance(self) -> None:
+        """Forward what is pending up to the first command that needs more than forwarding."""
+        self._forward(self._pending)
+        if self._pending:
+            self._start(self._specials())
+        elif self.replies.backlog > _MAX_BACKLOG:
+            self.reading.pause("backlog")
+
+    def _forward(self, pending: deque[Command]) -> None:
+        for batch in self._batches.cut(pending, self._door.classifier, self._counting):
+            if batch.counted:
+                self.send(self.replies.start_counting(self._trusted))
+            if batch.commands:
+                self._send(b"".join(map(encode_command, batch.commands)), batch)
+
+    @property
+    def _counting(self) -> bool:
+        return self.replies.mode is not Mode.PASSING
+
+    def _send(self, raw: bytes, batch: Batch) -> None:
+        if batch.keys:
+            # The intent leaves the door before the write does.
+            intent = self._door.journal.record(set(batch.keys))
+            if self._door.delivery.crowded:
+                self.reading.pause("crowded")
+                self._door.when_room(batch.keys, lambda: self.reading.resume("crowded"))
+            self.replies.sent_concerned(batch, intent)
+        else:
+            self.replies.sent(len(batch.commands))
+        self.send(raw)
+
+    # replies that wait
+
+    def _due(self, holds: list[Hold]) -> None:
+        """The replies of these writes have arrived: wait for their functions."""
+        self._door.settle(holds, lambda: self._settled(holds))
+
+    def _settled(self, holds: list[Hold]) -> None:
+        self.replies.settle(holds)
+        self.came_to_rest()
+        if self.replies.backlog <= _MAX_BACKLOG:
+            self.reading.resume("backlog")
+
+    # commands that need more than forwarding
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self._task = asyncio.get_running_loop().create_task(work)
+
+    async def _specials(self) -> None:
+        """Serve pending commands until none of them needs more than forwarding."""
+        while self._pending:
+            kind = self._door.classifier.kind(self._pending[0])
+            if self._batches.stops(kind, self._counting):
+                if kind is not Kind.RESET or self._counting:
+                    await self.drained()
+                if kind is Kind.SPECIAL:
+                    await self._serve(self._pending.popleft())
+                elif kind is Kind.RESET:
+                    self._reset(self._pending.popleft())
+                else:
+                    self.replies.stop_counting()
+                    self._batches.reset()
+            else:
+                self._task = None
+                self._advance()
+                if self._task:
+                    return
+        self._task = None
+        self._pending_bytes = 0
+        self.reading.resume("pending")
+        self.reading.resume("login")
+        self._check_input()
+        self.came_to_rest()
+
+    def _reset(self, argv: Command) -> None:
+        """Forward `RESET`; only when drained or not counting."""
+        self._batches.reset()
+        self.replies.discard = False
+        self.replies.stop_counting()
+        self.send(encode_command(argv))
+        self._trusted = self._welcome
+
+    async def _serve(self, argv: Command) -> None:
+        self._serving = True
+        try:
+            await self._door.serve(self, argv)
+        finally:
+            self._serving = False
+
+    async def drained(self) -> None:
+        """Wait until every command forwarded so far is answered."""
+        if not self._counting:
+            self.send(self.replies.start_counting(self._trusted))
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.replies.when_drained(lambda: None if done.done() else done.set_result(None))
+        await done
+
+    async def ask(self, argv: Command) -> bytes:
+        """Send a command on this client's connection and take its reply away; only when drained."""
+        reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.replies.capture(lambda raw: None if reply.done() else reply.set_result(raw))
+        self._send(encode_command(argv), Batch([argv]))
+        return await reply
+
+    def forward(self, argv: Command) -> None:
+        """Forward one command as if it had not been stopped; only when drained."""
+        classifier = self._door.classifier
+        keys = self._batches.concerned(argv, Kind.KEYED, classifier)
+        blocking = self._door.table.is_blocking(argv[0])
+        self._send(encode_command(argv), Batch([argv], 1, list(keys), blocking))
+
+    async def skip_next(self) -> None:
+        """Carry out the next command, now or when it comes, and drop its reply.
+
+        What changes how replies are told, or is answered by messages, is not skipped.
+        """
+        while not (self._pending or self.ending):
+            self._more.clear()
+            self._pending_bytes = 0
+            self.reading.resume("pending")
+            await self._more.wait()
+        kind = self._door.classifier.kind(self._pending[0]) if self._pending else Kind.RESET
+        if kind in (Kind.RESET, Kind.STREAMING) or is_client_reply(self._pending[0]):
+            return
+        argv = self._pending.popleft()
+        self.replies.discard = True
+        if kind is Kind.SPECIAL:
+            await self._door.serve(self, argv)
+        else:
+            self._forward(deque([argv]))
+        await self.drained()
+        self.replies.discard = False
+
+    def reply(self, raw: bytes) -> None:
+        """Answer the command that is being served."""
+        if not self.replies.discard:
+            self.write(raw)
+
+    @property
+    def in_multi(self) -> bool:
+        """Whether the client is between MULTI and EXEC."""
+        return self._batches.in_multi
