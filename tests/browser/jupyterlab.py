@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from tests.programs import left_out
 
 _STARTS = 60.0  # seconds that a server or a page may take on a slow machine
 _RUNS = 240.0  # seconds for all cells of a notebook
+_ERROR = re.compile(r"^Traceback|^\w*(Error|Interrupt|Exception): ", re.MULTILINE)
 _SETTINGS = {
     # All cells stay in the page, so that it can be asked about all of them.
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none"},
@@ -115,10 +117,9 @@ class NotebookPage:
         self._until(self._has_run, _RUNS)
 
     def errors(self) -> list[str]:
-        """Return the tracebacks that the page shows."""
-        return [
-            shown.text for shown in self._all("[data-mime-type='application/vnd.jupyter.error']")
-        ]
+        """Return the errors of cells that the page shows, among what went to standard error."""
+        shown = self._all("[data-mime-type='application/vnd.jupyter.stderr']")
+        return [text for text in (output.text for output in shown) if _ERROR.search(text)]
 
     def broken_diagrams(self) -> list[str]:
         """Return the Mermaid diagrams that could not be drawn."""
