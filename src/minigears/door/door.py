@@ -21,7 +21,7 @@ from minigears.door.client import Client
 from minigears.door.conversation import Conversation
 from minigears.door.delivery import Delivery, Event
 from minigears.door.intents import Intent, Journal
-from minigears.door.lanes import Lanes
+from minigears.door.lanes import LIMITS, Lanes
 from minigears.door.notifications import Notifications, enable_notifications
 from minigears.door.probation import Probation
 from minigears.door.replystream import Hold
@@ -266,15 +266,10 @@ class Door:
 
     def _beat(self) -> None:
         """Say something on each connection: Redis closes those that do not, if it has a `timeout`."""
-        self._connected().send(self._heard, "CONFIG", "GET", "timeout")
+        self._connected().send(self.lanes.told, "CONFIG", "GET", *LIMITS)
         self.journal.beat()
         self.lanes.beat()
         self.notifications.barrier(lambda: None)
-
-    def _heard(self, reply: Any) -> None:
-        """No sharing where Redis closes idle connections, as that of a client that shares seems to be."""
-        if not (isinstance(reply, list) and reply[1:] == [b"0"]):
-            self.lanes.close()
 
     async def _reconnect(self) -> asyncio.Future[Any]:
         """Connect again and recover what was left, however often that takes."""

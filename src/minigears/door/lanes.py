@@ -11,7 +11,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 from minigears.address import Address
 from minigears.door.backend import BackendError, Connection, connect
@@ -20,6 +20,10 @@ from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import ProtocolError, encode_command
 
 log = logging.getLogger(__name__)
+
+LIMITS = ("timeout", "client-output-buffer-limit", "maxmemory-clients")
+"""Settings with which Redis closes connections: an idle one, or the one that holds most. Of a client that
+shares it would be the wrong one."""
 
 
 class Rider(Protocol):
@@ -133,6 +137,16 @@ class Lanes:
         """Say something, so that Redis does not take the connections for idle ones."""
         for lane in self._all:
             lane.carry(_NOBODY, _PING)
+
+    def told(self, reply: Any) -> None:
+        """Take Redis's reply to `CONFIG GET` of the limits; nobody shares where there is one."""
+        limits = dict(zip(reply[::2], reply[1::2], strict=True)) if isinstance(reply, list) else {}
+        if not (
+            limits.get(b"timeout") == b"0"
+            and limits.get(b"client-output-buffer-limit", b"").startswith(b"normal 0 0 0 ")
+            and limits.get(b"maxmemory-clients") == b"0"
+        ):
+            self.close()
 
     def disconnect(self) -> None:
         """Close what is open."""

@@ -264,6 +264,8 @@ def own_gears(start_redis, tmp_path):
     "setting",
     [
         ("CONFIG", "SET", "timeout", "1000"),
+        ("CONFIG", "SET", "client-output-buffer-limit", "normal 1000000 0 0"),
+        ("CONFIG", "SET", "maxmemory-clients", "100000000"),
         ("ACL", "SETUSER", "default", "-publish"),
     ],
 )
