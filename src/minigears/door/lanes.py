@@ -59,10 +59,15 @@ class Lane(Connection):
         self._loop = asyncio.get_running_loop()
 
     def carry(self, rider: Rider, command: bytes) -> None:
-        """Send one command of `shared.py`; its reply goes to the rider."""
+        """Send one command of `shared.py`; its reply goes to the rider.
+
+        Once the connection is lost, nothing: the door is about to close whoever is on it.
+        """
+        if self._transport is None or self._transport.is_closing():
+            return
         alone = self._crowd < 2 and not self._riders
         self._riders.append(rider)
-        if alone and self._transport is not None:
+        if alone:
             self._transport.write(command)
             return
         if not self._out:
