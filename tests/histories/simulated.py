@@ -1,0 +1,167 @@
+"""A write-behind of a few lines in memory, with bugs to plant: what a judge must find. Deterministic.
+
+One thread, one random source: clients, Redis, the queue, the workers and the database take turns as
+a seed says. Each bug is one that people ship.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from tests.histories.history import (
+    Change,
+    Document,
+    Fault,
+    History,
+    Kind,
+    Operation,
+    Outcome,
+)
+from tests.histories.model import Impossible, apply
+from tests.histories.operations import Request, requests
+
+KINDS = {Kind.SET, Kind.MERGE, Kind.PUT, Kind.INCREMENT, Kind.DELETE, Kind.READ}
+
+
+class Bug(Enum):
+    """What may be planted."""
+
+    NONE = "none"
+    ACKNOWLEDGE_ON_READ = "the worker acknowledges before the database has committed"
+    NO_FENCE = "a worker that was replaced still overwrites what is newer"
+    MAXLEN = "the stream is trimmed to a length"
+    FOUR_CONSUMERS = "four consumers share one stream"
+    NO_TOMBSTONE = "a delete leaves nothing that outlives it"
+
+
+@dataclass(frozen=True)
+class _Entry:
+    version: int
+    key: str
+    document: Document | None
+
+
+class Simulation:
+    """One run. Times are the numbers of turns."""
+
+    def __init__(self, seed: int, bug: Bug = Bug.NONE, clients: int = 3, steps: int = 120):
+        self._chance = random.Random(f"simulation {seed}")
+        self._bug = bug
+        self._now = 0.0
+        self._redis: dict[str, Document] = {}
+        self._queue: deque[_Entry] = deque()
+        self._batches: list[list[_Entry]] = []  # taken by workers, not yet written
+        self._version = 0
+        self._database: dict[str, tuple[int, Document | None]] = {}
+        self._open: dict[int, Operation] = {}  # invoked, not ended, by client
+        self._requests = requests(seed, clients, "k:", KINDS)
+        self._waiting: dict[int, deque[Request]] = {n: deque() for n in range(clients)}
+        self._left = steps
+        self.history = History()
+
+    def run(self) -> History:
+        """Take turns until every request is made, then let the workers finish."""
+        turns = [self._invoke, self._answer, self._take, self._write, self._crash]
+        weights = [30, 30, 15, 20, 3]
+        while self._left or self._open:
+            self._now += 1
+            self._chance.choices(turns, weights)[0]()
+        while self._queue or self._batches:
+            self._now += 1
+            self._take()
+            self._write()
+        self.history.redis = dict(self._redis)
+        self.history.database = {k: d for k, (_, d) in self._database.items() if d is not None}
+        self.history.operations.sort(key=lambda operation: operation.number)
+        return self.history
+
+    def _invoke(self) -> None:
+        if not self._left:
+            return
+        request = next(self._requests)
+        if request.client in self._open:
+            return
+        self._left -= 1
+        self._open[request.client] = Operation(
+            request.number, request.client, request.kind, request.key, request.value, self._now
+        )
+
+    def _answer(self) -> None:
+        if not self._open:
+            return
+        client = self._chance.choice(sorted(self._open))
+        operation = self._open.pop(client)
+        outcome = Outcome.ACKNOWLEDGED
+        if self._chance.random() < 0.1:  # the connection is cut before it, or after it
+            outcome = Outcome.UNKNOWN
+        result = None
+        if outcome is Outcome.ACKNOWLEDGED or self._chance.random() < 0.5:
+            try:
+                result = self._do(operation)
+            except Impossible:
+                outcome = Outcome.REFUSED
+        ended = {} if outcome is Outcome.UNKNOWN else {"ended": self._now}
+        self.history.operations.append(replace(operation, outcome=outcome, result=result, **ended))
+
+    def _do(self, operation: Operation) -> object:
+        if operation.kind is Kind.READ:
+            return self._redis.get(operation.key)
+        self._redis = dict(apply(self._redis, operation))
+        self._version += 1
+        document = self._redis.get(operation.key)
+        self._queue.append(_Entry(self._version, operation.key, document))
+        if self._bug is Bug.MAXLEN and len(self._queue) > 8:
+            self._queue.popleft()
+        if operation.kind is Kind.INCREMENT and document is not None:
+            return document["n"]
+        return None
+
+    def _take(self) -> None:
+        """A worker reads a batch. Without the bug there is one at a time for the partition."""
+        several = 4 if self._bug is Bug.FOUR_CONSUMERS else 1
+        if self._queue and len(self._batches) < several:
+            size = min(len(self._queue), self._chance.randrange(1, 6))
+            self._batches.append([self._queue.popleft() for _ in range(size)])
+
+    def _write(self) -> None:
+        if not self._batches:
+            return
+        batch = self._batches.pop(self._chance.randrange(len(self._batches)))
+        for entry in batch:
+            self._apply(entry)
+
+    def _apply(self, entry: _Entry) -> None:
+        version, document = self._database.get(entry.key, (0, None))
+        fenced = self._bug not in (Bug.NO_FENCE, Bug.FOUR_CONSUMERS)
+        if self._bug is Bug.NO_TOMBSTONE and document is None:
+            version = 0  # nothing is left that knows
+        if fenced and entry.version <= version:
+            return
+        if document != entry.document:
+            self.history.changes.append(Change(self._now, entry.key, entry.document))
+        self._database[entry.key] = (entry.version, entry.document)
+
+    def _crash(self) -> None:
+        """A worker dies, or sleeps past its lease: its batch is delivered again, or comes late."""
+        if not self._batches:
+            return
+        batch = self._batches.pop()
+        self.history.faults.append(Fault(self._now, self._now, "SIGKILL", "worker"))
+        if self._bug is Bug.ACKNOWLEDGE_ON_READ:
+            return
+        self._queue.extendleft(reversed(batch))  # the successor reads what is pending first
+        if self._bug is not Bug.FOUR_CONSUMERS and self._chance.random() < 0.5:
+            self._late(batch)
+
+    def _late(self, batch: list[_Entry]) -> None:
+        """Let the successor write, and then the one that was thought dead."""
+        for _ in range(self._chance.randrange(1, 4)):
+            self._now += 1
+            self._take()
+            self._write()
+        self._now += 1
+        for entry in batch:
+            self._apply(entry)

@@ -1,0 +1,153 @@
+"""The judge is judged: it finds what was planted, clears what is right, and says what was lost."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.histories import linear
+from tests.histories.checker import Goals, judge
+from tests.histories.history import (
+    Change,
+    DeadLetter,
+    History,
+    Kind,
+    Operation,
+    Outcome,
+    Sample,
+)
+from tests.histories.shrink import shrink
+from tests.histories.simulated import Bug, Simulation
+
+SEEDS = 20
+"""Within so many seeds each planted bug has to be found."""
+
+
+@pytest.mark.parametrize("bug", [bug for bug in Bug if bug is not Bug.NONE])
+def test_a_planted_bug_is_found_within_a_few_seeds(bug: Bug) -> None:
+    assert any(judge(Simulation(seed, bug).run()) for seed in range(SEEDS))
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_a_recipe_without_a_bug_is_cleared(seed: int) -> None:
+    assert judge(Simulation(seed).run()) == []
+
+
+def test_a_history_is_the_same_after_a_trip_to_a_file(tmp_path: Path) -> None:
+    history = Simulation(1).run()
+    history.save(tmp_path / "history.jsonl")
+    assert History.load(tmp_path / "history.jsonl") == history
+
+
+def _operation(number: int, kind: Kind, at: float, **more: object) -> Operation:
+    values = {"value": {"a": number} if kind in (Kind.SET, Kind.MERGE, Kind.PUT) else None}
+    values |= {"ended": at + 0.5, "outcome": Outcome.ACKNOWLEDGED} | more
+    return Operation(number, 0, kind, "k", invoked=at, **values)
+
+
+def _history(*operations: Operation, changes: list[Change], **more: object) -> History:
+    end = {"k": changes[-1].document} if changes and changes[-1].document else {}
+    return History(list(operations), changes, redis=end, database=end, **more)
+
+
+def _rules(history: History) -> set[str]:
+    return {finding.rule for finding in judge(history)}
+
+
+def test_a_lost_write_is_named() -> None:
+    [finding] = judge(
+        _history(
+            _operation(1, Kind.SET, 1),
+            _operation(2, Kind.MERGE, 2, value={"b": 2}),
+            changes=[Change(3, "k", {"a": 1})],
+        )
+    )
+    assert finding.rule == "nothing acknowledged is missing"
+    assert finding.operations == (2,)
+    assert "merge k" in finding.sentence
+
+
+def test_a_document_that_goes_back_is_found_even_if_it_recovers() -> None:
+    first, second = {"a": 1}, {"a": 2}
+    changes = [Change(n, "k", d) for n, d in ((3, first), (4, second), (5, first), (6, second))]
+    history = _history(_operation(1, Kind.SET, 1), _operation(2, Kind.SET, 2), changes=changes)
+    assert _rules(history) == {"no document goes back to an older version"}
+
+
+def test_what_was_deleted_and_is_back_is_found() -> None:
+    operations = [_operation(1, Kind.SET, 1), _operation(2, Kind.DELETE, 2)]
+    changes = [Change(3, "k", {"a": 1}), Change(4, "k", None), Change(5, "k", {"a": 1})]
+    assert "nothing deleted comes back" in _rules(_history(*operations, changes=changes))
+    assert _rules(_history(*operations, changes=changes[:2])) == set()
+
+
+def test_an_unknown_write_may_be_there_or_not_but_whole() -> None:
+    unknown = replace(_operation(2, Kind.SET, 2), outcome=Outcome.UNKNOWN, value={"a": 2, "b": 2})
+    first = _operation(1, Kind.SET, 1, value={"a": 1, "b": 1})
+    for document in ({"a": 1, "b": 1}, {"a": 2, "b": 2}):
+        assert _rules(_history(first, unknown, changes=[Change(3, "k", document)])) == set()
+    half = _history(first, unknown, changes=[Change(3, "k", {"a": 2, "b": 1})])
+    assert _rules(half) == {"order per key, and whole documents"}
+
+
+def test_nothing_is_in_the_database_before_anybody_wrote_it() -> None:
+    history = _history(_operation(1, Kind.SET, 5), changes=[Change(3, "k", {"a": 1})])
+    assert _rules(history) == {"order per key, and whole documents"}
+
+
+def test_a_lost_increment_is_found_by_its_result() -> None:
+    operations = [
+        _operation(1, Kind.SET, 1, value={"n": 0}),
+        _operation(2, Kind.INCREMENT, 2, value=1, result=1),
+        _operation(3, Kind.INCREMENT, 3, value=1, result=2),
+    ]
+    assert _rules(_history(*operations, changes=[Change(4, "k", {"n": 2})])) == set()
+    assert _rules(_history(*operations, changes=[Change(4, "k", {"n": 1})]))
+
+
+def test_a_rename_moves_the_document() -> None:
+    operations = [_operation(1, Kind.SET, 1), _operation(2, Kind.RENAME, 2, value="k2")]
+    changes = [Change(3, "k2", {"a": 1})]
+    moved = History(operations, changes, redis={"k2": {"a": 1}}, database={"k2": {"a": 1}})
+    assert _rules(moved) == set()
+    assert _rules(replace(moved, redis={}, database={}, changes=[]))
+
+
+def test_dead_letters_hold_what_was_refused_and_nothing_else() -> None:
+    poison = _operation(1, Kind.SET, 1, value={"a": 1})
+    letter, notes = DeadLetter("k", 1), {"poison": [1]}
+    rule = "what was refused is in the dead letters, once"
+    for letters, expected in (([], {rule}), ([letter], set()), ([letter] * 2, {rule})):
+        history = _history(poison, changes=[], dead_letters=letters, notes=notes)
+        assert _rules(history) == expected
+    good = _history(poison, changes=[Change(2, "k", {"a": 1})], dead_letters=[letter])
+    assert _rules(good) == {"only what was refused is in the dead letters"}
+
+
+def test_a_queue_that_does_not_drain_is_found() -> None:
+    late = _history(
+        _operation(1, Kind.SET, 1), changes=[Change(2, "k", {"a": 1})], samples=[Sample(9, 3, 4.0)]
+    )
+    assert _rules(late) == {"lag and depth return below their goals"}
+    assert judge(late, Goals(depth=3, oldest=4.0)) == []
+
+
+def test_a_search_that_grows_too_large_says_so() -> None:
+    unknown = [replace(_operation(n, Kind.SET, 1), outcome=Outcome.UNKNOWN) for n in range(12)]
+    found = linear.explain(unknown, [], {"k": {"a": "nobody's"}}, budget=50)
+    assert found is linear.Verdict.TOO_LARGE
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.sets(st.integers(0, 60), min_size=1, max_size=5))
+def test_shrinking_finds_exactly_what_is_needed(needed: set[int]) -> None:
+    assert set(shrink(range(61), lambda steps: needed <= set(steps))) == needed
+
+
+def test_shrinking_refuses_a_run_that_does_not_fail() -> None:
+    with pytest.raises(ValueError, match="does not fail"):
+        shrink([1, 2], lambda steps: False)
