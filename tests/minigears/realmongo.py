@@ -10,7 +10,8 @@ from typing import Any
 
 import pymongo
 from pymongo.errors import PyMongoError
-from realredis import wait_for
+
+from tests.minigears.realredis import wait_for
 
 
 class MongoServer:

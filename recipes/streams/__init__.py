@@ -1,0 +1,41 @@
+"""Write-behind on Redis Streams: Redis takes writes at once, a database gets them in batches."""
+
+from .calls import Limits
+from .client import WriteBehind
+from .errors import (
+    Conflict,
+    LeaseLost,
+    Misconfigured,
+    NotCaptured,
+    QueueFull,
+    Refused,
+    Unavailable,
+    WriteBehindError,
+)
+from .metrics import Metrics
+from .names import Partitions
+from .settings import Settings
+from .sink import Change, Rejected, Sink, Stored, open_sink
+from .worker import Worker
+
+__all__ = [
+    "Change",
+    "Conflict",
+    "LeaseLost",
+    "Limits",
+    "Metrics",
+    "Misconfigured",
+    "NotCaptured",
+    "Partitions",
+    "QueueFull",
+    "Refused",
+    "Rejected",
+    "Settings",
+    "Sink",
+    "Stored",
+    "Unavailable",
+    "Worker",
+    "WriteBehind",
+    "WriteBehindError",
+    "open_sink",
+]

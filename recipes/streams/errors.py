@@ -1,0 +1,35 @@
+"""What can go wrong, each with a sentence that says what to do."""
+
+from __future__ import annotations
+
+
+class WriteBehindError(Exception):
+    """Whatever this package raises by itself."""
+
+
+class Misconfigured(WriteBehindError):
+    """Settings that cannot work together, or a server that cannot do what is needed."""
+
+
+class Refused(WriteBehindError):
+    """A write that was refused as a whole: nothing has changed."""
+
+
+class QueueFull(Refused):
+    """The queue was full until the deadline. Nothing has changed; write again later."""
+
+
+class Conflict(Refused):
+    """Compare and set: the document has changed since it was read. Read it again."""
+
+
+class NotCaptured(Refused):
+    """A command that would change a captured document and leave no entry."""
+
+
+class Unavailable(WriteBehindError):
+    """The database cannot take anything now: an outage, never the fault of one document."""
+
+
+class LeaseLost(WriteBehindError):
+    """Another worker may have the partition. Whatever was not acknowledged is its business."""

@@ -1,0 +1,68 @@
+"""The function library in Redis: load it, and check what everybody must agree on."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Protocol
+
+from redis.exceptions import ResponseError
+
+from .errors import Misconfigured
+from .names import Partitions
+
+SOURCE = (Path(__file__).parent / "writebehind.lua").read_text()
+
+
+def _version() -> int:
+    found = re.search(r"local VERSION, OLDEST = (\d+)", SOURCE)
+    assert found is not None
+    return int(found[1])
+
+
+VERSION = _version()
+
+NEWER_COMMANDS = ("XACKDEL",)
+
+
+class RedisClient(Protocol):
+    """What is used of a redis-py client, be it of one Redis or of a cluster."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Send a command."""
+
+    def pipeline(self, transaction: Any = ...) -> Any:
+        """Begin a pipeline."""
+
+
+def must_load(reply: Any) -> bool:
+    """Whether the library is to be loaded, from the reply to `FCALL wb_version 0`, or its error."""
+    if isinstance(reply, ResponseError):
+        if "unknown command" in str(reply).lower():
+            raise Misconfigured(
+                "this server has no functions: Redis 7.0 or newer, or Valkey"
+            ) from reply
+        if "Function not found" not in str(reply):
+            raise reply
+        return True
+    return int(reply) < VERSION
+
+
+def agree(stored: Any, partitions: Partitions) -> None:
+    """Check the number of partitions that is stored in Redis against ours."""
+    if int(stored) != partitions.count:
+        raise Misconfigured(
+            f"Redis holds {int(stored)} partitions under {partitions.namespace!r}, and this process is"
+            f" set to {partitions.count}: set both alike (changing the number needs a drained queue)"
+        )
+
+
+def features(reply: Any, names: tuple[str, ...] = NEWER_COMMANDS) -> frozenset[str]:
+    """Which of the commands the server has, from its reply to COMMAND INFO."""
+    values = reply.values() if isinstance(reply, dict) else reply
+    known = set()
+    for info in values:
+        if info:
+            name = info["name"] if isinstance(info, dict) else info[0]
+            known.add((name.decode() if isinstance(name, bytes) else name).upper())
+    return frozenset(name for name in names if name in known)

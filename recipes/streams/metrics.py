@@ -1,0 +1,62 @@
+"""What a worker says of itself: Prometheus metrics, and one line of JSON an event. Property 12."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, TextIO
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from .entries import Entry
+
+_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+class Metrics:
+    """All figures of one worker."""
+
+    def __init__(self, out: TextIO | None = None) -> None:
+        self._out = out or sys.stderr
+        self._lock = threading.Lock()
+        self.registry = CollectorRegistry()
+        of: Any = {"labelnames": ["partition"], "registry": self.registry}
+        self.lag = Histogram(
+            "writebehind_lag_seconds", "Commit less capture", buckets=_BUCKETS, **of
+        )
+        self.documents = Counter("writebehind_documents", "Documents committed", **of)
+        self.entries = Counter("writebehind_entries", "Entries acknowledged", **of)
+        self.letters = Counter("writebehind_given_up", "Entries given up as dead letters", **of)
+        self.depth = Gauge("writebehind_queue_entries", "Entries in the stream", **of)
+        self.bytes = Gauge("writebehind_queue_bytes", "Bytes in the stream", **of)
+        self.oldest = Gauge("writebehind_oldest_seconds", "Age of the oldest entry", **of)
+        self.dead = Gauge("writebehind_dead_letters", "Dead letters that wait for somebody", **of)
+        self.up = Gauge("writebehind_database_up", "Whether the database took the last batch", **of)
+        self.leases = Gauge("writebehind_leases", "Leases held", registry=self.registry)
+
+    def written(self, partition: str, documents: int, done: Sequence[Entry]) -> None:
+        """A batch was committed."""
+        now = time.time() * 1000
+        self.documents.labels(partition).inc(documents)
+        self.entries.labels(partition).inc(len(done))
+        lag = self.lag.labels(partition)
+        for entry in done:
+            lag.observe(max(0.0, now - entry.milliseconds) / 1000)
+
+    def dead_letter(self, partition: str, key: str, error: str, attempts: int) -> None:
+        """An entry was given up."""
+        self.letters.labels(partition).inc()
+        self.say("dead letter", partition=partition, key=key, error=error, attempts=attempts)
+
+    def database(self, partition: str, available: bool) -> None:
+        """Whether the database answers."""
+        self.up.labels(partition).set(int(available))
+
+    def say(self, event: str, **facts: Any) -> None:
+        """One line of JSON."""
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, default=str)
+        with self._lock:
+            print(line, file=self._out, flush=True)

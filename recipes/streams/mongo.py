@@ -1,0 +1,163 @@
+"""MongoDB as the system of record."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient, ReplaceOne, WriteConcern
+from pymongo.collection import Collection
+from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
+
+from .documents import MOST_BYTES, complaint
+from .errors import Misconfigured, Unavailable
+from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
+
+_DUPLICATE = 11000
+_OF_THE_SERVER = frozenset({13, 14031, 18, 91, 189, 10107, 11600, 11602, 13435, 13436})
+"""Codes of writeErrors that are no document's fault: no rights, disk full, shutting down, no primary."""
+
+
+class MongoSink:
+    """Bulk writes with a version fence, journaled before they count.
+
+    `routes` maps prefixes of keys to collections of the URL's database. A document's `_id` is its
+    key and `_v` its version; a deleted one leaves `{_id, _v, _deleted: true, _at}` for a day, so
+    readers ask for `_deleted: null`.
+    """
+
+    def __init__(self, url: str, routes: Mapping[str, str]) -> None:
+        self.routes = Routes(routes)
+        try:
+            self.client: MongoClient[Any] = MongoClient(
+                url, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000, socketTimeoutMS=20000,
+                appname="write-behind",
+            )  # fmt: skip
+            database = self.client.get_default_database()
+        except ConfigurationError as error:
+            raise Misconfigured(f"MongoDB: {error}; as in mongodb://host:27017/movies") from error
+        # Property 2: acknowledged means journaled, by a majority.
+        self.database = database.with_options(write_concern=WriteConcern(w="majority", j=True))
+
+    def open(self) -> None:
+        """Make the index that lets tombstones expire."""
+        try:
+            for name in self.routes.names():
+                self.database[name].create_index("_at", expireAfterSeconds=TOMBSTONE_SECONDS)
+        except PyMongoError as error:
+            raise Unavailable(f"MongoDB: {error}") from error
+
+    def write(self, changes: Sequence[Change]) -> list[Rejected]:
+        """One bulk a collection."""
+        rejected: list[Rejected] = []
+        bulks: dict[str, list[tuple[Change, ReplaceOne[Any]]]] = {}
+        for change in changes:
+            name = self.routes.of(change.key)
+            operation = _operation(change) if name else f"no route for the key {change.key!r}"
+            if name is None or isinstance(operation, str):
+                rejected.append(Rejected(change, str(operation)))
+            else:
+                bulks.setdefault(name, []).append((change, operation))
+        for name, bulk in bulks.items():
+            rejected += self._write(self.database[name], bulk)
+        return rejected
+
+    def _write(
+        self, collection: Collection[Any], bulk: list[tuple[Change, ReplaceOne[Any]]]
+    ) -> list[Rejected]:
+        try:
+            collection.bulk_write([operation for _, operation in bulk], ordered=False)
+        except BulkWriteError as error:
+            details: Mapping[str, Any] = error.details or {}
+            if concern := details.get("writeConcernErrors"):
+                raise Unavailable(f"MongoDB: {concern[0].get('errmsg')}") from error
+            return list(_rejected(bulk, details.get("writeErrors", [])))
+        except PyMongoError as error:
+            raise Unavailable(f"MongoDB: {error}") from error
+        return []
+
+    def read(self, key: str) -> Stored | None:
+        """One document, by its key."""
+        name = self.routes.of(key)
+        try:
+            found = self.database[name].find_one({"_id": key}) if name else None
+        except PyMongoError as error:
+            raise Unavailable(f"MongoDB: {error}") from error
+        return _stored(found) if found else None
+
+    def scan(self, after: str = "") -> Iterator[Stored]:
+        """All collections in the order of `_id`, which MongoDB compares as bytes."""
+        try:
+            cursors = [
+                self.database[name].find({"_id": {"$gt": after}}).sort("_id", 1)
+                for name in self.routes.names()
+            ]
+            for found in heapq.merge(*cursors, key=lambda found: str(found["_id"]).encode()):
+                yield _stored(found)
+        except PyMongoError as error:
+            raise Unavailable(f"MongoDB: {error}") from error
+
+    def greatest_version(self) -> str | None:
+        """Reads all documents: asked for only when Redis has lost a stream."""
+        greatest = [{"$group": {"_id": None, "_v": {"$max": "$_v"}}}]
+        try:
+            found = [list(self.database[n].aggregate(greatest)) for n in self.routes.names()]
+        except PyMongoError as error:
+            raise Unavailable(f"MongoDB: {error}") from error
+        return max((str(row["_v"]) for rows in found for row in rows if row["_v"]), default=None)
+
+    def purge(self) -> None:
+        """MongoDB's TTL index does it."""
+
+    def close(self) -> None:
+        """Close the client."""
+        self.client.close()
+
+
+def _operation(change: Change) -> ReplaceOne[Any] | str:
+    """Property 3: a fenced upsert. Property 5: a delete is one, too. A text says why not."""
+    fields: dict[str, Any] = {"_id": change.key, "_v": change.version}
+    if change.document is None:
+        fields |= {"_deleted": True, "_at": datetime.now(timezone.utc)}
+    elif problem := complaint(change.document):
+        return problem
+    else:
+        fields |= change.document
+    try:
+        # Encoded here, once, because an error in the middle of a bulk would name no document.
+        encoded = bson.encode(fields)
+    except (
+        Exception
+    ) as error:  # bson raises many kinds, RecursionError and OverflowError among them
+        return f"{type(error).__name__}: {error}"
+    if len(encoded) > MOST_BYTES + 64 * 1024:
+        return f"the document has {len(encoded):,} bytes as BSON, and 16 MB fit"
+    fence = {"_id": change.key, "_v": {"$lt": change.version}}
+    return ReplaceOne(fence, RawBSONDocument(encoded), upsert=True)
+
+
+def _rejected(
+    bulk: list[tuple[Change, ReplaceOne[Any]]], errors: Sequence[Mapping[str, Any]]
+) -> Iterator[Rejected]:
+    for error in errors:
+        if error["code"] in _OF_THE_SERVER:
+            raise Unavailable(f"MongoDB: {error['errmsg']}")
+        if error["code"] == _DUPLICATE and _is_stale(error):
+            continue
+        yield Rejected(bulk[error["index"]][0], f"{error['errmsg']} (code {error['code']})")
+
+
+def _is_stale(error: Mapping[str, Any]) -> bool:
+    """A newer version is stored, so the fenced upsert tried to insert the key again: a no-op."""
+    pattern = error.get("keyPattern")
+    return list(pattern) == ["_id"] if pattern else "_id_" in str(error["errmsg"])
+
+
+def _stored(found: Mapping[str, Any]) -> Stored:
+    document = {name: value for name, value in found.items() if name not in ("_id", "_v")}
+    gone = document.get("_deleted") is True
+    return Stored(str(found["_id"]), None if gone else document, str(found.get("_v", "")))

@@ -1,0 +1,219 @@
+"""The work on one partition: read, coalesce, write, acknowledge."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from dataclasses import dataclass, field
+
+from redis.exceptions import RedisError, ResponseError
+
+from .entries import Batch, Entry, change_of
+from .errors import LeaseLost, Unavailable
+from .metrics import Metrics
+from .names import version_of
+from .queue import DeadLetter, Queue
+from .settings import Settings
+from .sink import Change, Rejected, Sink
+
+
+@dataclass
+class Failing:
+    """An entry that the database refused, with its attempts so far."""
+
+    entry: Entry
+    error: str
+    attempts: int
+    not_before: float
+
+
+@dataclass
+class Outcome:
+    """What a batch came to: what may be acknowledged, and what is given up."""
+
+    done: list[Entry] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+
+
+class PartitionWorker:
+    """Works on one partition until `stop` is set or the lease is lost."""
+
+    def __init__(self, queue: Queue, sink: Sink, settings: Settings, metrics: Metrics) -> None:
+        self.queue, self.sink, self.settings, self.metrics = queue, sink, settings, metrics
+        self.tag = queue.partition.tag
+        self.stop = threading.Event()
+        self.lost = threading.Event()
+        self._failing: dict[str, Failing] = {}
+        self._after = "0"  # what is pending comes first: a predecessor may have read and died
+
+    def run(self) -> None:
+        """Work. Redis's outages are waited out; a batch begun is settled before stopping."""
+        backoff = Backoff(self.settings)
+        while not self.ended():
+            try:
+                self.queue.make_group()
+                self._work(backoff)
+            except LeaseLost as error:
+                self.metrics.say("lease lost", partition=self.tag, reason=str(error))
+                self.lost.set()
+            except ResponseError as error:
+                if "NOGROUP" in str(error) or "UNBLOCKED" in str(error):
+                    self.metrics.say("the consumer group is gone", partition=self.tag)
+                    self._after = "0"
+                else:
+                    self._pause("redis refuses", error, backoff)
+            except RedisError as error:
+                self._pause("redis is away", error, backoff)
+
+    def ended(self) -> bool:
+        """Whether to begin no other batch."""
+        return self.stop.is_set() or self.lost.is_set()
+
+    def _work(self, backoff: Backoff) -> None:
+        while not self.ended():
+            entries = self._read()
+            due = self._due()
+            if entries or due:
+                self._apply([*due, *entries])
+            backoff.reset()
+
+    def _read(self) -> list[Entry]:
+        """A batch: as many as are there, or as come within the wait of a batch."""
+        limit = self.settings.batch_entries
+        if self._after != ">":
+            entries, deleted = self.queue.read(self._after, limit)
+            if deleted:
+                self.metrics.say("a stranger deleted entries", partition=self.tag, ids=deleted)
+                self.queue.settle(deleted, 0)
+            if entries or deleted:
+                seen = [entry.stream_id for entry in entries] + deleted
+                self._after = max(seen, key=version_of)
+            else:
+                self._after = ">"
+            return [entry for entry in entries if entry.stream_id not in self._failing]
+        entries, _ = self.queue.read(">", limit, self._patience())
+        deadline = time.monotonic() + self.settings.batch_wait
+        size = sum(entry.size for entry in entries)
+        while entries and len(entries) < limit and size < self.settings.batch_bytes:
+            left = deadline - time.monotonic()
+            if left <= 0 or self.stop.is_set():
+                break
+            more, _ = self.queue.read(">", limit - len(entries), left)
+            size += sum(entry.size for entry in more)
+            entries += more
+        return entries
+
+    def _patience(self) -> float:
+        now = time.monotonic()
+        return min([0.5, *(max(0.001, f.not_before - now) for f in self._failing.values())])
+
+    def _due(self) -> list[Entry]:
+        now = time.monotonic()
+        return [failing.entry for failing in self._failing.values() if failing.not_before <= now]
+
+    def _apply(self, entries: list[Entry]) -> None:
+        if self.settings.coalesce:
+            batch = Batch.of(entries)
+            self._settle(self._outcome(batch))
+            return
+        for entry in entries:
+            self._settle(self._outcome(Batch.of([entry])))
+
+    def _outcome(self, batch: Batch) -> Outcome:
+        outcome = Outcome()
+        for entry in batch.broken:
+            outcome.letters.append(DeadLetter(entry, entry.problem, 1))
+        for entry in batch.superseded:
+            failing = self._failing.get(entry.stream_id)
+            if failing:  # never written, and now never will be: somebody should know
+                outcome.letters.append(DeadLetter(entry, failing.error, failing.attempts))
+            else:
+                outcome.done.append(entry)
+        changes: list[Change] = []
+        for entry in batch.last.values():
+            change = change_of(entry)
+            if isinstance(change, str):
+                self._fail(entry, change, outcome)
+            else:
+                changes.append(change)
+        refused = {r.change.key: r.error for r in self._write(changes)}
+        for change in changes:
+            entry = batch.last[change.key]
+            if change.key in refused:
+                self._fail(entry, refused[change.key], outcome)
+            else:
+                outcome.done.append(entry)
+        self.metrics.written(self.tag, len(changes) - len(refused), outcome.done)
+        return outcome
+
+    def _write(self, changes: list[Change]) -> list[Rejected]:
+        """Property 8: an outage is waited out with backoff and counts as nobody's attempt."""
+        if not changes:
+            return []
+        backoff = Backoff(self.settings)
+        while True:
+            try:
+                rejected = self.sink.write(changes)
+            except Unavailable as error:
+                if self.ended():
+                    raise LeaseLost("stopping in an outage; what is pending stays") from error
+                self._pause("the database is away", error, backoff)
+            else:
+                self.metrics.database(self.tag, available=True)
+                return rejected
+
+    def _fail(self, entry: Entry, error: str, outcome: Outcome) -> None:
+        failing = self._failing.get(entry.stream_id)
+        attempts = failing.attempts + 1 if failing else 1
+        if attempts >= self.settings.attempts:
+            outcome.letters.append(DeadLetter(entry, error, attempts))
+            return
+        wait = self.settings.first_backoff * 2 ** (attempts - 1)
+        self._failing[entry.stream_id] = Failing(entry, error, attempts, time.monotonic() + wait)
+        self.metrics.say(
+            "refused", partition=self.tag, key=entry.key, error=error, attempt=attempts
+        )
+
+    def _settle(self, outcome: Outcome) -> None:
+        entries = outcome.done + [letter.entry for letter in outcome.letters]
+        if not entries:
+            return
+        backoff = Backoff(self.settings)
+        while True:
+            try:
+                ids = [entry.stream_id for entry in entries]
+                self.queue.settle(ids, sum(entry.size for entry in entries), outcome.letters)
+                break
+            except RedisError as error:  # the entries stay pending; they are only acknowledged late
+                if isinstance(error, ResponseError) or self.ended():
+                    raise
+                self._pause("redis is away", error, backoff)
+        for entry in entries:
+            self._failing.pop(entry.stream_id, None)
+        for letter in outcome.letters:
+            self.metrics.dead_letter(self.tag, letter.entry.key, letter.error, letter.attempts)
+
+    def _pause(self, event: str, error: Exception, backoff: Backoff) -> None:
+        seconds = backoff.next()
+        self.metrics.say(event, partition=self.tag, error=str(error), again_in=round(seconds, 2))
+        if isinstance(error, Unavailable):
+            self.metrics.database(self.tag, available=False)
+        self.stop.wait(seconds)
+
+
+class Backoff:
+    """Full jitter: anything up to a bound that doubles."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin again."""
+        self._bound = self._settings.first_backoff
+
+    def next(self) -> float:
+        """Seconds to wait."""
+        bound, self._bound = self._bound, min(2 * self._bound, self._settings.longest_backoff)
+        return random.uniform(0, bound)

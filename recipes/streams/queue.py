@@ -1,0 +1,99 @@
+"""One partition's stream as its leaseholder uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.exceptions import ResponseError
+
+from .entries import Entry, parse
+from .errors import LeaseLost
+from .library import VERSION, RedisClient
+from .names import CONSUMER, GROUP, Partition
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """Property 9: what the database will never take, with all that is needed to replay it."""
+
+    entry: Entry
+    error: str
+    attempts: int
+
+
+class Queue:
+    """Reads and settles one partition under a fencing token."""
+
+    def __init__(
+        self, redis: RedisClient, partition: Partition, token: str, newer: frozenset[str]
+    ) -> None:
+        self.redis = redis
+        self.partition = partition
+        self.token = token
+        self._delete = "XACKDEL" if "XACKDEL" in newer else ""
+
+    def make_group(self) -> None:
+        """Make the consumer group where it is missing, from the stream's beginning.
+
+        What was acknowledged has left the stream, so nothing is skipped and little is read twice.
+        """
+        try:
+            self.redis.execute_command(
+                "XGROUP CREATE", self.partition.stream, GROUP, "0", "MKSTREAM"
+            )
+        except ResponseError as error:
+            if "BUSYGROUP" not in str(error):
+                raise
+
+    def read(
+        self, after: str, count: int, block: float | None = None
+    ) -> tuple[list[Entry], list[str]]:
+        """Read new entries (`after` is ">") or pending ones; waits `block` seconds for new ones.
+
+        Returns them, and the ids of pending entries that a stranger has deleted.
+        """
+        milliseconds = None if block is None else max(1, int(block * 1000))
+        words: list[Any] = ["GROUP", GROUP, CONSUMER, "COUNT", count]
+        words += [] if milliseconds is None else ["BLOCK", milliseconds]
+        words += ["STREAMS", self.partition.stream, after]
+        reply: Any = self.redis.execute_command("XREADGROUP", *words, NEVER_DECODE=True)
+        streams = (
+            reply.values() if isinstance(reply, dict) else [entries for _, entries in reply or ()]
+        )
+        entries: list[Entry] = []
+        deleted: list[str] = []
+        for found in streams:
+            for stream_id, fields in _pairs(found):
+                if fields:
+                    entries.append(parse(stream_id, fields))
+                else:
+                    deleted.append(stream_id.decode())
+        return entries, deleted
+
+    def settle(self, ids: Sequence[str], size: int, letters: Sequence[DeadLetter] = ()) -> None:
+        """Acknowledge, and keep dead letters, in one step. Raises LeaseLost."""
+        words: list[Any] = [VERSION, self.token, GROUP, self._delete, size, len(ids), *ids]
+        for letter in letters:
+            words += [letter.entry.stream_id, letter.entry.key, letter.entry.text]
+            words += [letter.error[:2000], letter.attempts]
+        at = self.partition
+        try:
+            keys = (at.stream, at.state, at.lease, at.dead)
+            self.redis.execute_command("FCALL", "wb_settle", 4, *keys, *words)
+        except ResponseError as error:
+            if "WBLEASE" in str(error):
+                raise LeaseLost(f"{at.tag}: {error}") from error
+            raise
+
+
+def _pairs(found: Any) -> list[tuple[bytes, dict[bytes, bytes] | None]]:
+    """Entries as id and fields, whichever protocol they came by."""
+    pairs = []
+    for group in found:
+        for stream_id, fields in [group] if group and isinstance(group[0], bytes) else group:
+            if isinstance(fields, list):
+                fields = dict(zip(fields[::2], fields[1::2], strict=True))
+            pairs.append((stream_id, fields))
+    return pairs

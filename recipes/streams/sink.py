@@ -1,0 +1,98 @@
+"""The seam to the system of record: what a database has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .errors import Misconfigured
+
+
+@dataclass(frozen=True)
+class Change:
+    """The last state of one key in a batch. `document` is None for a delete."""
+
+    key: str
+    document: dict[str, Any] | None
+    version: str
+
+
+@dataclass(frozen=True)
+class Rejected:
+    """A change that the database will not have, and why."""
+
+    change: Change
+    error: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What the database holds of a key. `document` is None for a tombstone."""
+
+    key: str
+    document: dict[str, Any] | None
+    version: str
+
+
+class Sink(Protocol):
+    """A system of record. Methods raise Unavailable in an outage; several threads may call them."""
+
+    def open(self) -> None:
+        """Make tables and indexes, or check them. Raises Misconfigured."""
+
+    def write(self, changes: Sequence[Change]) -> list[Rejected]:
+        """Commit changes durably, one a key, older versions than the stored one being no-ops.
+
+        Returns those that the database refuses for their own sake; all others are committed.
+        """
+
+    def read(self, key: str) -> Stored | None:
+        """What is stored under a key, tombstones included."""
+
+    def scan(self, after: str = "") -> Iterator[Stored]:
+        """All that is stored, tombstones included, in the order of the keys' bytes."""
+
+    def greatest_version(self) -> str | None:
+        """The greatest version stored."""
+
+    def purge(self) -> None:
+        """Remove tombstones that are older than anything that can be replayed."""
+
+    def close(self) -> None:
+        """Let go of connections."""
+
+
+TOMBSTONE_SECONDS = 24 * 3600
+"""How long a delete is remembered: longer than anything can be replayed."""
+
+
+def open_sink(url: str, routes: Mapping[str, str]) -> Sink:
+    """The sink for a database's URL: mongodb://… or postgresql://…"""
+    scheme = url.partition(":")[0].partition("+")[0]
+    if scheme == "mongodb":
+        from .mongo import MongoSink
+
+        return MongoSink(url, routes)
+    if scheme in ("postgresql", "postgres"):
+        from .postgres import PostgresSink
+
+        return PostgresSink(url, routes)
+    raise Misconfigured(f"a database URL begins with mongodb:// or postgresql://, not {scheme!r}")
+
+
+class Routes:
+    """Which collection or table a key belongs to: the longest prefix that fits."""
+
+    def __init__(self, routes: Mapping[str, str]) -> None:
+        self._routes = sorted(routes.items(), key=lambda item: -len(item[0]))
+        if not self._routes:
+            raise Misconfigured("no routes: say which keys go where, as in Movie:=movies")
+
+    def of(self, key: str) -> str | None:
+        """The collection or table, or None."""
+        return next((name for prefix, name in self._routes if key.startswith(prefix)), None)
+
+    def names(self) -> list[str]:
+        """All collections or tables."""
+        return sorted({name for _, name in self._routes})

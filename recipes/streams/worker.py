@@ -1,0 +1,166 @@
+"""A worker: holds its share of the partitions, a thread each. Needs no coordinator but Redis."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+
+from redis.exceptions import RedisError
+
+from .client import ask_features, prepare
+from .errors import Unavailable
+from .library import NEWER_COMMANDS, VERSION, RedisClient
+from .metrics import Metrics
+from .names import Partition
+from .partition import Backoff, PartitionWorker
+from .queue import Queue
+from .settings import Settings
+from .sink import Sink
+
+
+@dataclass
+class Held:
+    """A partition whose lease is ours."""
+
+    partition: Partition
+    token: str
+    work: PartitionWorker
+    thread: threading.Thread
+
+
+class Worker:
+    """Leases partitions and renews them, gives up what is over its share, drains when stopped."""
+
+    def __init__(
+        self,
+        redis: RedisClient,
+        sink: Sink,
+        settings: Settings | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.redis, self.sink = redis, sink
+        self.settings = settings or Settings()
+        self.metrics = metrics or Metrics()
+        self.identity = f"{self.settings.name}:{secrets.token_hex(4)}"
+        self.stopping = threading.Event()
+        self._held: dict[int, Held] = {}
+        self._newer: frozenset[str] = frozenset()
+        self._trouble = "starting"
+
+    def run(self) -> None:
+        """Work until `stop()`. Raises Misconfigured for what waiting cannot mend."""
+        backoff = Backoff(self.settings)
+        ready = False
+        try:
+            while not self.stopping.is_set():
+                try:
+                    if not ready:
+                        self._prepare()
+                        ready = True
+                    self._tend()
+                    self._trouble = ""
+                    backoff.reset()
+                    self.stopping.wait(self.settings.lease / 5)
+                except (RedisError, Unavailable) as error:
+                    seconds = min(backoff.next(), self.settings.lease / 3)
+                    self._trouble = str(error)
+                    self.metrics.say("waiting", error=str(error), again_in=round(seconds, 2))
+                    self.stopping.wait(seconds)
+        finally:
+            self._drain()
+
+    def stop(self) -> None:
+        """Let `run` settle the batches it has begun, give its leases back, and return."""
+        self.stopping.set()
+
+    def trouble(self) -> str:
+        """Why this worker cannot do its work now, or nothing."""
+        return self._trouble
+
+    def _prepare(self) -> None:
+        prepare(self.redis, self.settings.partitions)
+        self._newer = ask_features(self.redis, NEWER_COMMANDS)
+        self.sink.open()
+        self.metrics.say(
+            "started", worker=self.identity, library=VERSION, uses=sorted(self._newer),
+            partitions=self.settings.partitions.count,
+        )  # fmt: skip
+
+    def _tend(self) -> None:
+        """Property 4: a partition has one worker at a time, by lease."""
+        for held in list(self._held.values()):
+            if not held.thread.is_alive():
+                self._release(held)
+            elif not self._renew(held, self.settings.lease):
+                self.metrics.say("lease lost", partition=held.partition.tag)
+                held.work.lost.set()
+        share = self._share()
+        over = len(self._held) - share
+        for held in list(self._held.values())[: max(0, over)]:
+            held.work.stop.set()
+        for partition in self.settings.partitions.all():
+            if len(self._held) >= share:
+                break
+            if partition.index not in self._held:
+                self._lease(partition)
+        self.metrics.leases.set(len(self._held))
+
+    def _share(self) -> int:
+        """An equal part of the partitions, rounded up, for each worker that lives."""
+        workers = self.settings.partitions.workers
+        seconds = int(self.redis.execute_command("TIME")[0])
+        self.redis.execute_command("ZADD", workers, seconds + self.settings.lease, self.identity)
+        self.redis.execute_command("ZREMRANGEBYSCORE", workers, "-inf", seconds - 1)
+        living = max(1, int(self.redis.execute_command("ZCARD", workers)))
+        return -(-self.settings.partitions.count // living)
+
+    def _lease(self, partition: Partition) -> None:
+        milliseconds = int(self.settings.lease * 1000)
+        words = (
+            partition.stream,
+            partition.state,
+            partition.lease,
+            VERSION,
+            self.identity,
+            milliseconds,
+        )
+        token = self.redis.execute_command("FCALL", "wb_lease", 3, *words)
+        if not token:
+            return
+        token = token.decode() if isinstance(token, bytes) else token
+        queue = Queue(self.redis, partition, token, self._newer)
+        work = PartitionWorker(queue, self.sink, self.settings, self.metrics)
+        thread = threading.Thread(target=work.run, name=partition.tag, daemon=True)
+        self._held[partition.index] = Held(partition, token, work, thread)
+        self.metrics.say("leased", partition=partition.tag, token=token)
+        thread.start()
+
+    def _renew(self, held: Held, seconds: float) -> bool:
+        words = (held.partition.lease, VERSION, held.token, int(seconds * 1000))
+        return bool(self.redis.execute_command("FCALL", "wb_renew", 1, *words))
+
+    def _release(self, held: Held) -> None:
+        del self._held[held.partition.index]
+        self._renew(held, 0)
+        self.metrics.say("released", partition=held.partition.tag)
+
+    def _drain(self) -> None:
+        """Property 11: what was begun is settled; what was not stays for a successor."""
+        for held in self._held.values():
+            held.work.stop.set()
+        while any(held.thread.is_alive() for held in self._held.values()):
+            for held in list(self._held.values()):
+                held.thread.join(self.settings.lease / 5)
+                try:
+                    self._renew(held, self.settings.lease if held.thread.is_alive() else 0)
+                except RedisError:
+                    time.sleep(0.01)
+        try:
+            for held in list(self._held.values()):
+                self._renew(held, 0)
+            self.redis.execute_command("ZREM", self.settings.partitions.workers, self.identity)
+        except RedisError as error:
+            self.metrics.say("leases run out by themselves", error=str(error))
+        self.metrics.say("stopped", worker=self.identity)

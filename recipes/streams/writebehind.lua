@@ -1,0 +1,204 @@
+#!lua name=writebehind
+-- Capture: a document and its queue entry change in one step. Every function gets the caller's
+-- version of this library first, so that nobody runs against another one unnoticed.
+local VERSION, OLDEST = 1, 1
+
+-- The commands that may change a document. Anything else passes no entry to the queue.
+local CHANGES = {
+  ['JSON.SET'] = true, ['JSON.MERGE'] = true, ['JSON.DEL'] = true, ['JSON.NUMINCRBY'] = true,
+  ['JSON.NUMMULTBY'] = true, ['JSON.ARRAPPEND'] = true, ['JSON.ARRINSERT'] = true,
+  ['JSON.ARRPOP'] = true, ['JSON.ARRTRIM'] = true, ['JSON.STRAPPEND'] = true,
+  ['JSON.TOGGLE'] = true, ['JSON.CLEAR'] = true, ['SET'] = true, ['DEL'] = true,
+}
+local ROOT = { ['$'] = true, ['.'] = true }
+local MOST_LANES = 2000
+
+local function refuse(code, text)
+  return redis.error_reply(code .. ' ' .. text)
+end
+
+local function other_version(theirs)
+  theirs = tonumber(theirs) or 0
+  if theirs < OLDEST or theirs > VERSION then
+    return refuse('WBVERSION', 'this library has version ' .. VERSION .. ', the caller version ' .. theirs)
+  end
+end
+
+local function failed(reply)
+  return type(reply) == 'table' and reply.err
+end
+
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Whether stream id `a` is greater than `b`.
+local function later(a, b)
+  local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
+  local b_ms, b_seq = string.match(b, '(%d+)-(%d+)')
+  a_ms, b_ms = tonumber(a_ms), tonumber(b_ms)
+  return a_ms > b_ms or (a_ms == b_ms and tonumber(a_seq) > tonumber(b_seq))
+end
+
+-- The document as text, or false.
+local function text_of(key)
+  local kind = redis.call('TYPE', key).ok
+  if kind == 'none' then return false end
+  return redis.call(kind == 'string' and 'GET' or 'JSON.GET', key)
+end
+
+-- Property 3: versions only grow, even if somebody deleted the stream and the clock stepped back.
+local function append(stream, last, ...)
+  local id = redis.call('XADD', stream, '*', ...)
+  if last and id <= last and not later(id, last) then
+    redis.call('XDEL', stream, id)
+    redis.call('XSETID', stream, last)
+    id = redis.call('XADD', stream, '*', ...)
+  end
+  return id
+end
+
+-- A lane is what one call at a time of one client is numbered in. Short-lived clients leave lanes
+-- behind; the longer unused half goes when there are too many.
+local function prune(state)
+  if redis.call('HLEN', state) <= MOST_LANES then return end
+  local all, lanes = redis.call('HGETALL', state), {}
+  for i = 1, #all, 2 do
+    local ms = string.match(all[i + 1], '^%d+ (%d+)-')
+    if ms then lanes[#lanes + 1] = { tonumber(ms), all[i] } end
+  end
+  table.sort(lanes, function(a, b) return a[1] < b[1] end)
+  for i = 1, math.floor(#lanes / 2) do redis.call('HDEL', state, lanes[i][2]) end
+end
+
+-- Property 7: bounded queue. Says why there is no room, or nothing.
+local function full(stream, bytes, coming, most_entries, most_bytes)
+  local depth = redis.call('XLEN', stream)
+  if depth == 0 then return nil, 0 end -- whatever was counted, nothing waits
+  bytes = tonumber(bytes or 0)
+  if depth >= tonumber(most_entries) then
+    return refuse('WBFULL', depth .. ' entries wait, and ' .. most_entries .. ' may')
+  elseif bytes + coming > tonumber(most_bytes) then
+    return refuse('WBFULL', bytes .. ' bytes wait, and ' .. most_bytes .. ' may')
+  end
+  return nil, bytes
+end
+
+-- Property 1: atomic capture. Redis refuses the call as a whole when it is out of memory, read-only
+-- or cannot save; everything that may fail here is asked before anything is changed.
+-- KEYS document, stream, state, due
+-- ARGV version, lane, sequence, lane and sequence before it, most entries, most bytes, etag,
+--      command, its arguments
+-- Returns the entry's id (false: nothing changed) and the command's reply.
+local function write(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  local key, stream, state = keys[1], keys[2], keys[3]
+  local lane, sequence, before, before_sequence = args[2], args[3], args[4], args[5]
+  local etag, command = args[8], args[9]
+  if not CHANGES[command] then return refuse('WBCOMMAND', command .. ' cannot be captured') end
+
+  local known = redis.call('HMGET', state, 'bytes', 'last', lane, before)
+  if known[3] then -- a retry after a lost reply applies once
+    local done, id, reply = string.match(known[3], '^(%d+) (%S+) ?(.*)$')
+    if done == sequence then return { id, reply == '' and 'OK' or cjson.decode(reply)[1] } end
+    if tonumber(done) > tonumber(sequence) then
+      return refuse('WBLATE', 'a later call of the same client has passed this one')
+    end
+  end
+  if before ~= '' and string.match(known[4] or '', '^%d+') ~= before_sequence then
+    return refuse('WBORDER', 'the write before this one in the pipeline was refused')
+  end
+  local refusal, bytes = full(stream, known[1], #(args[11] or ''), args[6], args[7])
+  if refusal then return refusal end
+  if etag ~= '' then
+    local text = text_of(key)
+    if etag ~= (text and redis.sha1hex(text) or 'absent') then
+      return refuse('WBCONFLICT', 'the document has changed since it was read')
+    end
+  end
+  if command == 'SET' then
+    local kind = redis.call('TYPE', key).ok
+    if kind ~= 'string' and kind ~= 'none' then
+      return redis.error_reply('WRONGTYPE the key holds a ' .. kind)
+    elseif not pcall(cjson.decode, args[10]) then
+      return refuse('WBJSON', 'the document is not JSON')
+    end
+  end
+
+  local reply = redis.pcall(command, key, unpack(args, 10))
+  if failed(reply) then return reply end
+  if (command == 'JSON.SET' or command == 'SET') and not reply then return { false, false } end
+  local doc = '' -- deleted
+  if command == 'JSON.SET' and ROOT[args[10]] then
+    doc = args[11]
+  elseif command == 'SET' then
+    doc = args[10]
+  elseif command ~= 'DEL' then
+    doc = redis.call('JSON.GET', key) or ''
+  end
+  if doc == '' then redis.call('ZREM', keys[4], key) end
+
+  local id = append(stream, known[2], 'key', key, 'doc', doc)
+  local ok = type(reply) == 'table' and reply.ok
+  local kept = sequence .. ' ' .. id .. (ok and '' or ' ' .. cjson.encode({ reply }))
+  redis.call('HSET', state, 'bytes', bytes + #key + #doc, 'last', id, lane, kept)
+  if not known[3] then prune(state) end
+  return { id, ok or reply }
+end
+
+-- KEYS stream, state, lease. ARGV version, owner, milliseconds. Returns the fencing token, or false.
+local function lease(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  if redis.call('EXISTS', keys[3]) == 1 then return false end
+  local token = redis.call('HINCRBY', keys[2], 'fence', 1) .. ' ' .. args[2]
+  redis.call('SET', keys[3], token, 'PX', args[3])
+  return token
+end
+
+-- KEYS lease. ARGV version, token, milliseconds (0: give it back). Returns whether it was held.
+local function renew(keys, args)
+  if redis.call('GET', keys[1]) ~= args[2] then return 0 end
+  if args[3] == '0' then redis.call('DEL', keys[1]) else redis.call('PEXPIRE', keys[1], args[3]) end
+  return 1
+end
+
+-- Property 2: acknowledge, after the database has committed. Acknowledged entries leave the stream.
+-- KEYS stream, state, lease, dead
+-- ARGV version, token, group, XACKDEL or '', bytes, number of ids, ids,
+--      then for each dead letter: id, key, doc, error, attempts
+local function settle(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  if redis.call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
+  local group, count, gone = args[3], tonumber(args[6]), 0
+  for i = 7 + count, #args, 5 do
+    redis.call('XADD', keys[4], '*', 'id', args[i], 'key', args[i + 1], 'doc', args[i + 2],
+      'error', args[i + 3], 'attempts', args[i + 4])
+  end
+  for i = 7, 6 + count, 1000 do
+    local last = math.min(i + 999, 6 + count)
+    if args[4] == 'XACKDEL' then
+      local each = redis.call('XACKDEL', keys[1], group, 'IDS', last - i + 1, unpack(args, i, last))
+      for _, one in ipairs(each) do if one == 1 then gone = gone + 1 end end
+    else
+      redis.call('XACK', keys[1], group, unpack(args, i, last))
+      gone = gone + redis.call('XDEL', keys[1], unpack(args, i, last))
+    end
+  end
+  local left = tonumber(redis.call('HGET', keys[2], 'bytes') or 0) - tonumber(args[5]) * gone / math.max(count, 1)
+  redis.call('HSET', keys[2], 'bytes', math.max(0, math.floor(left)))
+  return gone
+end
+
+local function register(name, callback, flags)
+  redis.register_function { function_name = name, callback = callback, flags = flags }
+end
+
+register('wb_version', function() return VERSION end, { 'no-writes' })
+register('wb_write', write, {}) -- no allow-oom: refused before it begins
+register('wb_lease', lease, { 'allow-oom' })
+register('wb_renew', renew, { 'allow-oom' })
+register('wb_settle', settle, { 'allow-oom' }) -- it frees memory

@@ -1,0 +1,83 @@
+"""Redis, databases and workers for the tests of recipes/streams."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+from redis import Redis
+
+from recipes.streams import Metrics, Partitions, Settings, Sink, Worker, WriteBehind, open_sink
+from tests.freeports import free_ports
+from tests.recipes.servers import MongoServer, PlainRedis, wait_for
+
+ROUTES = {"Movie:": "movies", "Person:": "people"}
+QUICK = Settings(partitions=Partitions(2), lease=3.0, batch_wait=0.02, first_backoff=0.02)
+"""A worker that a test need not wait for."""
+
+
+@pytest.fixture(scope="module")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainRedis]:
+    server = PlainRedis(tmp_path_factory.mktemp("redis"), "--appendonly", "yes")
+    server.start()
+    yield server
+    server.stop(signal.SIGKILL)
+
+
+@pytest.fixture(scope="module")
+def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
+    server = MongoServer(tmp_path_factory.mktemp("mongo"), free_ports(1)[0])
+    server.start()
+    yield server
+    server.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def redis(redis_server: PlainRedis) -> Redis:
+    client = redis_server.client()
+    client.flushall()
+    client.function_flush()
+    return client
+
+
+@pytest.fixture
+def wb(redis: Redis) -> WriteBehind:
+    return WriteBehind(redis, QUICK.partitions)
+
+
+@pytest.fixture
+def mongo(mongo_server: MongoServer) -> Iterator[Sink]:
+    with mongo_server.client() as client:
+        client.drop_database("test")
+    sink = open_sink(f"{mongo_server.url}/test", ROUTES)
+    yield sink
+    sink.close()
+
+
+@pytest.fixture
+def start_worker(redis_server: PlainRedis) -> Iterator[Callable[..., Worker]]:
+    """Starts workers in threads; all are stopped after the test."""
+    running: list[tuple[Worker, threading.Thread]] = []
+
+    def start(sink: Sink, settings: Settings = QUICK, **changes: object) -> Worker:
+        worker = Worker(redis_server.client(), sink, replace(settings, **changes), Metrics())  # type: ignore[arg-type]
+        thread = threading.Thread(target=worker.run)
+        thread.start()
+        running.append((worker, thread))
+        return worker
+
+    yield start
+    for worker, _ in running:
+        worker.stop()
+    for _, thread in running:
+        thread.join(60)
+        assert not thread.is_alive()
+
+
+def drained(wb: WriteBehind) -> None:
+    """Wait until nothing waits any more."""
+    streams = [partition.stream for partition in wb.partitions.all()]
+    wait_for(lambda: not any(wb.redis.xlen(s) for s in streams), 60, "the queue to be drained")

@@ -1,0 +1,40 @@
+"""A write goes from Redis into the database, by way of the queue."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from recipes.streams import Sink, Worker, WriteBehind
+from tests.recipes.streams.conftest import drained
+
+
+def test_documents_and_deletes_arrive(
+    wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]
+) -> None:
+    wb.set("Movie:1", {"title": "Schindler's List", "year": 1993})
+    wb.set("Movie:2", {"title": "Gone"})
+    wb.increment("Movie:1", "$.year", 1)
+    wb.merge("Movie:1", {"genres": ["drama"]})
+    wb.append("Movie:1", "$.genres", "war")
+    assert wb.delete("Movie:2", "Movie:3") == 1
+    start_worker(mongo)
+    drained(wb)
+    stored = mongo.read("Movie:1")
+    assert stored is not None
+    assert stored.document == {
+        "title": "Schindler's List",
+        "year": 1994,
+        "genres": ["drama", "war"],
+    }
+    gone = mongo.read("Movie:2")
+    assert gone is not None
+    assert gone.document is None
+
+
+@pytest.mark.parametrize("bad", [[1], "text", {"_id": 1}, {"n": 2**64}])
+def test_what_no_database_takes_is_refused_at_once(wb: WriteBehind, bad: object) -> None:
+    with pytest.raises(Exception, match=r"object|JSON|_id|64 bits"):
+        wb.set("Movie:1", bad)
+    assert wb.get("Movie:1") is None
