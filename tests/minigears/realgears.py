@@ -25,12 +25,14 @@ class MiniGears:
         self.server = server
         self.directory = directory
         self.options = list(options)
+        self.program = ["-m", "minigears"]
+        """What Python runs."""
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it; on the port that it had before, if it ran before."""
-        command = [sys.executable, "-m", "minigears", "--redis", f"unix://{self.server.socket}"]
+        command = [sys.executable, *self.program, "--redis", f"unix://{self.server.socket}"]
         command += ["--listen", f"127.0.0.1:{self.port}", "--cache", str(self.directory / "cache")]
         with (self.directory / "minigears.log").open("a") as log:
             self.process = subprocess.Popen(

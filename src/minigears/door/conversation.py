@@ -194,6 +194,13 @@ class Conversation(ABC):
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(work)
+        self._task.add_done_callback(self._observe)
+
+    def _observe(self, task: asyncio.Task[None]) -> None:
+        """A client whose task fails is not left without a word: it is closed."""
+        if not task.cancelled() and (error := task.exception()):
+            self._door.loops.failed("serving a client", error)
+            self.refuse("minigears failed; its log says how")
 
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""

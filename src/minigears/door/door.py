@@ -28,6 +28,7 @@ from minigears.door.replystream import Hold
 from minigears.door.scopes import Scopes
 from minigears.door.supervisor import Callbacks, Settings, Supervisor
 from minigears.interest import Interest
+from minigears.loops import Loops
 from minigears.protocol import Command
 
 log = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ log = logging.getLogger(__name__)
 _HEARTBEAT = 0.5  # seconds; the shortest `timeout` of Redis is one
 _RECONNECT_PAUSE = 0.2
 _RECONNECT_LIMIT = 5.0
+_FLUSH_AGAIN = 0.1
 
 
 class Door:
@@ -44,6 +46,7 @@ class Door:
         """With `open_to_others` it serves only a Redis that asks everybody for a password."""
         self.address: Address = settings.address
         self._open_to_others = open_to_others
+        self.loops = Loops()
         self.clients: set[Client] = set()
         self.interest = Interest()
         self.journal = Journal()
@@ -53,7 +56,7 @@ class Door:
         self.classifier = Classifier(self.table, self.interest)
         self.scopes = Scopes()
         callbacks = Callbacks(self._interest, self._done, self._executor_ready)
-        self.executor = Supervisor(settings, callbacks)
+        self.executor = Supervisor(settings, callbacks, self.loops)
         self.connected = asyncio.Event()
         """Set while redis-server is there: clients wait for it before they are connected."""
         self.lanes = Lanes()
@@ -64,6 +67,8 @@ class Door:
         self._flushing = False
         self._server: asyncio.Server | None = None
         self._keeper: asyncio.Task[None] | None = None
+        self._lost: asyncio.Future[Any] | None = None
+        """Done when one of the door's own connections is lost."""
 
     async def start(
         self, host: str, port: int, tls: ssl.SSLContext | None = None
@@ -76,6 +81,7 @@ class Door:
             OSError: the address is taken.
         """
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self.loops.unobserved)
         # Take the port first: when somebody has it, nothing else should have been started.
         try:
             self._server = await loop.create_server(
@@ -84,11 +90,11 @@ class Door:
         except (OSError, UnicodeError) as error:  # the latter: a host that cannot be a name
             place = host_and_port(host, port)
             raise OSError(f"cannot listen on {place}: {error}. Choose another --listen") from None
-        lost = await self._connect()
+        self._lost = await self._connect()
         await self.executor.start()
         await self._recover()
         self.connected.set()
-        self._keeper = loop.create_task(self._keep_connected(lost))
+        self._keeper = self.loops.task("the watch over redis-server", self._keep_connected)
         await self._server.start_serving()
         bound = self._server.sockets[0].getsockname()
         return bound[0], bound[1]
@@ -174,13 +180,19 @@ class Door:
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
+        """Hand on what happened; what cannot be sent for an error stays, and is tried again."""
         self._flushing = False
-        events, self._outbox = self._outbox, []
-        streams, self._streams = self._streams, set()
-        if events:
-            self.executor.send_events(events)
-        if streams:
-            self.executor.send(("streams", list(streams)))
+        try:
+            if self._outbox:
+                self.executor.send_events(self._outbox)
+                self._outbox = []
+            if self._streams:
+                self.executor.send(("streams", list(self._streams)))
+                self._streams = set()
+        except Exception as error:
+            self.loops.failed("handing events on", error)
+            self._flushing = True
+            asyncio.get_running_loop().call_later(_FLUSH_AGAIN, self._flush)
 
     # the executor
 
@@ -250,16 +262,17 @@ class Door:
             closed.add_done_callback(lambda _: None if lost.done() else lost.set_result(None))
         return lost
 
-    async def _keep_connected(self, lost: asyncio.Future[Any]) -> None:
+    async def _keep_connected(self) -> None:
         while True:
-            while not lost.done():
+            while self._lost and not self._lost.done():
                 self._beat()
-                await asyncio.wait([lost], timeout=_HEARTBEAT)
+                await asyncio.wait([self._lost], timeout=_HEARTBEAT)
             self.connected.clear()
             log.error("redis-server at %s is gone; waiting for it", self.address)
             for client in list(self.clients):
                 client.close()
-            lost = await self._reconnect()
+            self._lost = None  # whatever fails from here on, it starts again here
+            self._lost = await self._reconnect()
             log.info("redis-server at %s is back", self.address)
             self.executor.send(("rescan",))  # streams may have grown while nobody told us
             self.connected.set()

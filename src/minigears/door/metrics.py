@@ -24,7 +24,7 @@ from minigears.door.supervisor import ExecutorLost
 log = logging.getLogger(__name__)
 
 _PATIENCE = 2.0  # seconds that the executor gets to say what it counted
-_COUNTERS = {"events_total", "executor_restarts"}
+_COUNTERS = {"events_total", "executor_restarts", "loop_failures"}
 _HELP = {
     "clients": "Clients connected.",
     "clients_sharing": "Clients on shared connections to redis-server.",
@@ -38,6 +38,8 @@ _HELP = {
     "redis_connected": "1 while redis-server is there.",
     "executor_ready": "1 while the executor knows its registrations.",
     "executor_restarts": "Times that the executor had to be started again.",
+    "loop_failures": "Failures in the door of what should never fail; its log has them.",
+    "loops_down": "Loops of the door that have failed and are not started again yet.",
 }
 _RESULTS = {"success": "numSuccess", "failure": "numFailures", "aborted": "numAborted"}
 _LABELS = ["id", "reader", "mode", "description"]

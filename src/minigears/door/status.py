@@ -36,6 +36,10 @@ class Status:
     redis_connected: int
     executor_ready: int
     executor_restarts: int
+    loop_failures: int
+    """Failures, in the door, of what runs as long as the process, and of whatever nobody expects to fail."""
+    loops_down: int
+    """Those that have failed and are not started again yet."""
 
 
 async def status_of(door: Door) -> Status:
@@ -57,6 +61,8 @@ async def status_of(door: Door) -> Status:
         redis_connected=int(door.connected.is_set()),
         executor_ready=int(door.executor.ready),
         executor_restarts=door.executor.restarts,
+        loop_failures=door.loops.failures,
+        loops_down=len(door.loops.down),
     )
 
 
@@ -70,13 +76,14 @@ async def with_section(door: Door, reply: bytes) -> bytes:
         return reply
     text = rest.removesuffix(b"\r\n")
     gap = b"" if text in (b"", b"txt:") else b"\r\n"
-    text += gap + _section(await status_of(door))
+    text += gap + _section(await status_of(door), door.loops.last)
     return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
 
 
-def _section(status: Status) -> bytes:
+def _section(status: Status, last_failure: str) -> bytes:
     lines = ["# minigears", f"minigears_version:{package_version()}"]
     lines += [f"minigears_{name}:{value}" for name, value in vars(status).items()]
+    lines += [f"minigears_last_failure:{last_failure}"]
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from minigears.address import Address
 from minigears.door.delivery import Event
 from minigears.link import FrameReader, encode
+from minigears.loops import Loops
 from minigears.protocol import Command
 
 log = logging.getLogger(__name__)
@@ -52,9 +53,10 @@ class Callbacks:
 
 
 class _Pipe(asyncio.Protocol):
-    def __init__(self, on_frame: Callable[[Any], None]):
+    def __init__(self, on_frame: Callable[[Any], None], on_lost: Callable[[], None]):
         self._frames = FrameReader()
         self._on_frame = on_frame
+        self._on_lost = on_lost
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -63,6 +65,9 @@ class _Pipe(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         for frame in self._frames.feed(data):
             self._on_frame(frame)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_lost()
 
     def send(self, frame: Any) -> None:
         if self.transport and not self.transport.is_closing():
@@ -76,9 +81,10 @@ class _Pipe(asyncio.Protocol):
 class Supervisor:
     """Keeps one executor alive."""
 
-    def __init__(self, settings: Settings, callbacks: Callbacks):
+    def __init__(self, settings: Settings, callbacks: Callbacks, loops: Loops):
         self._settings = settings
         self._callbacks = callbacks
+        self._loops = loops
         self._ids = itertools.count(1)
         self._commands: dict[int, asyncio.Future[bytes]] = {}
         self._calls: dict[int, asyncio.Future[bytes | None]] = {}
@@ -86,7 +92,12 @@ class Supervisor:
         self._events: _Pipe | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._inbox: asyncio.Queue[Any] = asyncio.Queue()
+        self._unhandled: Any = None
+        """The control frame that is being handled: once more, if that fails."""
         self._ready = asyncio.Event()
+        self._started = False
+        """Whether there ever was an executor that knew its registrations."""
+        self._stopping = False
         self._tasks: list[asyncio.Task[None]] = []
         self.restarts = 0
         """How many times the executor had to be started again."""
@@ -104,10 +115,11 @@ class Supervisor:
         """
         loop = asyncio.get_running_loop()
         await self._spawn()
-        self._tasks = [loop.create_task(self._read_control()), loop.create_task(self._watch())]
+        self._tasks = [self._read(), self._loops.task("the watch over the executor", self._watch)]
         ready = loop.create_task(self._ready.wait())
         await asyncio.wait([ready, self._tasks[1]], return_when=asyncio.FIRST_COMPLETED)
-        if not self._ready.is_set():
+        self._started = self._ready.is_set()
+        if not self._started:
             ready.cancel()
             raise ExecutorLost("the executor did not start; its own words are in the log above")
 
@@ -171,6 +183,7 @@ class Supervisor:
 
     async def stop(self) -> None:
         """Ask the executor to end, and see that it does."""
+        self._stopping = True
         for task in self._tasks:
             task.cancel()
         for pipe in (self._control, self._events):
@@ -210,15 +223,23 @@ class Supervisor:
         finally:
             theirs_control.close()
             theirs_events.close()
-        self._inbox = asyncio.Queue()
+        self._inbox, self._unhandled = asyncio.Queue(), None
         self._control = await self._attach(ours_control, self._inbox.put_nowait)
         self._events = await self._attach(ours_events, self._event_frame)
 
     async def _attach(self, sock: socket.socket, on_frame: Callable[[Any], None]) -> _Pipe:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
-        _, pipe = await loop.create_unix_connection(lambda: _Pipe(on_frame), sock=sock)
+        process = self._process
+        _, pipe = await loop.create_unix_connection(
+            lambda: _Pipe(on_frame, lambda: self._link_lost(process)), sock=sock
+        )
         return pipe
+
+    def _link_lost(self, process: asyncio.subprocess.Process | None) -> None:
+        """An executor that cannot be talked to is of no use, even if it lives."""
+        if process is self._process and not self._stopping:
+            self.kill()
 
     def _event_frame(self, frame: Any) -> None:
         if frame[0] == "done":
@@ -228,10 +249,15 @@ class Supervisor:
             if future and not future.done():
                 future.set_result(frame[2])
 
+    def _read(self) -> asyncio.Task[None]:
+        return self._loops.task("reading what the executor says", self._read_control)
+
     async def _read_control(self) -> None:
         """Handle control frames in order: an interest is in force before the reply after it."""
         while True:
-            frame = await self._inbox.get()
+            if self._unhandled is None:
+                self._unhandled = await self._inbox.get()
+            frame = self._unhandled
             if frame[0] == "interest":
                 await self._callbacks.interest(frame[1])
                 if not self._ready.is_set():
@@ -241,6 +267,7 @@ class Supervisor:
                 future = self._commands.get(frame[1])
                 if future and not future.done():
                     future.set_result(frame[2])
+            self._unhandled = None
 
     async def _watch(self) -> None:
         pause = _RESTART_PAUSE
@@ -248,10 +275,10 @@ class Supervisor:
             assert self._process is not None
             started = asyncio.get_running_loop().time()
             status = await self._process.wait()
-            started_before = self._ready.is_set() or self.restarts
+            ready = self._ready.is_set()
             self._ready.clear()
             self._fail_waiting()
-            if not started_before:
+            if not (self._started or ready):
                 return
             log.error("the executor ended (status %s); starting another", status)
             lived = asyncio.get_running_loop().time() - started
@@ -260,7 +287,7 @@ class Supervisor:
             self.restarts += 1
             self._tasks[0].cancel()
             await self._spawn_again()
-            self._tasks[0] = asyncio.get_running_loop().create_task(self._read_control())
+            self._tasks[0] = self._read()
 
     async def _spawn_again(self) -> None:
         """Start another executor, as soon as the machine has room for one."""

@@ -1,0 +1,60 @@
+"""minigears with a switch for each of the door's loops: `faulty.py FOLDER OPTION…`.
+
+A file in FOLDER named like a place makes that place raise, as often as the file says, what a machine
+without memory raises, or what nobody expects.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from minigears.cli import main
+from minigears.door import specials
+from minigears.door.backend import Connection
+from minigears.door.door import Door
+from minigears.door.intents import Journal
+from minigears.door.notifications import Notifications
+from minigears.door.supervisor import Supervisor, _Pipe
+from minigears.interest import Interest
+
+FOLDER = Path(sys.argv.pop(1))
+PLACES: dict[str, tuple[Any, str]] = {
+    "beat": (Door, "_beat"),
+    "reconnect": (Door, "_reconnect"),
+    "recover": (Journal, "leftovers"),
+    "interest": (Interest, "needs_events"),
+    "spawn": (Supervisor, "_spawn"),
+    "event": (Notifications, "_message"),
+    "send": (Supervisor, "send_events"),
+    "frame": (_Pipe, "data_received"),
+    "reply": (Connection, "on_reply"),
+    "serve": (specials, "serve"),
+}
+
+
+def guarded(place: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """`function`, unless the switch of this place is on."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        switch = FOLDER / place
+        if switch.exists():
+            left = int(switch.read_text()) - 1
+            switch.write_text(str(left)) if left else switch.unlink()
+            raise MemoryError(place) if left % 2 else KeyError(place)
+        return function(*args, **kwargs)
+
+    return call
+
+
+for name, (owner, attribute) in PLACES.items():
+    original = owner.__dict__[attribute]
+    if isinstance(original, property):
+        assert original.fget
+        setattr(owner, attribute, property(guarded(name, original.fget)))
+    else:
+        setattr(owner, attribute, guarded(name, original))
+
+main()
