@@ -23,7 +23,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test up down status doctor lint format test-notebooks images bench-minigears clean
+.PHONY: help setup lab test up down status doctor lint format test-notebooks images book bench-minigears clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -72,6 +72,9 @@ test-notebooks: setup ## run the notebooks only
 
 images: setup ## build the images of the stack in containers (2 minutes); BASE=debian pulls nothing
 	@BASE='$(BASE)' sh docker/build.sh
+
+book: setup ## run every notebook and render the course as web pages, without a network (3 minutes)
+	@$(BIN)/python -m docs.book.build
 
 bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (2 to 8 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write

