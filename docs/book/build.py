@@ -122,10 +122,12 @@ Written when this book was built, on {datetime.now(timezone.utc):%Y-%m-%d}, with
 |---|---|
 {rows}
 
-* **RedisGears** is no longer developed; its last version with Python functions before a server is 1.2. minigears was compared
-  with {len(recorded)} exchanges recorded from RedisGears 1.2.13; [its page](../minigears.md) lists what differs.
-* **Redis** recommends no product for write-behind today. [recipes](../../recipes/README.md) has the pattern without Gears.
-* **rgsync** 1.2.0 is the last release; the recipe of this course replaces its two ends, and
+* **RedisGears** is no longer developed; its last version with Python functions before a server is
+  1.2. minigears was compared with {len(recorded)} exchanges recorded from RedisGears 1.2.13;
+  [its page](../minigears.md) lists what differs.
+* **Redis** recommends no product for write-behind today. [The recipes](../../recipes/README.md) have
+  the pattern without Gears.
+* **rgsync** 1.2.0 is the last release. The recipe of this course replaces its two ends, and
   [says why](../../recipes/README.md).
 """
 
