@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tenacity
 
-from lab import embedded, lifecycle, paths, ports, processes, rediscli
+from lab import embedded, lifecycle, paths, ports, processes, rediscli, sockets
 from lab.containers import checkup
 from lab.errors import LabError
 from lab.findings import Finding, Level, Report
@@ -159,6 +159,17 @@ def _disk() -> Iterator[Finding]:
     yield Finding(Level.OK, "disk", f"{free:.1f} GB free for {home}")
 
 
+def _socket() -> Iterator[Finding]:
+    home = paths.home()
+    try:
+        place = sockets.path(home)
+    except LabError as problem:
+        yield Finding(Level.BAD, "socket", "no place for one", str(problem))
+        return
+    why = "" if place.parent == home else f" ({home} can hold none)"
+    yield Finding(Level.OK, "socket", f"{place}{why}")
+
+
 def _commands() -> Iterator[Finding]:
     cli = rediscli.installed()
     detail = cli or "none installed that runs; the lab's own takes its place"
@@ -215,7 +226,7 @@ def _says(*words: str) -> str | None:
 
 
 _OF_STACK: dict[str, tuple[Callable[[], Iterator[Finding]], ...]] = {
-    "embedded": (_redis_server, _ports, _disk, _optional, _stack),
+    "embedded": (_redis_server, _ports, _disk, _socket, _optional, _stack),
     "containers": (checkup.findings,),
     "external": (_servers,),
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import shutil
 import time
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from lab import paths, ports, processes, statefile
+from lab import datalock, paths, ports, processes, sockets, statefile
 from lab.errors import LabError, PortTaken, StartFailed
 from lab.report import progress, say
 from lab.services import SERVICES, Service
@@ -20,7 +21,8 @@ READY_SECONDS = 60.0
 """How long a service may take to become ready; a usual start takes one or two."""
 
 _MIN_FREE = 200 * 2**20  # bytes of disk below which databases fail in strange ways
-_PORT_TRIES = 5
+_PORT_TRIES = 12
+_JUMP = 100  # ports among which the next try is
 _SETTLE_SECONDS = 10.0
 
 
@@ -47,20 +49,37 @@ def up() -> State:
 
 
 def down(data: bool = False) -> list[str]:
-    """Stop every service and return the titles of those that ran. Deletes their `data` if asked."""
+    """Stop every service and return the titles of those that ran. Deletes their `data` if asked.
+
+    Says what is deleted before it is. Raises LabError for what cannot be deleted.
+    """
     home = paths.home()
     if not home.exists():
         return []
     with statefile.locked(home):
         state = statefile.read(home)
+        _end_strays(home, state)
         stopped = [s.title for s in reversed(SERVICES.values()) if _stop(home, state, s)]
         processes.kill(processes.marked(home))
-        _remove_socket(home)
+        sockets.remove(home)
         statefile.remove(home)
         if data:
-            for service in SERVICES:
-                shutil.rmtree(home / service, ignore_errors=True)
+            _delete_data(home)
     return stopped
+
+
+def _delete_data(home: Path) -> None:
+    kept = [service for service in SERVICES.values() if service.keeps_data]
+    there = [service for service in kept if service.data(home).exists()]
+    for service in there:
+        say(f"Deleting the data of {service.title} (embedded stack): {service.data(home)}")
+        try:
+            with datalock.taken(service.data(home)):
+                shutil.rmtree(service.data(home))
+        except OSError as problem:
+            raise statefile.disk_error(problem, home) from problem
+    if not there:
+        say(f"The embedded stack in {home} has no data.")
 
 
 def stop(name: str) -> None:
@@ -135,7 +154,8 @@ def _changing(name: str) -> Iterator[tuple[Path, State, Service]]:
 
 def _end_strays(home: Path, state: State) -> None:
     """End what a killed start left behind: our processes that no state file names."""
-    known = {service.proc.pid for service in state.services.values() if service.proc}
+    procs = [service.proc for service in state.services.values()]
+    known = {proc.pid for proc in procs if proc and proc.alive}
     strays: dict[str, list[psutil.Process]] = {}
     for process in processes.marked(home):
         with contextlib.suppress(psutil.Error):
@@ -144,7 +164,8 @@ def _end_strays(home: Path, state: State) -> None:
                 strays.setdefault(processes.service_of(process), []).append(process)
     for name, left in strays.items():
         say(f"An earlier start or crash left {name} behind (process {left[0].pid}); ended it.")
-        processes.kill(left)
+        if not processes.end_all(left, SERVICES[name].stop_seconds if name in SERVICES else 0):
+            processes.kill(left)
 
 
 def _usable(home: Path, state: State, service: Service, missing: list[Service]) -> bool:
@@ -207,7 +228,8 @@ def _wait_started(home: Path, state: State, services: list[Service], name: str) 
         except PortTaken:
             taken = state.services[name].port
             say(f"Port {taken} was taken while {service.title} started; trying the next one.")
-            _spawn(home, state, service, first=taken + 1)
+            # Others that start now would all try the next one.
+            _spawn(home, state, service, first=taken + random.randint(1, _JUMP))
     raise StartFailed(f"{service.title} found no port in {_PORT_TRIES} tries. Try lab.up() again.")
 
 
@@ -223,14 +245,37 @@ def _spawn(home: Path, state: State, service: Service, first: int | None = None)
         say(f"Port {preferred} is taken by {owner}; {service.title} gets {port}.")
     try:
         service.prepare(home)
-        argv = service.argv(home, port)
-        proc = processes.spawn(
-            argv, home=home, service=service.name, log=service.log(home), env=service.env()
-        )
+        with _data_of(home, service) as lock:
+            proc = processes.spawn(
+                service.argv(home, port),
+                home=home,
+                service=service.name,
+                log=service.log(home),
+                env=service.env(),
+                keep=lock,
+            )
     except OSError as problem:
         raise statefile.disk_error(problem, home) from problem
     state.services[service.name] = statefile.Service(port, proc)
     statefile.write(home, state)
+
+
+@contextlib.contextmanager
+def _data_of(home: Path, service: Service) -> Iterator[tuple[int, ...]]:
+    """Lock a service's data for the process that will have them. Raises DataInUse.
+
+    Also asked is who answers already: a file system may know no locks.
+    """
+    if not service.keeps_data:
+        yield ()
+        return
+    with datalock.taken(service.data(home)) as lock:
+        if other := service.holder(home):
+            raise datalock.DataInUse(
+                f"The data in {service.data(home)} are in use by {other}, which this stack did not "
+                "start. End that, or set LAB_HOME to another folder."
+            )
+        yield lock
 
 
 def _wait_ready(home: Path, state: State, service: Service, seconds: float = READY_SECONDS) -> None:
@@ -294,15 +339,6 @@ def _forget(home: Path, state: State, service: Service) -> None:
     if service.name in state.services:
         state.services[service.name].proc = None
         statefile.write(home, state)
-
-
-def _remove_socket(home: Path) -> None:
-    """Remove Redis's socket, and its folder where that is outside the stack's own."""
-    socket = paths.socket_path(home)
-    socket.unlink(missing_ok=True)
-    if socket.parent != home:
-        with contextlib.suppress(OSError):
-            socket.parent.rmdir()
 
 
 def _short(problem: Exception | None) -> str:

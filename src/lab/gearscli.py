@@ -13,7 +13,7 @@ from pathlib import Path
 
 import filelock
 
-from lab import paths
+from lab import environment, paths
 from lab.errors import LabError
 from lab.report import progress
 
@@ -42,11 +42,15 @@ def ensure() -> Path:
     expected = "\n".join([str(folder), *REQUIREMENTS])
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder.with_suffix(".lock")):
-        usable = made.exists() and made.read_text() == expected and (programs / "python").exists()
+        usable = (
+            made.exists()
+            and made.read_text(encoding="utf-8") == expected
+            and (programs / "python").exists()
+        )
         if not usable:
             with progress("Installing gears-cli into an environment of its own (once)", aside=True):
                 _install(folder)
-            made.write_text(expected)
+            made.write_text(expected, encoding="utf-8")
     return programs / "gears-cli"
 
 
@@ -58,7 +62,7 @@ def _install(folder: Path) -> None:
         [program, "venv", "--quiet", "--clear", "--python", sys.executable, str(folder)],
         [program, "pip", "install", "--quiet", "--python", str(folder), *REQUIREMENTS],
     ):
-        settings = {**os.environ, **paths.package_settings()}
+        settings = environment.isolated(os.environ, paths.cache())
         done = subprocess.run(words, capture_output=True, text=True, env=settings)
         if done.returncode:
             raise LabError(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from types import ModuleType
 
-from lab import containers, embedded, external, paths
+from lab import command, containers, embedded, external, paths
 from lab.containers.engine import is_likely
 from lab.errors import LabError
 from lab.gears import unregister_all
@@ -48,26 +49,33 @@ def fit_to_print(line: str) -> str:
 
 
 def down(data: bool = False) -> None:
-    """Stop the stack. Its data stays, and `up()` finds it again; unless `data` is to go, too.
+    """Stop this kernel's stack, or the one that LAB_STACK names, and no other.
 
-    Containers are found by their labels, whoever started them and whatever LAB_STACK says.
+    Its data stay, and `up()` finds them again; unless `data` is to go, too: then it says what it
+    deletes. Containers are found by their labels, whoever started them.
     """
     global _current
-    if _kind(None) == "external":
+    kind = _kind(None)
+    if kind == "external":
         say("The external stack was not started by the lab, so it is left running.")
     else:
-        stopped = [*embedded.down(data), *_containers_down(data)]
+        stopped = (containers if kind == "containers" else embedded).down(data)
         say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
+        _name_the_others(kind)
     _current = None
 
 
-def _containers_down(data: bool) -> list[str]:
-    try:
-        return containers.down(data) if _kind(None) == "containers" or is_likely() else []
-    except LabError:
-        if _kind(None) == "containers":
-            raise
-        return []  # no Docker that this user can reach, so no containers of the lab
+def _name_the_others(kind: str) -> None:
+    """Say which stack of this folder runs besides, and how to stop it."""
+    with contextlib.suppress(LabError):  # no Docker that this user can reach, so no containers
+        asks = {"embedded": True, "containers": is_likely()}
+        for other in asks:
+            if other != kind and asks[other] and any(_runs(row) for row in _STATUS[other]().rows):
+                say(f"The {other} stack still runs: LAB_STACK={other} {command.line('down')}")
+
+
+def _runs(row: Row) -> bool:
+    return row.status == "running"
 
 
 def status() -> Status:

@@ -6,14 +6,10 @@ that a test, or a class with several stacks, can have one of its own.
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import sys
-import tempfile
 from pathlib import Path
-
-_LONGEST_SOCKET_PATH = 100  # the kernel allows 104 bytes on macOS and 108 on Linux
 
 
 def root() -> Path:
@@ -31,39 +27,27 @@ def root() -> Path:
 
 def home() -> Path:
     """Return the folder of the stack's state, data and logs (`LAB_HOME`, else `.lab`)."""
-    return Path(os.environ.get("LAB_HOME") or root() / ".lab").resolve()
+    return _named("LAB_HOME", ".lab")
 
 
 def cache() -> Path:
     """Return the folder of what may be deleted and made again (`LAB_CACHE`, else `.cache`)."""
-    return Path(os.environ.get("LAB_CACHE") or root() / ".cache").resolve()
+    return _named("LAB_CACHE", ".cache")
 
 
-def package_settings() -> dict[str, str]:
-    """Return the environment with which uv installs packages when the lab runs from an offline kit.
+def _named(variable: str, default: str) -> Path:
+    """Return a folder by its one true name.
 
-    The kit's wheels lie in the cache; delete that folder to use the package index again.
+    A relative one is below the repository: a notebook's working directory is not the terminal's, and
+    both mean the same stack.
     """
-    wheels = cache() / "wheels"
-    return {"UV_OFFLINE": "1", "UV_FIND_LINKS": str(wheels)} if wheels.is_dir() else {}
+    said = Path(os.environ.get(variable) or default).expanduser()
+    return (root() / said).resolve()
 
 
 def logs(base: Path) -> Path:
     """Return the folder of the services' logs inside the stack folder `base`."""
     return base / "logs"
-
-
-def socket_path(base: Path) -> Path:
-    """Return the path of Redis's unix socket for the stack folder `base`.
-
-    The stack's own folder, unless that path is longer than a socket's may be: then a folder of
-    this user's in the system's temporary folder, which `down` removes.
-    """
-    inside = base / "redis.sock"
-    if len(os.fsencode(inside)) <= _LONGEST_SOCKET_PATH:
-        return inside
-    name = hashlib.sha256(os.fsencode(base)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"lab-{name}" / "redis.sock"
 
 
 def scripts() -> Path:

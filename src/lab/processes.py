@@ -17,24 +17,30 @@ from pathlib import Path
 
 import psutil
 
+from lab import environment
+
 HOME_MARK = "LAB_STACK_HOME"
 SERVICE_MARK = "LAB_SERVICE"
 _LONG_LOG = 5 * 2**20  # bytes after which a log is put aside at the next start
-_CLOCK_SLACK = 1.0  # seconds by which two readings of a process's start may differ
 
 
 @dataclass(frozen=True)
 class Proc:
-    """One process: its id, and when it started (seconds since 1970), since ids are used again."""
+    """One process: its id, and its birth, since ids are used again."""
 
     pid: int
-    created: float
+    born: str
+
+    @classmethod
+    def of(cls, pid: int) -> Proc:
+        """Describe the process that has this id now. Raises psutil.Error when there is none."""
+        return cls(pid, birth(pid))
 
     def handle(self) -> psutil.Process | None:
         """Return the living process, or None when it ended (or its id is someone else's now)."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.created) < _CLOCK_SLACK
+            same = birth(self.pid) == self.born
         except psutil.Error:
             return None
         return process if same and not _gone(process) else None
@@ -51,12 +57,19 @@ class Proc:
 
 
 def spawn(
-    argv: Sequence[str], *, home: Path, service: str, log: Path, env: Mapping[str, str] = {}
+    argv: Sequence[str],
+    *,
+    home: Path,
+    service: str,
+    log: Path,
+    env: Mapping[str, str] = {},
+    keep: Sequence[int] = (),
 ) -> Proc:
     """Start a process in a session of its own, with its output appended to `log`.
 
-    A new session keeps it alive when the kernel that started it is interrupted or shut down.
-    Raises OSError when the program cannot be run or the log cannot be written.
+    A new session keeps it alive when the kernel that started it is interrupted or shut down. It
+    inherits the file descriptors `keep`. Raises OSError when the program cannot be run or the log
+    cannot be written.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     if log.exists() and log.stat().st_size > _LONG_LOG:
@@ -69,15 +82,31 @@ def spawn(
             stdout=out,
             stderr=out,
             cwd=home,
-            env={**os.environ, **env, **marks},
+            env={**environment.clean(os.environ), **env, **marks},
             start_new_session=True,
-            close_fds=True,
+            pass_fds=keep,
         )
     child.returncode = 0  # nobody waits for it: keep Python from warning that it still runs
     try:
-        return Proc(child.pid, psutil.Process(child.pid).create_time())
+        return Proc.of(child.pid)
     except psutil.Error:
-        return Proc(child.pid, 0.0)  # it ended at once: the caller sees that it is not alive
+        return Proc(child.pid, "")  # it ended at once: the caller sees that it is not alive
+
+
+def birth(pid: int) -> str:
+    """Return what tells a process from all others that had, or will have, its id.
+
+    On Linux that is the boot, and the clock ticks from it to the start: a clock that is set, or a
+    laptop that slept, changes neither. Elsewhere the system keeps the moment of the start as it was
+    told then. Raises psutil.NoSuchProcess.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        # The second field is the program's name in parentheses, with whatever stands in it.
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        return f"{boot}/{int(fields[19])}"
+    except (FileNotFoundError, ProcessLookupError):
+        return f"{psutil.Process(pid).create_time():.2f}"
 
 
 def marked(home: Path, service: str | None = None) -> list[psutil.Process]:
@@ -109,11 +138,16 @@ def kill(processes: Iterable[psutil.Process], timeout: float = 5.0) -> None:
 def end(proc: Proc, timeout: float) -> bool:
     """Ask a process to end (SIGTERM) and wait up to `timeout` seconds; tell whether it did."""
     process = proc.handle()
-    if process is None:
-        return True
-    with contextlib.suppress(psutil.Error):
-        process.terminate()
-    return proc.wait_gone(timeout)
+    return process is None or end_all([process], timeout)
+
+
+def end_all(processes: Iterable[psutil.Process], timeout: float) -> bool:
+    """Ask processes to end (SIGTERM), wait up to `timeout` seconds for them; tell whether all did."""
+    processes = list(processes)
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.terminate()
+    return _wait_gone(processes, timeout)
 
 
 def _wait_gone(processes: Iterable[psutil.Process], timeout: float) -> bool:
@@ -148,7 +182,7 @@ def _gone(process: psutil.Process) -> bool:
 def tail(log: Path, lines: int = 12) -> str:
     """Return the last lines of a log, or a word that there is none."""
     try:
-        text = log.read_text(errors="replace")
+        text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return "(no log)"
     return "\n".join(text.splitlines()[-lines:]) or "(the log is empty)"

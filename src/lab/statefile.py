@@ -22,7 +22,7 @@ from lab.processes import Proc
 from lab.report import say
 from lab.services import SERVICES
 
-_FORMAT = 1
+_FORMAT = 2
 _FILE = "stack.json"
 _LOCK = "stack.lock"
 
@@ -54,7 +54,7 @@ def read(home: Path) -> State:
     """
     file = home / _FILE
     try:
-        return _decode(file.read_text())
+        return _decode(file.read_text(encoding="utf-8"), home)
     except FileNotFoundError:
         return State()
     except OSError as problem:
@@ -79,8 +79,8 @@ def write(home: Path, state: State) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=home, prefix=_FILE)
         try:
-            with os.fdopen(handle, "w") as out:
-                json.dump(_encode(state), out, indent=2)
+            with os.fdopen(handle, "w", encoding="utf-8") as out:
+                json.dump(_encode(state, home), out, indent=2)
                 out.flush()
                 os.fsync(out.fileno())
             Path(temporary).replace(home / _FILE)
@@ -119,6 +119,11 @@ def locked(home: Path, timeout: float = 120.0) -> Iterator[None]:
             f"The stack in {home} has been locked for over {timeout:.0f} s. End the notebook or "
             "terminal that is starting or stopping it, then try again."
         ) from None
+    except NotImplementedError:
+        raise LabError(
+            f"{home} is on a file system that cannot lock files. Set LAB_HOME to a folder on a disk of "
+            "this system's own."
+        ) from None
     except OSError as problem:
         raise disk_error(problem, home) from problem
     try:
@@ -137,19 +142,23 @@ def disk_error(problem: OSError, folder: Path) -> LabError:
     return LabError(f"{folder} cannot be written ({problem}). Set LAB_HOME to a folder that can.")
 
 
-def _encode(state: State) -> dict[str, object]:
+def _encode(state: State, home: Path) -> dict[str, object]:
     services = {name: asdict(service) for name, service in state.services.items()}
-    return {"format": _FORMAT, "services": services}
+    return {"format": _FORMAT, "home": os.fsdecode(home), "services": services}
 
 
-def _decode(text: str) -> State:
+def _decode(text: str, home: Path) -> State:
     data = json.loads(text)
-    if data["format"] != _FORMAT:
+    if data["format"] not in (1, _FORMAT):
         raise ValueError("a state file of another version")
+    # Of an older version, or copied with its folder: the ports hold, the processes are not ours.
+    ours = data["format"] == _FORMAT and data["home"] == os.fsdecode(home)
     services = {}
     for name, known in data["services"].items():
         if name not in SERVICES:
             continue  # another version's: its process is found by its marks, and ended
-        proc = known["proc"] and Proc(int(known["proc"]["pid"]), float(known["proc"]["created"]))
-        services[name] = Service(int(known["port"]), proc)
+        proc = known["proc"] if ours else None
+        services[name] = Service(
+            int(known["port"]), proc and Proc(int(proc["pid"]), str(proc["born"]))
+        )
     return State(services)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 
@@ -62,8 +61,7 @@ def test_down_finds_the_stack_of_a_kernel_that_was_killed(engine, home):
         client.stop_channels()
         kernel.shutdown_kernel(now=True)
     assert {part.status for part in parts_of(engine, home).values()} == {"running"}
-    unaware = {name: value for name, value in os.environ.items() if name != "LAB_STACK"}
-    subprocess.run(["lab", "down", "--data"], env=unaware, check=True, capture_output=True)
+    subprocess.run(["lab", "down", "--data"], check=True, capture_output=True)
     assert left_of(engine, home) == []
 
 

@@ -142,11 +142,13 @@ def test_an_interrupted_start_leaves_nothing_that_down_does_not_find(engine, hom
     assert left_of(engine, home) == []
 
 
-def test_down_finds_containers_though_the_environment_forgot_them(engine, home, stack):
+def test_down_of_the_embedded_stack_leaves_containers_and_names_them(engine, home, stack):
+    stack.redis.set("kept", "yes")
     env = {name: value for name, value in os.environ.items() if name != "LAB_STACK"}
-    done = subprocess.run(["lab", "down"], env=env, check=True, capture_output=True, text=True)
-    assert "-redis" in done.stdout
-    assert parts_of(engine, home) == {}
+    words = ["lab", "down", "--data"]
+    done = subprocess.run(words, env=env, check=True, capture_output=True, text=True)
+    assert "The containers stack still runs: LAB_STACK=containers" in done.stdout
+    assert stack.redis.get("kept") == "yes"
 
 
 def test_a_container_that_ends_at_start_shows_its_log(home, monkeypatch):

@@ -13,7 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import lab
-from lab import lifecycle, paths, processes
+from lab import lifecycle, processes, sockets
 from lab.services import SERVICES
 from lab.stack import Stack
 from tests.freeports import free_ports
@@ -62,7 +62,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield folder
     finally:
         end_all(folder)
-        paths.socket_path(folder).unlink(missing_ok=True)
+        sockets.remove(folder)
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,7 +19,7 @@ import redis
 from pymongo import WriteConcern
 
 import lab
-from lab import embedded, paths, ports, processes, statefile
+from lab import embedded, lifecycle, paths, ports, processes, sockets, statefile
 from lab.services import SERVICES
 from lab.stack import Stack
 
@@ -74,7 +76,7 @@ def test_down_leaves_nothing_behind_but_the_data(home: Path) -> None:
     lab.down()
     assert processes.marked(home) == []
     assert all(ports.is_free(port) for port in used)
-    assert not paths.socket_path(home).exists()
+    assert not sockets.path(home).exists()
     assert not lab.status().rows
     again = lab.up()
     assert again.redis.get("kept") == "yes"
@@ -118,7 +120,7 @@ def test_a_process_that_hangs_is_replaced(
 
 
 def test_a_state_file_that_names_strangers_harms_nobody(home: Path) -> None:
-    me = processes.Proc(os.getpid(), psutil.Process().create_time() - 3600)
+    me = processes.Proc(os.getpid(), "another boot/1")
     stale = statefile.State(
         {name: statefile.Service(service.preferred_port, me) for name, service in SERVICES.items()}
     )
@@ -277,9 +279,9 @@ def test_a_deep_folder_still_gets_a_socket(
     monkeypatch.setenv("LAB_HOME", str(deep))
     try:
         assert lab.up().redis.ping()
-        assert len(str(paths.socket_path(deep))) < 100
+        assert len(str(sockets.path(deep))) < 100
         lab.down()
-        assert not paths.socket_path(deep).parent.exists()
+        assert not sockets.path(deep).parent.exists()
     finally:
         processes.kill(processes.marked(deep))
 
@@ -317,3 +319,108 @@ def test_a_service_of_another_version_is_forgotten(home: Path) -> None:
     (home / "stack.json").write_text(f'{{"format": 1, "services": {services}}}')
     assert [row.status for row in lab.status().rows] == ["stopped"]
     assert list(statefile.read(home).services) == ["redis"]
+
+
+def test_a_clock_that_is_set_does_not_hide_a_running_stack(
+    breakable: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = pids()
+    real = psutil.Process.create_time
+    monkeypatch.setattr(psutil.Process, "create_time", lambda self: real(self) + 7200)
+    assert pids() == before
+    lab.up()
+    assert pids() == before
+    assert [count(paths.home(), name) for name in SERVICES] == [1] * len(SERVICES)
+
+
+def test_a_copy_of_the_folder_is_another_stack(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.up().redis.set("kept", "yes")
+    first = pids()
+    copy = tmp_path / "copy"
+    shutil.copytree(home, copy, ignore=lambda folder, names: [n for n in names if "sock" in n])
+    monkeypatch.setenv("LAB_HOME", str(copy))
+    monkeypatch.setattr(lifecycle, "_current", None)
+    try:
+        assert not pids()
+        lab.down(data=True)
+        assert all(psutil.pid_exists(pid) for pid in first.values())
+    finally:
+        monkeypatch.setenv("LAB_HOME", str(home))
+    assert pids() == first
+
+
+STEALS = """
+import os, sys
+from pathlib import Path
+from lab import datalock
+with datalock.taken(Path(sys.argv[1])):
+    print("has them", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_data_that_another_process_has_are_not_opened_twice(home: Path) -> None:
+    home.mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", STEALS, str(home / "redis")],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as other:
+        assert other.stdout
+        other.stdout.readline()
+        with pytest.raises(lab.LabError, match=rf"are in use by .*\(process {other.pid}\)"):
+            lab.up()
+        assert count(home, "redis") == 0
+        other.communicate("")
+    assert lab.up().redis.ping()
+
+
+def test_a_redis_without_our_marks_is_asked_before_its_data_are_opened(home: Path) -> None:
+    """As one that was started by hand, or whose environment cannot be read."""
+    service = SERVICES["redis"]
+    home.mkdir()
+    service.prepare(home)
+    words = service.argv(home, service.preferred_port)
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL) as stranger:
+        try:
+            lab.wait_until(lambda: service.holder(home), what="it answers")
+            with pytest.raises(lab.LabError, match=rf"in use by Redis \(process {stranger.pid}\)"):
+                lab.up()
+        finally:
+            stranger.kill()
+    assert lab.up().redis.ping()
+
+
+def test_what_is_left_behind_ends_in_order_and_keeps_its_writes(home: Path) -> None:
+    lab.up().db.things.insert_one({"_id": 1})  # w: 1, which a kill would lose
+    (home / "stack.json").unlink()
+    assert lab.up().db.things.find_one({"_id": 1})
+
+
+def test_down_with_data_says_what_it_deletes(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.up().redis.set("gone", "soon")
+    lab.down(data=True)
+    said = capsys.readouterr().out
+    assert f"Deleting the data of Redis (embedded stack): {home / 'redis'}" in said
+    assert str(home / "mongo") in said
+    assert not (home / "redis").exists()
+    assert not (home / "mongo").exists()
+
+
+def test_down_acts_on_the_stack_that_is_named_and_on_no_other(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.up().redis.set("kept", "yes")
+    monkeypatch.setattr(lifecycle, "_current", None)
+    monkeypatch.setenv("LAB_STACK", "containers")
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    with pytest.raises(lab.LabError, match="No Docker daemon"):
+        lab.down(data=True)
+    monkeypatch.setenv("LAB_STACK", "embedded")
+    assert len(pids()) == len(SERVICES)
+    assert lab.up().redis.get("kept") == "yes"

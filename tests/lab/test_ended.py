@@ -39,7 +39,7 @@ def test_a_dying_process_counts_until_its_last_thread_has_gone(
     half_dead: tuple[subprocess.Popen[bytes], int],
 ) -> None:
     process, port = half_dead
-    proc = processes.Proc(process.pid, psutil.Process(process.pid).create_time())
+    proc = processes.Proc.of(process.pid)
     assert proc.alive
     assert not ports.is_free(port)
     assert not proc.wait_gone(timeout=0)

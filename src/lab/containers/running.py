@@ -16,7 +16,7 @@ from lab.containers.making import HOME, PART, make_network, remove, run
 from lab.containers.parts import DIRECT_PORT, MONGO_PORT, REDIS_PORT, Part, parts
 from lab.errors import LabError, StartFailed, Unsupported
 from lab.ports import LOOPBACK
-from lab.report import progress
+from lab.report import progress, say
 from lab.stack import Row, Status
 
 if TYPE_CHECKING:
@@ -90,6 +90,7 @@ def down(data: bool = False) -> list[str]:
             network.remove()
     if data:
         for volume in client.volumes.list(filters=mine):
+            say(f"Deleting the data of the stack in containers: volume {volume.name}")
             with _gone_already():
                 volume.remove(force=True)
     return names

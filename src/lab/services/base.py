@@ -27,6 +27,9 @@ class Service(ABC):
     needs: ClassVar[tuple[str, ...]] = ()
     """The services that must be ready before it starts, and without which it cannot answer."""
 
+    keeps_data: ClassVar[bool] = True
+    """Whether it has a folder of its own in the stack's, named like it."""
+
     stop_seconds: ClassVar[float] = 10.0
     """How long it may take to end in order before it is killed."""
 
@@ -49,6 +52,14 @@ class Service(ABC):
 
     def prepare(self, home: Path) -> None:  # noqa: B027  (most need nothing)
         """Make the folders and files that it needs before it starts."""
+
+    def data(self, home: Path) -> Path:
+        """Return the folder of its data, where it keeps any."""
+        return home / self.name
+
+    def holder(self, home: Path) -> str | None:
+        """Name the process that answers for its data, although this stack's does not run."""
+        return None
 
     def log(self, home: Path) -> Path:
         """Return the file that its output goes to."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
-from lab import paths, ports
+from lab import environment, paths, ports, sockets
 from lab.services.base import Service
 from lab.services.redis import ping
 
@@ -16,18 +18,19 @@ class Minigears(Service):
     name = "minigears"
     title = "minigears (front door)"
     needs = ("redis",)
+    keeps_data = False
     default_port = 6379
 
     def argv(self, home: Path, port: int) -> list[str]:
         """Return the command line; see `Service`."""
-        backend = f"unix://{paths.socket_path(home)}"
+        backend = f"unix://{quote(os.fsencode(sockets.path(home)))}"
         words = [sys.executable, "-m", "minigears", "--redis", backend]
         words += ["--listen", f"{ports.LOOPBACK}:{port}"]
         return [*words, "--cache", str(paths.cache()), "--log-level", "info"]
 
     def env(self) -> dict[str, str]:
-        """Return where requirements come from, when the lab runs from an offline kit."""
-        return paths.package_settings()
+        """Return where requirements come from."""
+        return environment.for_packages(os.environ, paths.cache())
 
     def ping(self, home: Path, port: int) -> None:
         """Raise when the front door, or Redis behind it, does not answer."""

@@ -6,12 +6,13 @@ import contextlib
 import platform
 import sys
 from pathlib import Path
+from typing import Any
 
 import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from lab import paths, ports
+from lab import paths, ports, sockets
 from lab.errors import Unsupported
 from lab.report import say
 from lab.services.base import PATIENCE, Service
@@ -35,8 +36,8 @@ class Redis(Service):
         if server is None:
             raise Unsupported(no_redis_server())
         words = [str(server), "--bind", ports.LOOPBACK, "--port", str(port)]
-        words += ["--unixsocket", str(paths.socket_path(home)), "--unixsocketperm", "700"]
-        words += ["--dir", str(data_folder(home)), "--daemonize", "no", "--set-proc-title", "no"]
+        words += ["--unixsocket", str(sockets.path(home)), "--unixsocketperm", "700"]
+        words += ["--dir", str(self.data(home)), "--daemonize", "no", "--set-proc-title", "no"]
         words += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
         for module in paths.redis_modules().values():
             words += ["--loadmodule", str(module)]
@@ -44,32 +45,40 @@ class Redis(Service):
 
     def prepare(self, home: Path) -> None:
         """Make the data folder and the socket's folder; say which modules are not there."""
-        data_folder(home).mkdir(parents=True, exist_ok=True)
-        paths.socket_path(home).parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.data(home).mkdir(parents=True, exist_ok=True)
+        sockets.make_folder(home)
         if missing := set(paths.MODULES) - set(paths.redis_modules()):
             say(f"Redis starts without {' and '.join(sorted(missing))}: `lab doctor` says why.")
 
     def ping(self, home: Path, port: int) -> None:
-        """Raise when Redis does not answer, or still loads its data."""
+        """Raise when Redis does not answer, or still loads its data, or has lost its socket."""
         ping(port)
+        with contextlib.closing(_at_socket(home)) as client:
+            client.ping()
 
-
-def data_folder(home: Path) -> Path:
-    """Return the folder of Redis's append-only file."""
-    return home / "redis"
+    def holder(self, home: Path) -> str | None:
+        """Ask who answers at the socket; see `Service`."""
+        with contextlib.suppress(redis.RedisError, OSError):
+            with contextlib.closing(_at_socket(home)) as client:
+                return f"Redis (process {client.info('server')['process_id']})"
+        return None
 
 
 def ping(port: int) -> None:
     """Send one PING to a loopback port. Raises redis.RedisError or OSError."""
-    client = redis.Redis(
-        ports.LOOPBACK,
-        port,
-        socket_timeout=PATIENCE,
-        socket_connect_timeout=PATIENCE,
-        retry=Retry(NoBackoff(), 0),
-    )
-    with contextlib.closing(client):
+    with contextlib.closing(redis.Redis(ports.LOOPBACK, port, **_SOON)) as client:
         client.ping()
+
+
+_SOON: dict[str, Any] = {
+    "socket_timeout": PATIENCE,
+    "socket_connect_timeout": PATIENCE,
+    "retry": Retry(NoBackoff(), 0),
+}
+
+
+def _at_socket(home: Path) -> redis.Redis:
+    return redis.Redis(unix_socket_path=str(sockets.path(home)), **_SOON)
 
 
 def no_redis_server() -> str:
@@ -78,7 +87,7 @@ def no_redis_server() -> str:
     if sys.platform == "win32":
         mend = "Run the course inside WSL, where everything works"
     else:
-        mend = "Run `uv sync` (or `make lab`) again"
+        mend = "Run `make setup` again"
     return (
         f"There is no redis-server for this machine ({here}). {mend}; or point LAB_STACK=external, "
         "LAB_REDIS_URL and LAB_MONGO_URL at servers that run elsewhere."

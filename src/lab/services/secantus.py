@@ -28,11 +28,11 @@ class Secantus(Service):
         """Return the command line; see `Service`."""
         words = [sys.executable, "-m", "secantus", "--config", str(_config(home))]
         words += ["--host", ports.LOOPBACK, "--port", str(port), "--cache-size", "256M"]
-        return [*words, "--storage-path", str(home / "mongo"), "--log-level", "INFO"]
+        return [*words, "--storage-path", str(self.data(home)), "--log-level", "INFO"]
 
     def prepare(self, home: Path) -> None:
         """Write the empty configuration file."""
-        _config(home).write_text("")
+        _config(home).write_text("", encoding="utf-8")
 
     def ping(self, home: Path, port: int) -> None:
         """Raise pymongo.errors.PyMongoError when it does not answer."""
