@@ -1,7 +1,8 @@
 """Write-behind on Redis Streams: Redis takes writes at once, a database gets them in batches."""
 
 from .calls import Limits
-from .client import WriteBehind
+from .capturing import AsyncCapturingRedis, CapturingRedis
+from .client import AsyncWriteBehind, WriteBehind
 from .errors import (
     Conflict,
     LeaseLost,
@@ -19,6 +20,9 @@ from .sink import Change, Rejected, Sink, Stored, open_sink
 from .worker import Worker
 
 __all__ = [
+    "AsyncCapturingRedis",
+    "AsyncWriteBehind",
+    "CapturingRedis",
     "Change",
     "Conflict",
     "LeaseLost",

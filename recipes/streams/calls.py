@@ -59,21 +59,22 @@ class Lanes:
         self._free: list[Lane] = []
         self._process = os.getpid()
 
-    def take(self) -> Lane:
-        """A lane for the next write. A forked child never shares one with its parent."""
-        if self._process != os.getpid():
+    def number(self, calls: Sequence[Call]) -> None:
+        """Give each call a lane and the next number in it."""
+        if self._process != os.getpid():  # a forked child shares no lane with its parent
             self._free, self._process = [], os.getpid()
-        try:
-            lane = self._free.pop()
-        except IndexError:
-            lane = Lane(secrets.token_hex(8))
-        lane.sequence += 1
-        return lane
+        for call in calls:
+            try:
+                call.lane = self._free.pop()
+            except IndexError:
+                call.lane = Lane(secrets.token_hex(8))
+            call.lane.sequence += 1
+        link(calls)
 
-    def give(self, lane: Lane) -> None:
-        """Take a lane back."""
+    def give(self, calls: Sequence[Call]) -> None:
+        """Take the lanes of finished calls back."""
         if self._process == os.getpid():
-            self._free.append(lane)
+            self._free += [call.lane for call in reversed(calls)]
 
 
 @dataclass
@@ -87,27 +88,21 @@ class Call:
     etag: str = ""
     lane: Lane = field(default_factory=lambda: Lane(""))
     before: Call | None = None
+    other: tuple[str, Partition] | None = None
+    """Another key that the command changes, as RENAME does."""
 
     def words(self, limits: Limits) -> list[Any]:
         """The FCALL. `before` is the write on the same key that has to be in first."""
         at = self.partition
         after = (self.before.lane.name, self.before.lane.sequence) if self.before else ("", "")
-        keys = (self.key, at.stream, at.state, at.due)
+        keys = [self.key, at.stream, at.state, at.due]
+        if self.other:
+            there = self.other[1]
+            keys += [self.other[0], there.stream, there.state, there.due]
         lane = (self.lane.name, self.lane.sequence, *after)
         bounds = (limits.entries, limits.bytes)
-        name = self.command.upper()
-        return [
-            "FCALL",
-            "wb_write",
-            4,
-            *keys,
-            VERSION,
-            *lane,
-            *bounds,
-            self.etag,
-            name,
-            *self.arguments,
-        ]
+        words = ["FCALL", "wb_write", len(keys), *keys, VERSION, *lane, *bounds, self.etag]
+        return [*words, self.command.upper(), *self.arguments]
 
 
 @dataclass(frozen=True)
@@ -154,7 +149,7 @@ def attempts(
     backoff, installed = limits.first_backoff, False
     while True:
         todo = [call for call in calls if id(call) not in outcomes]
-        _link(todo)
+        link(todo)
         replies = yield Send(todo)
         assert replies is not None
         waiting: Exception | None = None
@@ -181,12 +176,13 @@ def attempts(
             backoff = min(2 * backoff, limits.longest_backoff)
 
 
-def _link(calls: list[Call]) -> None:
+def link(calls: Sequence[Call]) -> None:
     """Let each call wait for the one before it on the same key: no retry overtakes."""
     last: dict[str, Call] = {}
     for call in calls:
         call.before = last.get(call.key)
-        last[call.key] = call
+        for key in [call.key, *(call.other or ())[:1]]:
+            last[str(key)] = call
 
 
 def _written(reply: Any) -> Written:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from .entries import Entry
+from .queue import Sight
 
 _BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.2, 0.35, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
@@ -45,6 +46,13 @@ class Metrics:
         lag = self.lag.labels(partition)
         for entry in done:
             lag.observe(max(0.0, now - entry.milliseconds) / 1000)
+
+    def sight(self, partition: str, seen: Sight) -> None:
+        """What waits now."""
+        self.depth.labels(partition).set(seen.entries)
+        self.bytes.labels(partition).set(seen.bytes)
+        self.oldest.labels(partition).set(seen.oldest)
+        self.dead.labels(partition).set(seen.dead)
 
     def dead_letter(self, partition: str, key: str, error: str, attempts: int) -> None:
         """An entry was given up."""

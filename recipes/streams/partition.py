@@ -12,7 +12,7 @@ from redis.exceptions import RedisError, ResponseError
 from .entries import Batch, Entry, change_of
 from .errors import LeaseLost, Unavailable
 from .metrics import Metrics
-from .names import version_of
+from .names import stream_id_of, version_of
 from .queue import DeadLetter, Queue
 from .settings import Settings
 from .sink import Change, Rejected, Sink
@@ -45,6 +45,7 @@ class PartitionWorker:
         self.stop = threading.Event()
         self.lost = threading.Event()
         self._failing: dict[str, Failing] = {}
+        self._tend_at = 0.0
         self._after = "0"  # what is pending comes first: a predecessor may have read and died
 
     def run(self) -> None:
@@ -52,7 +53,7 @@ class PartitionWorker:
         backoff = Backoff(self.settings)
         while not self.ended():
             try:
-                self.queue.make_group()
+                self._open()
                 self._work(backoff)
             except LeaseLost as error:
                 self.metrics.say("lease lost", partition=self.tag, reason=str(error))
@@ -63,15 +64,34 @@ class PartitionWorker:
                     self._after = "0"
                 else:
                     self._pause("redis refuses", error, backoff)
-            except RedisError as error:
-                self._pause("redis is away", error, backoff)
+            except (RedisError, Unavailable) as error:
+                self._pause("redis or the database is away", error, backoff)
 
     def ended(self) -> bool:
         """Whether to begin no other batch."""
         return self.stop.is_set() or self.lost.is_set()
 
+    def _open(self) -> None:
+        """Make the group; and if Redis has lost this partition, let versions go on. Property 3."""
+        self.queue.make_group()
+        if self.queue.is_new():
+            greatest = self.sink.greatest_version() or version_of("0-0")
+            moved = self.queue.forward(stream_id_of(greatest))
+            self.metrics.say("versions go on", partition=self.tag, after=greatest, moved=moved)
+
+    def _tend(self) -> None:
+        """Once in a while: expire what is due, and look at what waits."""
+        now = time.monotonic()
+        if now < self._tend_at:
+            return
+        self._tend_at = now + min(1.0, self.settings.lease / 5)
+        if swept := self.queue.sweep(self.settings.limits):
+            self.metrics.say("expired", partition=self.tag, documents=swept)
+        self.metrics.sight(self.tag, self.queue.look())
+
     def _work(self, backoff: Backoff) -> None:
         while not self.ended():
+            self._tend()
             entries = self._read()
             due = self._due()
             if entries or due:

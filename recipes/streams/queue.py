@@ -8,6 +8,7 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
+from .calls import Limits
 from .entries import Entry, parse
 from .errors import LeaseLost
 from .library import VERSION, RedisClient
@@ -21,6 +22,16 @@ class DeadLetter:
     entry: Entry
     error: str
     attempts: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """What waits in a partition: entries, bytes, seconds of the oldest, dead letters."""
+
+    entries: int
+    bytes: int
+    oldest: float
+    dead: int
 
 
 class Queue:
@@ -71,6 +82,38 @@ class Queue:
                 else:
                     deleted.append(stream_id.decode())
         return entries, deleted
+
+    def forward(self, stream_id: str) -> int:
+        """Let versions go on from here, if they are behind; returns how many entries were moved."""
+        at = self.partition
+        keys = (at.stream, at.state, at.lease)
+        words = ("FCALL", "wb_forward", 3, *keys, VERSION, self.token, GROUP, stream_id)
+        return int(self.redis.execute_command(*words))
+
+    def is_new(self) -> bool:
+        """Whether no worker has had this partition since Redis began, or lost its data."""
+        return self.redis.execute_command("HGET", self.partition.state, "opened") is None
+
+    def sweep(self, limits: Limits) -> int:
+        """Delete documents whose time has come; returns how many."""
+        at = self.partition
+        words = (at.stream, at.state, at.due, VERSION, limits.entries, limits.bytes, 500)
+        return int(self.redis.execute_command("FCALL", "wb_sweep", 3, *words))
+
+    def look(self) -> Sight:
+        """What waits now."""
+        at = self.partition
+        pipe = self.redis.pipeline(transaction=False)
+        pipe.execute_command("XLEN", at.stream)
+        pipe.execute_command("HGET", at.state, "bytes")
+        pipe.execute_command("XRANGE", at.stream, "-", "+", "COUNT", 1, NEVER_DECODE=True)
+        pipe.execute_command("XLEN", at.dead)
+        pipe.execute_command("TIME")
+        depth, size, oldest, dead, (seconds, micros) = pipe.execute()
+        age = 0.0
+        if oldest:
+            age = int(seconds) + int(micros) / 1e6 - int(bytes(oldest[0][0]).split(b"-")[0]) / 1000
+        return Sight(int(depth), int(size or 0) if depth else 0, max(0.0, age), int(dead))
 
     def settle(self, ids: Sequence[str], size: int, letters: Sequence[DeadLetter] = ()) -> None:
         """Acknowledge, and keep dead letters, in one step. Raises LeaseLost."""

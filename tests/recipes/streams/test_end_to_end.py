@@ -11,7 +11,7 @@ from tests.recipes.streams.conftest import drained
 
 
 def test_documents_and_deletes_arrive(
-    wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]
+    wb: WriteBehind, sink: Sink, start_worker: Callable[..., Worker]
 ) -> None:
     wb.set("Movie:1", {"title": "Schindler's List", "year": 1993})
     wb.set("Movie:2", {"title": "Gone"})
@@ -19,16 +19,16 @@ def test_documents_and_deletes_arrive(
     wb.merge("Movie:1", {"genres": ["drama"]})
     wb.append("Movie:1", "$.genres", "war")
     assert wb.delete("Movie:2", "Movie:3") == 1
-    start_worker(mongo)
+    start_worker(sink)
     drained(wb)
-    stored = mongo.read("Movie:1")
+    stored = sink.read("Movie:1")
     assert stored is not None
     assert stored.document == {
         "title": "Schindler's List",
         "year": 1994,
         "genres": ["drama", "war"],
     }
-    gone = mongo.read("Movie:2")
+    gone = sink.read("Movie:2")
     assert gone is not None
     assert gone.document is None
 

@@ -1,0 +1,218 @@
+"""A `redis.Redis` whose writes are captured, for code that is not to change: Redis OM, above all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+import redis
+import redis.asyncio
+from redis.exceptions import ConnectionError, TimeoutError
+
+from .calls import Limits
+from .client import AsyncWriteBehind, WriteBehind, lost_loop
+from .names import Partitions
+from .queued import Capture, Queued, checked, native
+
+_OURS = ("prefixes", "partitions", "limits")
+_LOST = (ConnectionError, TimeoutError)
+
+
+class CapturingRedis(redis.Redis):  # type: ignore[type-arg,unused-ignore]
+    """A client of one Redis whose changes of keys under `prefixes` are captured.
+
+    JSON.SET, MERGE, DEL, NUMINCRBY, …, DEL, UNLINK, EXPIRE and RENAME go through the function
+    library, in pipelines, too. Any other command that would write such a key raises NotCaptured.
+    As Redis OM's `Meta.database` it captures `save()`, `update()`, `delete()` and what `Model.add`
+    and pipelines do.
+    """
+
+    def __init__(
+        self,
+        *args: Any,
+        prefixes: Sequence[str] = (),
+        partitions: Partitions | None = None,
+        limits: Limits | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        plain = redis.Redis(connection_pool=self.connection_pool)
+        self.write_behind = WriteBehind(plain, partitions, limits)
+        self._capture = Capture(prefixes, self.write_behind.partitions)
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Any:
+        """A client for a URL; takes what the constructor takes."""
+        ours = {name: options.pop(name) for name in _OURS if name in options}
+        client: Any = cls(connection_pool=redis.ConnectionPool.from_url(url, **options), **ours)
+        client.auto_close_connection_pool = True
+        return client
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command, captured where it changes a captured key."""
+        plainly: Callable[..., Any] = super().execute_command
+        plan = _prepared(self).plan(args)
+        if plan is None:
+            return plainly(*args, **options)
+        if plan.read:
+            return plan.combine([plainly(*plan.read)])
+        outcomes: list[Any] = list(self.write_behind.run(plan.calls))
+        if plan.rest:
+            outcomes.append(plainly(*plan.rest))
+        return native(self, plan, outcomes, options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> CapturingPipeline:
+        """A pipeline whose writes are captured."""
+        pipe = CapturingPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+        pipe.write_behind, pipe._capture = self.write_behind, _prepared(self)
+        return pipe
+
+
+class CapturingPipeline(redis.client.Pipeline):  # type: ignore[type-arg,unused-ignore]
+    """A pipeline, transactions with WATCH included, whose writes are captured.
+
+    A write that was refused for lack of room is tried again after the pipeline, in order.
+    """
+
+    write_behind: WriteBehind
+    _capture: Capture
+
+    def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Send what is queued; as redis-py's, and writes wait for room."""
+        queued = Queued(self._capture, self.command_stack)
+        if not queued.calls and not queued.changed:
+            return super().execute(raise_on_error)
+        self.write_behind.prepare()
+        self.write_behind.lanes.number(queued.calls)
+        self.command_stack = queued.stack(self.write_behind.limits)
+        alone = len(queued.calls) == len(self.command_stack) and not self.watching
+        try:
+            replies = super().execute(raise_on_error=False)
+        except _LOST as error:
+            if not alone:
+                raise
+            replies = [error] * len(queued.calls)
+        outcomes = self.write_behind.run(queued.calls, first=queued.first(replies))
+        return checked(queued.results(self, outcomes, replies), raise_on_error)
+
+    def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        """A command under WATCH, before MULTI."""
+        plainly: Callable[..., Any] = super().immediate_execute_command
+        plan = self._capture.plan(args)
+        if plan is None:
+            return plainly(*args, **options)
+        if plan.read:
+            return plan.combine([plainly(*plan.read)])
+        return native(self, plan, list(self.write_behind.run(plan.calls)), options)
+
+
+class AsyncCapturingRedis(redis.asyncio.Redis):  # type: ignore[type-arg,unused-ignore]
+    """`CapturingRedis` for asyncio."""
+
+    def __init__(
+        self,
+        *args: Any,
+        prefixes: Sequence[str] = (),
+        partitions: Partitions | None = None,
+        limits: Limits | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(*args, **options)
+        plain = redis.asyncio.Redis(connection_pool=self.connection_pool)
+        self.write_behind = AsyncWriteBehind(plain, partitions, limits)
+        self._capture = Capture(prefixes, self.write_behind.partitions)
+
+    @classmethod
+    def from_url(cls, url: str, **options: Any) -> Any:
+        """A client for a URL; takes what the constructor takes."""
+        ours = {name: options.pop(name) for name in _OURS if name in options}
+        client: Any = cls(
+            connection_pool=redis.asyncio.ConnectionPool.from_url(url, **options), **ours
+        )
+        client.auto_close_connection_pool = True
+        return client
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        """Run a command, captured where it changes a captured key."""
+        plainly = partial(_in_this_loop, self, super().execute_command)
+        if not self._capture.table.commands:
+            self._capture.learn(await plainly("COMMAND"))
+        plan = self._capture.plan(args)
+        if plan is None:
+            return await plainly(*args, **options)
+        if plan.read:
+            return plan.combine([await plainly(*plan.read)])
+        outcomes: list[Any] = list(await self.write_behind.run(plan.calls))
+        if plan.rest:
+            outcomes.append(await plainly(*plan.rest))
+        return native(self, plan, outcomes, options)
+
+    def pipeline(self, transaction: bool = True, shard_hint: Any = None) -> AsyncCapturingPipeline:
+        """A pipeline whose writes are captured."""
+        pipe = AsyncCapturingPipeline(
+            self.connection_pool, self.response_callbacks, transaction, shard_hint
+        )
+        pipe.write_behind, pipe._capture = self.write_behind, self._capture
+        return pipe
+
+
+class AsyncCapturingPipeline(redis.asyncio.client.Pipeline):  # type: ignore[type-arg,unused-ignore]
+    """`CapturingPipeline` for asyncio."""
+
+    write_behind: AsyncWriteBehind
+    _capture: Capture
+
+    async def execute(self, raise_on_error: bool = True) -> list[Any]:
+        """Send what is queued; as redis-py's, and writes wait for room."""
+        if not self._capture.table.commands:
+            self._capture.learn(await self.write_behind.redis.execute_command("COMMAND"))
+        queued = Queued(self._capture, self.command_stack)
+        if not queued.calls and not queued.changed:
+            done: list[Any] = await super().execute(raise_on_error)
+            return done
+        await self.write_behind.prepare()
+        self.write_behind.lanes.number(queued.calls)
+        self.command_stack = queued.stack(self.write_behind.limits)
+        alone = len(queued.calls) == len(self.command_stack) and not self.watching
+        try:
+            replies = await super().execute(raise_on_error=False)
+        except RuntimeError as error:
+            replies = [lost_loop(self, error)] * len(queued.calls)
+            if not alone:
+                raise replies[0] from error
+        except _LOST as error:
+            if not alone:
+                raise
+            replies = [error] * len(queued.calls)
+        outcomes = await self.write_behind.run(queued.calls, first=queued.first(replies))
+        return checked(queued.results(self, outcomes, replies), raise_on_error)
+
+    async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
+        """A command under WATCH, before MULTI."""
+        if not self._capture.table.commands:
+            self._capture.learn(await self.write_behind.redis.execute_command("COMMAND"))
+        plainly: Callable[..., Any] = super().immediate_execute_command
+        plan = self._capture.plan(args)
+        if plan is None:
+            return await plainly(*args, **options)
+        if plan.read:
+            return plan.combine([await plainly(*plan.read)])
+        return native(self, plan, list(await self.write_behind.run(plan.calls)), options)
+
+
+def _prepared(client: CapturingRedis) -> Capture:
+    if not client._capture.table.commands:
+        client._capture.learn(client.write_behind.redis.execute_command("COMMAND"))
+    return client._capture
+
+
+async def _in_this_loop(client: Any, send: Callable[..., Any], *args: Any, **options: Any) -> Any:
+    """Send a command that may be sent again: a connection of an ended event loop sends nothing."""
+    try:
+        return await send(*args, **options)
+    except RuntimeError as error:
+        lost_loop(client, error)
+    return await send(*args, **options)

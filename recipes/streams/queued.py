@@ -1,0 +1,117 @@
+"""What a capturing client sends in place of commands, and the replies it gives. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .calls import Call, Limits, Outcome, Written
+from .errors import Misconfigured
+from .names import Partitions
+from .translate import CommandTable, Plan, Translator
+
+
+class Capture:
+    """Which commands on which keys are captured."""
+
+    def __init__(self, prefixes: Sequence[str], partitions: Partitions) -> None:
+        if not prefixes or "" in prefixes:
+            raise Misconfigured('say which keys to capture, as in prefixes=["Movie:"]')
+        self.translator = Translator(prefixes, partitions)
+        self.table = CommandTable({})
+
+    def plan(self, words: Sequence[Any]) -> Plan | None:
+        """What to do in place of a command, as `Translator.plan`."""
+        return self.translator.plan(words, self.table)
+
+    def learn(self, commands: Any) -> None:
+        """Take the server's table of commands."""
+        self.table = CommandTable({str(name).lower(): info for name, info in commands.items()})
+
+
+@dataclass
+class Slot:
+    """One command of a pipeline, and what was sent in its place."""
+
+    command: tuple[tuple[Any, ...], dict[str, Any]]
+    plan: Plan | None
+
+
+class Queued:
+    """A pipeline's commands with calls in the place of captured ones."""
+
+    def __init__(self, capture: Capture, stack: Sequence[Any]) -> None:
+        self.slots = [Slot((args, options), capture.plan(args)) for args, options in stack]
+        self.calls: list[Call] = [c for slot in self.slots if slot.plan for c in slot.plan.calls]
+        self.changed = any(slot.plan for slot in self.slots)
+
+    def stack(self, limits: Limits) -> list[Any]:
+        """What to send."""
+        stack: list[Any] = []
+        for slot in self.slots:
+            if slot.plan is None:
+                stack.append(slot.command)
+                continue
+            stack += [(tuple(call.words(limits)), {}) for call in slot.plan.calls]
+            stack += [(tuple(words), {}) for words in (slot.plan.read, slot.plan.rest) if words]
+        return stack
+
+    def first(self, replies: list[Any]) -> list[Any]:
+        """The replies to calls."""
+        return [reply for reply, is_call in self._each(replies) if is_call]
+
+    def results(self, client: Any, outcomes: list[Outcome], replies: list[Any]) -> list[Any]:
+        """One result for each command, as redis-py would have given it, errors included."""
+        others = iter([reply for reply, is_call in self._each(replies) if not is_call])
+        done = iter(outcomes)
+        results: list[Any] = []
+        for slot in self.slots:
+            if slot.plan is None:
+                results.append(next(others))
+                continue
+            parts: list[Any] = [next(done) for _ in slot.plan.calls]
+            parts += [next(others) for words in (slot.plan.read, slot.plan.rest) if words]
+            try:
+                results.append(native(client, slot.plan, parts, slot.command[1]))
+            except Exception as error:
+                results.append(error)
+        return results
+
+    def _each(self, replies: list[Any]) -> list[tuple[Any, bool]]:
+        kinds: list[bool] = []
+        for slot in self.slots:
+            plan = slot.plan
+            kinds += [True] * len(plan.calls) if plan else [False]
+            kinds += [False for words in (plan.read, plan.rest) if words] if plan else []
+        return list(zip(replies, kinds, strict=True))
+
+
+def checked(results: list[Any], raise_on_error: bool) -> list[Any]:
+    """The results of a pipeline; raises the first error among them if asked to."""
+    for result in results if raise_on_error else ():
+        if isinstance(result, Exception):
+            raise result
+    return results
+
+
+def native(client: Any, plan: Plan, outcomes: list[Any], options: dict[str, Any]) -> Any:
+    """The reply that redis-py would have given to the command itself. Raises what was refused."""
+    replies = []
+    for outcome in outcomes:
+        if isinstance(outcome, Exception):
+            raise outcome
+        replies.append(outcome.reply if isinstance(outcome, Written) else outcome)
+    reply = plan.combine(replies)
+    if plan.read or plan.rest:
+        return reply
+    if plan.name in ("JSON.NUMINCRBY", "JSON.NUMMULTBY") and _protocol(client) == 3:
+        reply = json.loads(reply)
+    callback: Callable[..., Any] | None = client.response_callbacks.get(plan.name)
+    options = {name: value for name, value in options.items() if name != "keys"}
+    return callback(reply, **options) if callback else reply
+
+
+def _protocol(client: Any) -> int:
+    return int(client.connection_pool.connection_kwargs.get("protocol") or 2)
