@@ -7,6 +7,9 @@
 PYTHON ?=
 BASE ?=
 WORKERS ?= 2
+RECIPE ?= streams
+SEED ?= 1
+MINUTES ?= 5
 
 BIN := .venv/bin
 CACHE := $(CURDIR)/.cache
@@ -23,7 +26,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test up down status doctor lint format test-notebooks images book bench-minigears clean
+.PHONY: help setup lab test up down status doctor lint format test-notebooks images book judge bench-minigears clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -75,6 +78,9 @@ images: setup ## build the images of the stack in containers (2 minutes); BASE=d
 
 book: setup ## run every notebook and render the course as web pages, without a network (3 minutes)
 	@$(BIN)/python -m docs.book.build
+
+judge: setup ## try a recipe under faults: RECIPE=streams SEED=7 MINUTES=5 (tests/histories --help has more)
+	@$(BIN)/python -m tests.histories --recipe $(RECIPE) --seed $(SEED) --minutes $(MINUTES)
 
 bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (2 to 8 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write

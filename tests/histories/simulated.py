@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from tests.histories.history import (
+from tests.histories.verdict.history import (
     Change,
     Document,
     Fault,
@@ -20,8 +20,8 @@ from tests.histories.history import (
     Operation,
     Outcome,
 )
-from tests.histories.model import Impossible, apply
-from tests.histories.operations import Request, requests
+from tests.histories.verdict.model import Impossible, apply
+from tests.histories.world.operations import Request, requests
 
 KINDS = {Kind.SET, Kind.MERGE, Kind.PUT, Kind.INCREMENT, Kind.DELETE, Kind.READ}
 

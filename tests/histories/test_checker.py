@@ -9,9 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.histories import linear
-from tests.histories.checker import Goals, judge
-from tests.histories.history import (
+from tests.histories.shrink import shrink
+from tests.histories.simulated import Bug, Simulation
+from tests.histories.verdict import linear
+from tests.histories.verdict.checker import Goals, judge
+from tests.histories.verdict.history import (
     Change,
     DeadLetter,
     History,
@@ -20,8 +22,6 @@ from tests.histories.history import (
     Outcome,
     Sample,
 )
-from tests.histories.shrink import shrink
-from tests.histories.simulated import Bug, Simulation
 
 SEEDS = 20
 """Within so many seeds each planted bug has to be found."""

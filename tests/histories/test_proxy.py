@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.histories.proxy import Mood, Proxy
+from tests.histories.world.proxy import Mood, Proxy
 
 
 @pytest.fixture

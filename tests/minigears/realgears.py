@@ -12,7 +12,8 @@ from pathlib import Path
 
 import psutil
 import redis
-from realredis import RedisServer, wait_for
+
+from tests.minigears.realredis import RedisServer, wait_for
 
 SHARED_CACHE = Path(__file__).resolve().parents[2] / ".cache"
 """The cache that the notebooks use, too: what is in it needs no network."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.histories.history import Document, Kind, Operation
+from tests.histories.verdict.history import Document, Kind, Operation
 
 State = Mapping[str, Document]
 """The documents of some keys; a key that is not there has none."""

@@ -12,8 +12,8 @@ import json
 from collections.abc import Iterator, Sequence
 from enum import Enum
 
-from tests.histories.history import NEVER, Change, Kind, Operation, Outcome
-from tests.histories.model import Impossible, State, apply
+from tests.histories.verdict.history import NEVER, Change, Kind, Operation, Outcome
+from tests.histories.verdict.model import Impossible, State, apply
 
 BUDGET = 200_000
 """Places that a search may try before it gives up."""

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from tests.histories import linear
-from tests.histories.history import (
+from tests.histories.verdict import linear
+from tests.histories.verdict.history import (
     Change,
     Document,
     History,
@@ -21,7 +21,7 @@ from tests.histories.history import (
     Outcome,
     families,
 )
-from tests.histories.model import NUMBER
+from tests.histories.verdict.model import NUMBER
 
 _PUTS = (Kind.SET, Kind.MERGE, Kind.PUT)
 

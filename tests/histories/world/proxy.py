@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from enum import Enum
+from pathlib import Path
 from types import TracebackType
 
 
@@ -27,10 +28,10 @@ _PIECE = 65536
 
 
 class Proxy:
-    """Forwards connections at `port` of loopback to `host` and `target`."""
+    """Forwards connections at `port` of loopback to `target`: a port of loopback, or a unix socket."""
 
-    def __init__(self, target: int, host: str = "127.0.0.1"):
-        self._host, self._target = host, target
+    def __init__(self, target: int | Path):
+        self._target = target
         self._mood = Mood.PASSING
         self._connections: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
@@ -106,7 +107,10 @@ class Proxy:
             writer.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there, back = await asyncio.open_connection(self._host, self._target)
+        if isinstance(self._target, Path):
+            there, back = await asyncio.open_unix_connection(self._target)
+        else:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
         ways = [
             asyncio.ensure_future(self._pump(reader, back)),
             asyncio.ensure_future(self._pump(there, writer)),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.histories.history import Kind
-from tests.histories.model import NUMBER
+from tests.histories.verdict.history import Kind
+from tests.histories.verdict.model import NUMBER
+
+TITLE = "O'Brien's \"Gökten\""
+"""What breaks careless JSON."""
 
 HOT, COLD = 3, 200
 """How many keys of each sort there are."""
@@ -36,7 +39,9 @@ class Request:
     value: Any = None
 
 
-def requests(seed: int, clients: int, prefix: str, kinds: set[Kind]) -> Iterator[Request]:
+def requests(
+    seed: int, clients: int, prefix: str, kinds: Iterable[Kind], title: str = TITLE
+) -> Iterator[Request]:
     """Yield requests without end. `kinds` are those that the recipe under judgement knows.
 
     Renames go between cold keys of one client: a hot key tied to others would tie all of them.
@@ -52,13 +57,17 @@ def requests(seed: int, clients: int, prefix: str, kinds: set[Kind]) -> Iterator
         hot = chance.random() < 0.5 and kind is not Kind.RENAME
         cold = f"{prefix}c{client}-{chance.randrange(COLD // clients)}"
         key = f"{prefix}h{chance.randrange(HOT)}" if hot else cold
-        yield Request(number, client, kind, key, _value(chance, kind, number, prefix, client))
+        yield Request(
+            number, client, kind, key, _value(chance, kind, number, prefix, client, title)
+        )
 
 
-def _value(chance: random.Random, kind: Kind, number: int, prefix: str, client: int) -> Any:
+def _value(
+    chance: random.Random, kind: Kind, number: int, prefix: str, client: int, title: str
+) -> Any:
     match kind:
         case Kind.SET:
-            return {"a": number, "b": number, NUMBER: 0, "title": f"O'Brien's \"{number}\""}
+            return {"a": number, "b": number, NUMBER: 0, "title": title}
         case Kind.MERGE | Kind.PUT:
             return {chance.choice("abcd"): number}
         case Kind.INCREMENT:

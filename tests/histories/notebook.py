@@ -1,0 +1,146 @@
+"""Makes a notebook of a loss: each step a cell, and after each step what the three places hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from tests.histories.run import Script, Size
+from tests.histories.verdict.checker import Finding
+from tests.histories.verdict.history import Kind
+from tests.histories.world.faults import Deed, Plan
+from tests.histories.world.operations import Request
+
+_REGISTER = {
+    "rgsync": """shipped = \"\"\"
+from rgsync import RGJSONWriteBehind
+from rgsync.Connectors import MongoConnection, MongoConnector
+
+connection = MongoConnection("", "", "", conn_string=gearsConfigGet("mongoUrl"))
+connector = MongoConnector(connection, gearsConfigGet("mongoDatabase"), "movies", "movieId")
+RGJSONWriteBehind(GB, keysPrefix="MovieEntity", connector=connector, name="Shipped",
+                  version="1.0.0", onFailedRetryInterval=1)
+\"\"\"
+r.execute_command("RG.CONFIGSET", "mongoUrl", stack.recipe_mongo_url, "mongoDatabase", stack.db.name)
+assert r.execute_command("RG.PYEXECUTE", shipped, "REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0") == "OK\"""",
+}
+
+_LOOK = """def places(key):
+    \"\"\"What the three places hold of a key just now.\"\"\"
+    streams = [name for name in r.scan_iter(match="*ovies-stream*", _type="stream")]
+    waiting = sum(fields.get("_original_key") == key for s in streams for _, fields in r.xrange(s))
+    print("Redis:  ", r.json().get(key))
+    print("stream: ", waiting, "entries wait")
+    print("MongoDB:", movies.find_one({"movieId": key.partition(":")[2]}, {"_id": False}))"""
+
+_LAB_PARTS = {"redis": "redis", "database": "mongo", "door": "minigears"}
+
+
+def write_notebook(
+    file: Path, recipe: str, play: Script, size: Size, findings: Sequence[Finding]
+) -> None:
+    """Write the notebook of a loss. Raises ValueError for a step that the lab cannot replay."""
+    cells = [*_opener(file, recipe, findings)]
+    for number, step in enumerate(play.in_order(size), 1):
+        cells += _step(number, step)
+    cells += _end(findings)
+    for place, cell in enumerate(cells):
+        cell["id"] = f"{file.stem.replace('_', '-')}-{place:02}"
+    notebook = new_notebook(cells=cells, metadata=_METADATA)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, file)
+
+
+_METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+
+
+def _opener(file: Path, recipe: str, findings: Sequence[Finding]) -> Iterator[Any]:
+    broken = findings[0]
+    yield new_markdown_cell(
+        f"# A loss: {file.stem.partition('_')[2].replace('_', ' ') or file.stem}\\n\\n".replace(
+            "\\n", "\n"
+        )
+        + "The judge ran seeded clients and faults, found a broken promise, and cut the run down to "
+        "the steps below. Nothing else is needed.\n\n"
+        f"> **{broken.rule}.** {broken.sentence[0].upper()}{broken.sentence[1:]}."
+    )
+    yield new_code_cell(
+        'import lab\n\nstack = lab.up()\nlab.prepare("empty")\nr, movies = stack.redis, stack.db.movies'
+    )
+    yield new_markdown_cell("The recipe under judgement, as its documentation uses it:")
+    yield new_code_cell(_REGISTER[recipe])
+    yield new_code_cell(_LOOK)
+
+
+def _step(number: int, step: Request | Plan) -> Iterator[Any]:
+    if isinstance(step, Plan):
+        yield new_markdown_cell(f"## Step {number}: {step.deed.value}, {step.target}")
+        yield new_code_cell(_fault(step))
+        return
+    yield new_markdown_cell(f"## Step {number}: {step.kind.value}")
+    yield new_code_cell(f"{_call(step)}\nplaces({step.key!r})")
+
+
+def _fault(plan: Plan) -> str:
+    part = _LAB_PARTS.get(plan.target)
+    if part is None or plan.deed not in (Deed.KILL, Deed.RESTART):
+        raise ValueError(f"the lab cannot replay {plan.deed.value} of {plan.target}")
+    verb = "kill" if plan.deed is Deed.KILL else "stop"
+    return f'lab.{verb}("{part}")\nlab.start("{part}")'
+
+
+def _call(request: Request) -> str:
+    key, value = request.key, request.value
+    document = {**value, "movieId": key.partition(":")[2]} if isinstance(value, dict) else value
+    match request.kind:
+        case Kind.SET:
+            return f'r.json().set({key!r}, "$", {document!r})'
+        case Kind.MERGE:
+            return f'r.json().merge({key!r}, "$", {document!r})'
+        case Kind.PUT:
+            [(field, to)] = value.items()
+            return f"r.json().set({key!r}, '$.{field}', {to!r})"
+        case Kind.INCREMENT:
+            return f"r.json().numincrby({key!r}, '$.n', {value})"
+        case Kind.DELETE:
+            return f"r.delete({key!r})"
+        case Kind.RENAME:
+            return f"r.rename({key!r}, {value!r})"
+    return f"r.json().get({key!r})"
+
+
+def _end(findings: Sequence[Finding]) -> Iterator[Any]:
+    keys = sorted({finding.key for finding in findings if finding.key})
+    yield new_markdown_cell(
+        "## What is lost\n\nGive the recipe all the time that it wants: its worker either has nothing "
+        "left to do, or fails again and again. Then compare."
+    )
+    yield new_code_cell(
+        "import json\n\n\n"
+        "def worker():\n"
+        '    words = r.execute_command("RG.DUMPREGISTRATIONS")\n'
+        '    reader = next(w for w in words if w[3] == "StreamReader")\n'
+        "    data = dict(zip(reader[7][::2], reader[7][1::2], strict=True))\n"
+        '    left = sum(r.xlen(s) for s in r.scan_iter(match="*ovies-stream*", _type="stream"))\n'
+        '    return left == 0 or data["numFailures"] > 1\n\n\n'
+        'lab.wait_until(worker, "the worker is done, or stuck")'
+    )
+    yield new_code_cell(
+        f"for key in {keys!r}:\n"
+        "    places(key)\n"
+        '    stored = movies.find_one({"movieId": key.partition(":")[2]}, {"_id": False})\n'
+        '    assert r.json().get(key) != stored, f"{key} has arrived after all"'
+    )
+    yield new_markdown_cell(
+        "Redis said OK to each of these writes, and nothing overwrote them. "
+        "[Register the write-behind recipe](../06_write_behind.ipynb) shows what the course's recipe "
+        "does instead, and [the twelve properties](../../docs/recipes.md) what a recipe has to promise."
+    )
+    yield new_code_cell('lab.prepare("empty")')

@@ -1,0 +1,227 @@
+"""Recipes that run inside minigears: rgsync as shipped, and the hardened recipe of this course."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+from redis import Redis
+from redis.exceptions import ResponseError
+
+from tests.freeports import free_ports
+from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
+from tests.histories.world.clients import Do, Refused
+from tests.histories.world.operations import Request
+from tests.histories.world.parts import World
+from tests.histories.world.proxy import Proxy
+from tests.histories.world.witness import MongoWitness
+from tests.minigears.realgears import SHARED_CACHE, MiniGears
+from tests.recipes import families
+from tests.recipes.servers import MongoServer, PlainRedis
+
+_PLACE = ("dbSpeedMernDemo", "movies")
+_ABSENT = ("doesn't exist", "does not exist", "must be created at the root", "no such key")
+"""What RedisJSON and Redis say when there was nothing to change."""
+_MISSING_PATH = "there is nothing at that path"
+
+
+class Executor:
+    """minigears's executor as a part: the door starts another one by itself."""
+
+    def __init__(self, gears: MiniGears):
+        self._gears = gears
+
+    @property
+    def process(self) -> Any:
+        """The process, with what `parts` asks of it."""
+        found = None
+        with suppress(psutil.Error):  # the door is just ending
+            found = self._gears.executor if self._gears.process else None
+        if found is not None:
+            found.poll = lambda: None
+        return found
+
+    def start(self) -> None:
+        """Nothing to do."""
+
+    def stop(self, how: int) -> None:
+        """See `Part`."""
+        with suppress(psutil.Error):
+            if (found := self.process) is not None:
+                found.send_signal(how)
+
+
+class Door(MiniGears):
+    """minigears's door as a part."""
+
+    def stop(self, how: int = signal.SIGTERM) -> int:
+        """See `Part`; its executor ends with it."""
+        if self.process is None or self.process.poll() is not None:
+            return 0
+        if how == signal.SIGKILL:
+            self.kill()
+            return 0
+        return super().stop()
+
+
+class Gears:
+    """See `Recipe`. Clients do not try again: RedisGears has nothing that makes a retry harmless."""
+
+    space = "MovieEntity:k"
+    kinds = frozenset(set(Kind) - {Kind.EXPIRE})
+
+    def __init__(self, name: str, script: str):
+        self.name, self._script = name, script
+
+    def open(self, folder: Path) -> None:
+        """Start everything, and register the recipe."""
+        self._stack = ExitStack()
+        self._redis = PlainRedis(folder, "--appendonly", "yes", "--save", "")
+        self._redis.start()
+        self._mongo = MongoServer(folder, free_ports(1)[0])
+        self._mongo.start()
+        self._door = Door(self._redis, folder, "--cache", str(SHARED_CACHE))
+        self._door.start()
+        lines = {
+            "clients to gears": Proxy(self._door.port),
+            "recipe to database": Proxy(self._mongo.port),
+        }
+        for line in lines.values():
+            self._stack.enter_context(line)
+        parts = {"redis": self._redis, "database": self._mongo, "door": self._door}
+        self.world = World({**parts, "executor": Executor(self._door)}, lines)
+        self._register()
+
+    def reset(self) -> None:
+        """See `Recipe`."""
+        self.world.calm()
+        with self._door.client() as client:
+            for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
+                client.execute_command("RG.UNREGISTER", registration[1], "ABORTPENDING")
+            client.flushall()
+        with self._mongo.client() as mongo:
+            mongo.drop_database(_PLACE[0])
+        self._register()
+
+    def _register(self) -> None:
+        with self._mongo.client() as mongo:
+            mongo[_PLACE[0]][_PLACE[1]].create_index("movieId", unique=True)
+        port = self.world.lines["recipe to database"].port
+        url = f"mongodb://127.0.0.1:{port}/?directConnection=true"
+        with self._door.client() as client:
+            client.execute_command("RG.CONFIGSET", families.URL_NAME, url)
+            words = ["REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0"]
+            client.execute_command("RG.PYEXECUTE", self._script, *words)
+
+    def close(self) -> None:
+        """See `Recipe`."""
+        for part in reversed(self.world.parts.values()):
+            part.stop(signal.SIGKILL)
+        self._stack.close()
+
+    def connect(self) -> Do:
+        """Return a client that sends each request once."""
+        port = self.world.lines["clients to gears"].port
+        redis = Redis(port=port, socket_timeout=3, retry=None, decode_responses=True)
+
+        def do(request: Request) -> Any:
+            try:
+                return _do(redis, request)
+            except ResponseError as error:
+                if any(words in str(error) for words in _ABSENT):
+                    raise Refused(str(error)) from error
+                raise
+
+        return do
+
+    def witness(self, prefix: str) -> MongoWitness:
+        """See `Recipe`."""
+        return MongoWitness(self._mongo.url, _PLACE, _meant, time.monotonic, prefix)
+
+    def documents(self, prefix: str) -> dict[str, Document]:
+        """See `Recipe`."""
+        with self._redis.client(decode_responses=True) as redis:
+            keys = list(redis.scan_iter(match=f"{prefix}*", count=1000))
+            texts = redis.execute_command("JSON.MGET", *keys, "$") if keys else []
+        found = {k: json.loads(t)[0] for k, t in zip(keys, texts, strict=True) if t is not None}
+        return {key: _without_id(document) for key, document in found.items()}
+
+    def dead_letters(self, prefix: str) -> list[DeadLetter]:
+        """See `Recipe`."""
+        with self._redis.client(decode_responses=True) as redis:
+            letters = [fields for _, fields in redis.xrange(families.DEAD_LETTERS)]
+        return [
+            DeadLetter(fields["_original_key"], json.loads(fields.get("redisgears", "{}")).get("a"))
+            for fields in letters
+            if fields["_original_key"].startswith(prefix)
+        ]
+
+    def sample(self) -> Sample:
+        """See `Recipe`."""
+        depth, oldest = 0, 0.0
+        with self._redis.client(decode_responses=True) as redis:
+            names = set(redis.scan_iter(match="_[mM]ovies*", count=1000, _type="stream"))
+            for name in names - {families.DEAD_LETTERS}:
+                depth += redis.xlen(name)
+                for entry, _ in redis.xrange(name, count=1):
+                    oldest = max(oldest, time.time() - int(entry.partition("-")[0]) / 1000)
+        return Sample(time.monotonic(), depth, oldest)
+
+
+def shipped() -> Gears:
+    """Return rgsync 1.2.0 as its documentation uses it."""
+    return Gears("rgsync", families.SHIPPED)
+
+
+def hardened() -> Gears:
+    """Return recipes/gears/movies_write_behind.py."""
+    return Gears("gears", families.OURS)
+
+
+def _do(redis: Redis, request: Request) -> Any:
+    key, value = request.key, request.value
+    match request.kind:
+        case Kind.READ:
+            text = redis.execute_command("JSON.GET", key)
+            found = json.loads(text) if isinstance(text, str) else text
+            return None if found is None else _without_id(found)
+        case Kind.SET:
+            redis.execute_command("JSON.SET", key, "$", json.dumps(value | _identity(key)))
+        case Kind.MERGE:
+            redis.execute_command("JSON.MERGE", key, "$", json.dumps(value | _identity(key)))
+        case Kind.PUT:
+            [(field, to)] = value.items()
+            if redis.execute_command("JSON.SET", key, f"$.{field}", json.dumps(to)) is None:
+                raise Refused(_MISSING_PATH)
+        case Kind.INCREMENT:
+            reply: Any = redis.execute_command("JSON.NUMINCRBY", key, "$.n", value)
+            numbers = json.loads(reply) if isinstance(reply, str) else reply
+            if not numbers or numbers[0] is None:
+                raise Refused(_MISSING_PATH)
+            return numbers[0]
+        case Kind.DELETE:
+            redis.execute_command("DEL", key)
+        case Kind.RENAME:
+            redis.execute_command("RENAME", key, value)
+    return None
+
+
+def _identity(key: str) -> Document:
+    """rgsync wants the id in the document; it is no news to the judge."""
+    return {"movieId": key.partition(":")[2]}
+
+
+def _without_id(document: Mapping[str, Any]) -> Document:
+    own = ("movieId", "_id", "_v", "_deleted", "_at")
+    return {name: value for name, value in document.items() if name not in own}
+
+
+def _meant(stored: Mapping[str, Any]) -> tuple[str, Document | None]:
+    key = f"MovieEntity:{stored['movieId']}"
+    return key, None if stored.get("_deleted") else _without_id(stored)

@@ -1,0 +1,45 @@
+"""What the judge asks of a recipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
+from tests.histories.world.clients import Do
+from tests.histories.world.parts import World
+from tests.histories.world.witness import MongoWitness
+
+
+class Recipe(Protocol):
+    """One recipe with servers of its own, which several runs share; each has keys of its own."""
+
+    name: str
+    space: str
+    """What the keys of all runs begin with."""
+    kinds: set[Kind]
+    world: World
+
+    def open(self, folder: Path) -> None:
+        """Start servers and workers."""
+
+    def reset(self) -> None:
+        """Forget what earlier runs have left: a queue that stands still, a worker that waits long."""
+
+    def close(self) -> None:
+        """End all of them."""
+
+    def connect(self) -> Do:
+        """Return what carries out the requests of one more client."""
+
+    def witness(self, prefix: str) -> MongoWitness:
+        """Return one who follows the database's changes of the keys with this prefix."""
+
+    def documents(self, prefix: str) -> dict[str, Document]:
+        """Return what Redis holds, asked past every proxy."""
+
+    def dead_letters(self, prefix: str) -> list[DeadLetter]:
+        """Return what was given up."""
+
+    def sample(self) -> Sample:
+        """Return depth and age of the queue, asked past every proxy. Raises while Redis is away."""

@@ -1,0 +1,149 @@
+"""recipes/streams on MongoDB, with two workers: one works, the other waits to succeed it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from redis import Redis
+
+from recipes.streams import Limits, Partitions, WriteBehind
+from recipes.streams.errors import Refused as NothingDone
+from recipes.streams.names import version_of
+from tests.freeports import free_ports
+from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
+from tests.histories.world.clients import Do, Refused
+from tests.histories.world.operations import Request
+from tests.histories.world.parts import Program, World
+from tests.histories.world.proxy import Proxy
+from tests.histories.world.witness import MongoWitness
+from tests.recipes.servers import MongoServer, PlainRedis
+
+_PARTITIONS = Partitions(2)
+_PLACE = ("judged", "documents")
+_OWN = ("_id", "_v", "_deleted", "_at")
+
+
+class Streams:
+    """See `Recipe`."""
+
+    name = "streams"
+    space = "k"
+    kinds = frozenset({Kind.SET, Kind.MERGE, Kind.PUT, Kind.INCREMENT, Kind.DELETE, Kind.READ})
+
+    def open(self, folder: Path) -> None:
+        """Start everything; two lines to Redis, one to MongoDB."""
+        self._stack = ExitStack()
+        self._redis = PlainRedis(folder, "--appendonly", "yes", "--save", "")
+        self._redis.start()
+        self._mongo = MongoServer(folder, free_ports(1)[0])
+        self._mongo.start()
+        lines = {
+            "clients to redis": Proxy(self._redis.socket),
+            "workers to redis": Proxy(self._redis.socket),
+            "workers to database": Proxy(self._mongo.port),
+        }
+        for line in lines.values():
+            self._stack.enter_context(line)
+        words = [sys.executable, "-m", "recipes.streams", "worker"]
+        words += ["--redis", f"redis://127.0.0.1:{lines['workers to redis'].port}?socket_timeout=5"]
+        database = lines["workers to database"].port
+        words += ["--database", f"mongodb://127.0.0.1:{database}/{_PLACE[0]}?directConnection=true"]
+        words += ["--route", f"k={_PLACE[1]}", "--partitions", str(_PARTITIONS.count)]
+        words += ["--lease", "1", "--batch-wait", "0.02", "--batch-entries", "20"]
+        workers = [Program(words, folder / f"worker-{n}.log") for n in (1, 2)]
+        for worker in workers:
+            worker.start()
+        parts = {"redis": self._redis, "database": self._mongo}
+        self.world = World(
+            parts | {f"worker {n}": worker for n, worker in enumerate(workers, 1)}, lines
+        )
+
+    def reset(self) -> None:
+        """See `Recipe`. Keys are of one run only, and a queue that stands still is a finding."""
+        self.world.calm()
+
+    def close(self) -> None:
+        """See `Recipe`."""
+        for part in reversed(self.world.parts.values()):
+            part.stop(signal.SIGKILL)
+        self._stack.close()
+
+    def connect(self) -> Do:
+        """Return a client that gives up after some seconds, as an application would."""
+        port = self.world.lines["clients to redis"].port
+        redis = Redis(port=port, socket_timeout=2, socket_connect_timeout=2)
+        recipe = WriteBehind(redis, _PARTITIONS, Limits(wait=3))
+
+        def do(request: Request) -> Any:
+            try:
+                return _do(recipe, request)
+            except NothingDone as error:
+                raise Refused(str(error)) from error
+
+        return do
+
+    def witness(self, prefix: str) -> MongoWitness:
+        """See `Recipe`."""
+        return MongoWitness(self._mongo.url, _PLACE, _meant, time.monotonic, prefix)
+
+    def documents(self, prefix: str) -> dict[str, Document]:
+        """See `Recipe`."""
+        with self._redis.client(decode_responses=True) as redis:
+            keys = list(redis.scan_iter(match=f"{prefix}*", count=1000))
+            texts = redis.execute_command("JSON.MGET", *keys, "$") if keys else []
+        return {k: json.loads(t)[0] for k, t in zip(keys, texts, strict=True) if t is not None}
+
+    def dead_letters(self, prefix: str) -> list[DeadLetter]:
+        """See `Recipe`."""
+        letters = []
+        with self._redis.client(decode_responses=True) as redis:
+            for partition in _PARTITIONS.all():
+                for _, fields in redis.xrange(partition.dead):
+                    document = json.loads(fields["doc"]) if fields["doc"] else {}
+                    letters.append(DeadLetter(fields["key"], document.get("a")))
+        return [letter for letter in letters if letter.key.startswith(prefix)]
+
+    def sample(self) -> Sample:
+        """See `Recipe`."""
+        depth, oldest = 0, 0.0
+        with self._redis.client(decode_responses=True) as redis:
+            for partition in _PARTITIONS.all():
+                depth += redis.xlen(partition.stream)
+                for entry, _ in redis.xrange(partition.stream, count=1):
+                    milliseconds = int(version_of(entry).partition("-")[0])
+                    oldest = max(oldest, time.time() - milliseconds / 1000)
+        return Sample(time.monotonic(), depth, oldest)
+
+
+def _do(recipe: WriteBehind, request: Request) -> Any:
+    key, value = request.key, request.value
+    match request.kind:
+        case Kind.READ:
+            return recipe.get(key)
+        case Kind.SET:
+            recipe.set(key, value)
+        case Kind.MERGE:
+            recipe.merge(key, value)
+        case Kind.PUT:
+            [(field, to)] = value.items()
+            if recipe.set_path(key, f"$.{field}", to) is None:
+                raise Refused("there is no such document")
+        case Kind.INCREMENT:
+            for number in recipe.increment(key, "$.n", value):
+                return number
+            raise Refused("there is no such number")
+        case Kind.DELETE:
+            recipe.delete(key)
+    return None
+
+
+def _meant(stored: Mapping[str, Any]) -> tuple[str, Document | None]:
+    document = {name: value for name, value in stored.items() if name not in _OWN}
+    return stored["_id"], None if stored.get("_deleted") else document

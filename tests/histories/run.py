@@ -1,0 +1,112 @@
+"""One run: clients and faults from a seed, until all is calm; what happened goes to the checker."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tests.histories.recipes.interface import Recipe
+from tests.histories.verdict.history import History, Kind, Sample
+from tests.histories.world.clients import Clients
+from tests.histories.world.faults import Deed, Plan, Trouble, schedule
+from tests.histories.world.operations import TITLE, Request, requests
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a run is."""
+
+    clients: int = 4
+    operations: int = 240
+    faults: int = 12
+    seconds: float = 3.0  # over which requests and faults are spread
+    patience: float = 60.0  # seconds in which the queue has to drain, once all is calm
+    kinds: frozenset[Kind] = frozenset(Kind)  # of operations, as far as the recipe knows them
+    deeds: frozenset[Deed] = frozenset(Deed)  # of faults
+    title: str = TITLE  # of each document
+
+
+@dataclass(frozen=True)
+class Script:
+    """What is going to happen in a run; a shorter one is a part of it."""
+
+    requests: Sequence[Request]
+    faults: Sequence[Plan]
+    prefix: str
+
+    def of(self, steps: Sequence[Request | Plan]) -> Script:
+        """The script of these steps alone."""
+        return Script(
+            [step for step in steps if isinstance(step, Request)],
+            [step for step in steps if isinstance(step, Plan)],
+            self.prefix,
+        )
+
+    def in_order(self, size: Size) -> list[Request | Plan]:
+        """All steps in the order in which they begin."""
+        pace = size.seconds / max([1, *(request.number for request in self.requests)])
+        timed: list[tuple[float, Request | Plan]] = [(r.number * pace, r) for r in self.requests]
+        timed += [(plan.after, plan) for plan in self.faults]
+        return [step for _, step in sorted(timed, key=lambda pair: pair[0])]
+
+
+def script(recipe: Recipe, seed: int, size: Size) -> Script:
+    """Write the script of a seed."""
+    prefix = f"{recipe.space}{seed}-"
+    asked = requests(seed, size.clients, prefix, recipe.kinds & size.kinds, size.title)
+    parts, lines = sorted(recipe.world.parts), sorted(recipe.world.lines)
+    return Script(
+        list(itertools.islice(asked, size.operations)),
+        schedule(seed, size.faults, size.seconds, parts, lines, size.deeds),
+        prefix,
+    )
+
+
+def perform(recipe: Recipe, play: Script, size: Size) -> History:
+    """Run a script and return what happened."""
+    history = History(notes={"recipe": recipe.name, "prefix": play.prefix})
+    witness = recipe.witness(play.prefix)
+    witness.start()
+    trouble = Trouble(recipe.world, play.faults, time.monotonic)
+    clients = Clients(play.requests, recipe.connect, time.monotonic, size.seconds)
+    try:
+        trouble.start()
+        clients.run()
+    finally:
+        trouble.finish()
+        recipe.world.calm()
+    history.samples = _drain(recipe, size.patience)
+    _settle(lambda: recipe.documents(play.prefix) == witness.documents())
+    history.redis, history.database = recipe.documents(play.prefix), witness.documents()
+    _settle(lambda: _seen(witness.changes, history.database))
+    witness.stop()
+    history.operations = sorted(clients.operations, key=lambda o: o.number)
+    history.faults = sorted(trouble.faults, key=lambda f: f.at)
+    history.changes = list(witness.changes)
+    history.dead_letters = recipe.dead_letters(play.prefix)
+    history.notes["errors"] = clients.errors
+    return history
+
+
+def _drain(recipe: Recipe, patience: float) -> list[Sample]:
+    samples = []
+    deadline = time.monotonic() + patience
+    while True:
+        samples.append(recipe.sample())
+        if samples[-1].depth == 0 or time.monotonic() > deadline:
+            return samples
+        time.sleep(0.02)
+
+
+def _settle(condition: object, seconds: float = 3.0) -> None:
+    """Give what is on its way some time; whether it came is the checker's business."""
+    deadline = time.monotonic() + seconds
+    while not condition() and time.monotonic() < deadline:  # type: ignore[operator]
+        time.sleep(0.02)
+
+
+def _seen(changes: Sequence[object], database: dict[str, object]) -> bool:
+    last = {change.key: change.document for change in changes}  # type: ignore[attr-defined]
+    return {key: document for key, document in last.items() if document is not None} == database

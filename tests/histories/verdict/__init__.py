@@ -1,0 +1,1 @@
+"""What happened, and whether that may be: no server, no clock, no recipe."""

@@ -1,0 +1,1 @@
+"""What a run is made of: servers and workers, the lines between them, clients, faults, a witness."""

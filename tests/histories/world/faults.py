@@ -1,0 +1,128 @@
+"""What is done to the parts of a run, and when: a schedule from a seed (pure), and who carries it out."""
+
+from __future__ import annotations
+
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from tests.histories.verdict.history import Fault
+from tests.histories.world.parts import World, freeze, thaw
+from tests.histories.world.proxy import Mood
+
+
+class Deed(str, Enum):
+    """What can be done: the first three to a part, the others to a line."""
+
+    KILL = "SIGKILL"
+    FREEZE = "SIGSTOP, SIGCONT"
+    RESTART = "SIGTERM"
+    CUT = "cut"
+    HANG = "hang"
+    REFUSE = "refuse"
+    SLOW = "slow"
+
+
+TO_PARTS = (Deed.KILL, Deed.FREEZE, Deed.RESTART)
+TO_LINES = (Deed.CUT, Deed.HANG, Deed.REFUSE, Deed.SLOW)
+_MOODS = {Deed.HANG: Mood.HANGING, Deed.REFUSE: Mood.REFUSING, Deed.SLOW: Mood.SLOW}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One fault to come: `after` seconds from the beginning of the run, for so many `seconds`."""
+
+    after: float
+    seconds: float
+    deed: Deed
+    target: str
+
+
+def schedule(
+    seed: int,
+    count: int,
+    seconds: float,
+    parts: Sequence[str],
+    lines: Sequence[str],
+    known: Collection[Deed] = frozenset(Deed),
+) -> list[Plan]:
+    """Return `count` faults of known deeds over `seconds`. Half of them strike a part, half a line."""
+    chance = random.Random(f"faults {seed}")
+    choices = [(TO_PARTS, parts), (TO_LINES, lines)]
+    choices = [([d for d in deeds if d in known], targets) for deeds, targets in choices]
+    choices = [(deeds, targets) for deeds, targets in choices if deeds and targets]
+    plans = []
+    for _ in range(count if choices else 0):
+        deeds, targets = chance.choice(choices)
+        lasts = chance.choice([0.02, 0.1, 0.3, 0.8])
+        plans.append(
+            Plan(chance.uniform(0, seconds), lasts, chance.choice(deeds), chance.choice(targets))
+        )
+    return sorted(plans, key=lambda plan: plan.after)
+
+
+class Trouble:
+    """Carries out a schedule on a thread for each target, so that faults of several overlap."""
+
+    def __init__(self, world: World, plans: Sequence[Plan], clock: Callable[[], float]):
+        self._world, self._clock = world, clock
+        self._begin = clock()
+        self._over = threading.Event()
+        self.faults: list[Fault] = []
+        self.errors: list[BaseException] = []
+        targets = {plan.target for plan in plans}
+        self._threads = [
+            threading.Thread(target=self._strike, args=([p for p in plans if p.target == target],))
+            for target in targets
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def finish(self, at_once: bool = False) -> None:
+        """Wait for the last fault to end, or give up those to come. Raises what went wrong."""
+        if at_once:
+            self._over.set()
+        for thread in self._threads:
+            thread.join()
+        if self.errors:
+            raise self.errors[0]
+
+    def _strike(self, plans: Sequence[Plan]) -> None:
+        try:
+            for plan in plans:
+                self._over.wait(max(0.0, self._begin + plan.after - self._clock()))
+                if self._over.is_set():
+                    return
+                began = self._clock()
+                self._do(plan)
+                fault = Fault(began, self._clock(), plan.deed.value, plan.target)
+                self.faults.append(fault)
+        except BaseException as error:
+            self.errors.append(error)
+
+    def _do(self, plan: Plan) -> None:
+        if plan.deed in TO_LINES:
+            line = self._world.lines[plan.target]
+            if plan.deed is Deed.CUT:
+                line.cut()
+                return
+            line.be(_MOODS[plan.deed])
+            time.sleep(plan.seconds)
+            line.be(Mood.PASSING)
+            return
+        part = self._world.parts[plan.target]
+        if plan.deed is Deed.FREEZE:
+            freeze(part)
+            time.sleep(plan.seconds)
+            thaw(part)
+            return
+        part.stop(signal.SIGKILL if plan.deed is Deed.KILL else signal.SIGTERM)
+        time.sleep(plan.seconds)
+        part.start()

@@ -1,0 +1,92 @@
+"""The processes of a run and the lines between them, each with what may be done to it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Protocol
+
+from tests.histories.world.proxy import Mood, Proxy
+from tests.minigears.realredis import wait_for
+
+
+class Part(Protocol):
+    """A process that can be started again after it has died."""
+
+    def start(self) -> None:
+        """Start it, and wait until it answers where that can be asked."""
+
+    def stop(self, how: int) -> None:
+        """Send a signal and wait for its end. Does nothing when it does not run."""
+
+
+class Program:
+    """A process of a recipe: a worker, for example. Its output goes to a file."""
+
+    def __init__(self, words: Sequence[str], log: Path, environment: dict[str, str] | None = None):
+        self._words, self._log = list(words), log
+        self._environment = os.environ | (environment or {})
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; it says by itself when it is ready, in what it does."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment
+            )
+
+    def stop(self, how: int) -> None:
+        """See `Part`. One that does not end in order is killed."""
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+def pid(part: Part) -> int | None:
+    """The number of a part's process, None while there is none."""
+    process = getattr(part, "process", None)
+    if process is None or process.poll() is not None:
+        return None
+    number: int = process.pid
+    return number
+
+
+def freeze(part: Part) -> None:
+    """SIGSTOP: it neither answers nor ends its connections."""
+    if (number := pid(part)) is None:
+        return
+    os.kill(number, signal.SIGSTOP)
+    state = Path(f"/proc/{number}/stat")
+    wait_for(lambda: state.read_text().rpartition(")")[2].split()[0] in "TtZX", what="SIGSTOP")
+
+
+def thaw(part: Part) -> None:
+    """SIGCONT."""
+    if (number := pid(part)) is not None:
+        os.kill(number, signal.SIGCONT)
+
+
+class World:
+    """All parts and lines of a run, by name."""
+
+    def __init__(self, parts: dict[str, Part], lines: dict[str, Proxy]):
+        self.parts, self.lines = parts, lines
+
+    def calm(self) -> None:
+        """End every fault: all lines pass, all parts run."""
+        for line in self.lines.values():
+            line.be(Mood.PASSING)
+        for part in self.parts.values():
+            thaw(part)
+            if pid(part) is None:
+                part.stop(signal.SIGKILL)
+                part.start()

@@ -1,0 +1,86 @@
+"""Writes down every change of the database as the database tells it, past every proxy."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from tests.histories.verdict.history import Change, Document
+
+Translate = Callable[[Mapping[str, Any]], tuple[str, Document | None]]
+"""From a stored document to its key and what the recipe means by it; None for a tombstone."""
+
+
+class MongoWitness:
+    """Follows a collection's change stream through restarts of the server."""
+
+    def __init__(
+        self,
+        url: str,
+        place: tuple[str, str],
+        translate: Translate,
+        clock: Callable[[], float],
+        prefix: str,
+    ):
+        self._client: MongoClient[Any] = MongoClient(
+            url, serverSelectionTimeoutMS=1000, socketTimeoutMS=5000, retryReads=False
+        )
+        self._collection = self._client[place[0]][place[1]]
+        self._translate, self._clock, self._prefix = translate, clock, prefix
+        self._over = threading.Event()
+        self._ready = threading.Event()
+        self._keys: dict[Any, str] = {}  # a plain delete tells `_id` only
+        self.changes: list[Change] = []
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def start(self) -> None:
+        """Begin, and wait until nothing can be missed."""
+        self._thread.start()
+        assert self._ready.wait(60), "no change stream"
+
+    def stop(self) -> None:
+        """End. What has happened until now is in `changes`."""
+        self._over.set()
+        self._thread.join(60)
+        self._client.close()
+
+    def documents(self) -> dict[str, Document]:
+        """What the database holds now."""
+        found = dict(self._translate(stored) for stored in self._collection.find())
+        return {k: d for k, d in found.items() if d is not None and k.startswith(self._prefix)}
+
+    def _follow(self) -> None:
+        token: Mapping[str, Any] | None = None
+        while not self._over.is_set():
+            with contextlib.suppress(PyMongoError):  # it is away just now: go on where we were
+                with self._collection.watch(
+                    full_document="updateLookup", resume_after=token, max_await_time_ms=50
+                ) as stream:
+                    self._ready.set()
+                    while not self._over.is_set() and stream.alive:
+                        event = stream.try_next()
+                        token = stream.resume_token or token
+                        if event is not None:
+                            self._note(event)
+            self._over.wait(0.02)
+
+    def _note(self, event: Mapping[str, Any]) -> None:
+        at, identity = self._clock(), event["documentKey"]["_id"]
+        document = event.get("fullDocument")
+        if document is None:
+            key = self._keys.get(identity)
+            if key is not None:
+                self._change(at, key, None)
+            return
+        key, meant = self._translate(document)
+        self._keys[identity] = key
+        self._change(at, key, meant)
+
+    def _change(self, at: float, key: str, document: Document | None) -> None:
+        if key.startswith(self._prefix):
+            self.changes.append(Change(at, key, document))
