@@ -26,7 +26,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test up down status doctor lint format test-notebooks images book judge bench-minigears clean
+.PHONY: help setup lab app test up down status doctor lint format test-notebooks images book judge bench-minigears clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -40,6 +40,9 @@ setup: ## make or update .venv (the first time a minute or two, else nothing)
 lab: setup ## start the stack and open JupyterLab on the first notebook
 	@echo "==> Starting the stack (a few seconds) and JupyterLab. End JupyterLab with Ctrl-C."
 	@$(BIN)/lab notebook
+
+app: setup ## start the stack and the movie app, and open it in the browser
+	@$(BIN)/lab app
 
 up: setup ## start the stack, or find it running
 	@$(BIN)/lab up

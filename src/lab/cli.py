@@ -136,6 +136,37 @@ def open_notebook(stop_stack: bool, port: int | None) -> None:
     sys.exit(notebook.run(stop_stack=stop_stack, port=port))
 
 
+@main.command("app")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="The app's port (default: a free one)."
+)
+@click.option(
+    "--mode",
+    default="write-behind-gears",
+    type=click.Choice(["mongo-only", "write-through", "write-behind-gears"]),
+    show_default=True,
+    help="How it writes at first; the app itself changes it.",
+)
+@click.option(
+    "--allow-host",
+    "hosts",
+    multiple=True,
+    help="A name under which a proxy serves it; may be repeated.",
+)
+@click.option("--no-browser", is_flag=True, help="Open no browser.")
+@_mended
+def movie_app(port: int, mode: str, hosts: tuple[str, ...], no_browser: bool) -> None:
+    """Start the stack and the movie app, and open it in the browser. Ctrl-C ends the app."""
+    from lab import movieapp
+
+    try:
+        movieapp.run(port=port, mode=mode, hosts=hosts, open_browser=not no_browser)
+    except OSError as problem:
+        raise LabError(
+            f"Port {port} cannot be had: {problem.strerror}. Leave --port out for a free one."
+        ) from None
+
+
 @main.group()
 def kit() -> None:
     """Carry the course to machines without a network."""

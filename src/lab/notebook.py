@@ -27,7 +27,7 @@ def run(*, stop_stack: bool, port: int | None) -> int:
         words += ["--ServerApp.port", str(port)]
     if sys.platform != "win32" and os.geteuid() == 0:
         words.append("--allow-root")  # usual in a container; it listens on loopback, with a token
-    if not _has_display():
+    if not has_display():
         words.append("--no-browser")
         click.echo("There is no display here: open the URL that JupyterLab prints below.")
     path = os.pathsep.join([str(paths.scripts()), os.environ.get("PATH", "")])
@@ -82,7 +82,7 @@ def _wait(jupyter: subprocess.Popen[bytes]) -> int:
     return 0 if asked else status
 
 
-def _has_display() -> bool:
+def has_display() -> bool:
     """Tell whether a browser could open here."""
     if sys.platform in ("darwin", "win32"):
         return "SSH_CONNECTION" not in os.environ

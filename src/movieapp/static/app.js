@@ -1,0 +1,176 @@
+// What htmx does not: the clock of a playing movie, the dialog, drafts, and how often the panel looks.
+"use strict";
+
+const $ = (selector, from = document) => from.querySelector(selector);
+const dialog = $("#dialog");
+const SPEED = 60; // seconds of a movie that pass in one second
+const playing = new Map(); // movie's form id → seconds at the start, and when that was
+
+// Play and pause. A pause is sent once: when the button is pressed while the movie plays.
+document.addEventListener("click", (event) => {
+  const play = event.target.closest(".play");
+  if (play) return playing.has(play.form.id) ? pause(play.form) : start(play.form);
+  if (event.target.closest("[data-close]")) return dialog.close();
+  if (event.target.closest("[data-dismiss]")) return $("#banner").replaceChildren();
+  const ticket = event.target.closest(".ticket");
+  if (ticket) return follow(event, ticket);
+  if (event.target.closest("#toggle-fields")) toggleFields();
+  if (event.target === dialog && !isTyped()) dialog.close(); // on its backdrop
+});
+
+function start(form) {
+  playing.set(form.id, { from: Number(form.dataset.seconds), at: performance.now() });
+  form.classList.add("playing");
+  $(".verb", form).textContent = "Pause";
+}
+
+function pause(form) {
+  form.elements.seconds.value = Math.floor(position(form));
+  playing.delete(form.id);
+  form.classList.remove("playing");
+  form.requestSubmit();
+}
+
+function position(form) {
+  const { from, at } = playing.get(form.id);
+  return Math.min(from + ((performance.now() - at) / 1000) * SPEED, Number(form.dataset.length));
+}
+
+setInterval(() => {
+  for (const id of playing.keys()) {
+    const form = document.getElementById(id);
+    if (!form) { playing.delete(id); continue; }
+    const seconds = Math.floor(position(form));
+    const two = (number) => String(number).padStart(2, "0");
+    $(".clock", form).textContent =
+      `${Math.floor(seconds / 3600)}:${two(Math.floor(seconds / 60) % 60)}:${two(seconds % 60)}`;
+    $("progress", form).value = seconds;
+  }
+}, 250);
+
+// A pause that could not be saved stays where it was: the next press sends it again.
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  const form = detail.elt;
+  if (!form.classList?.contains("watch") || detail.successful) return;
+  form.dataset.seconds = form.elements.seconds.value;
+  start(form);
+});
+
+function follow(event, ticket) {
+  const card = document.getElementById(`movie-${ticket.dataset.movie}`);
+  event.preventDefault();
+  if (card) { card.scrollIntoView({ block: "center" }); return $(".play", card).focus(); }
+  $("#q").value = $(".ticket-title", ticket).textContent;
+  htmx.trigger("#search", "submit");
+}
+
+function toggleFields() {
+  const fields = $("#fields"), button = $("#toggle-fields");
+  fields.hidden = !fields.hidden;
+  button.setAttribute("aria-expanded", String(!fields.hidden));
+  if (!fields.hidden) $("input", fields).focus();
+}
+
+// The dialog opens when its form has come, and gives the focus back when it closes.
+let opener = null;
+document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (detail.target.id !== "dialog-body") return;
+  if (!dialog.open) { opener = document.activeElement?.id || null; restoreDraft(); dialog.showModal(); }
+  ($("[aria-invalid]", dialog) || $("#f-title", dialog) || $("button", dialog))?.focus();
+});
+dialog.addEventListener("close", () => {
+  $("#dialog-body").replaceChildren();
+});
+
+document.body.addEventListener("close-dialog", ({ detail }) => {
+  forgetDraft();
+  dialog.close();
+  if (detail.detail) document.getElementById(detail.detail)?.querySelector(".play")?.focus();
+});
+
+// What is typed is kept for this tab, so that neither a reload nor a crash loses it.
+const draftName = () => $(".editor", dialog) && `draft:${opening()}`;
+const opening = () => ($("#dialog-title").textContent.startsWith("Add") ? "new" : $(".editor").dataset.keeps);
+const isTyped = () => Boolean($(".editor", dialog)) && Boolean(sessionStorage.getItem(draftName()));
+
+dialog.addEventListener("input", () => {
+  const form = $(".editor", dialog);
+  if (form) sessionStorage.setItem(draftName(), JSON.stringify([...new FormData(form)]));
+});
+dialog.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) forgetDraft(); });
+dialog.addEventListener("cancel", forgetDraft);
+
+function forgetDraft() { if ($(".editor", dialog)) sessionStorage.removeItem(draftName()); }
+
+function restoreDraft() {
+  const form = $(".editor", dialog);
+  const kept = form && sessionStorage.getItem(draftName());
+  if (!kept) return;
+  const pairs = JSON.parse(kept);
+  for (const box of form.querySelectorAll("[name=genres]"))
+    box.checked = pairs.some(([name, value]) => name === "genres" && value === box.value);
+  for (const [name, value] of pairs)
+    if (name !== "genres" && name !== "was" && form.elements[name]) form.elements[name].value = value;
+  $("#told").innerHTML = "<p>Here is what you had typed before this page was loaded again.</p>";
+}
+
+// Messages. A screen reader hears what was done, once; never the panel's numbers.
+let lastTold = 0;
+document.body.addEventListener("wrote", ({ detail }) => {
+  look();
+  const now = Date.now();
+  if (now - lastTold > 1500) $("#announce").textContent = detail.detail;
+  lastTold = now;
+});
+
+function banner(told, advice) {
+  const box = document.createElement("div"), text = document.createElement("p"), strong = document.createElement("strong");
+  box.className = "trouble";
+  strong.textContent = told;
+  text.append(strong, ` ${advice}`);
+  box.append(text);
+  const place = dialog.open ? $("#told", dialog) : $("#banner");
+  place.replaceChildren(box);
+}
+
+let isAway = false;
+for (const name of ["htmx:sendError", "htmx:timeout"])
+  document.body.addEventListener(name, ({ detail }) => {
+    if (detail.elt.id === "panel" && isAway) return;
+    isAway = true;
+    banner("The app itself does not answer.", "It may have been stopped: start it again (lab app). What you typed is still here.");
+  });
+document.body.addEventListener("htmx:responseError", ({ detail }) =>
+  banner(`The app answered ${detail.xhr.status}.`, "That should not happen; its terminal says why. What you typed is still here."));
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.successful) return;
+  if (isAway) { isAway = false; $("#banner").replaceChildren(); }
+});
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => { // a trouble while the dialog is open is told in it
+  if (detail.xhr.status === 503 && dialog.open && detail.target.id !== "dialog-body")
+    detail.target = $("#told", dialog);
+});
+
+// The panel looks often while a write is under way, seldom otherwise, and never while nobody sees it.
+let timer = 0;
+function look() {
+  clearTimeout(timer);
+  if (document.visibilityState === "visible") htmx.trigger("#panel", "look");
+  timer = setTimeout(look, 4000);
+}
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (detail.elt.id !== "panel") return;
+  const inner = $(".panel-inner"), busy = detail.successful && inner?.dataset.busy === "yes";
+  clearTimeout(timer);
+  timer = setTimeout(look, isAway ? 3000 : busy ? 250 : 1500);
+});
+document.addEventListener("visibilitychange", look);
+
+// A swap of the panel must not take away the focus, nor the choice that somebody is about to make.
+document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.elt.id === "panel" && $(".modes").contains(document.activeElement) && $(".modes").matches(":active"))
+    detail.shouldSwap = false;
+});
+
+if (matchMedia("(max-width: 64rem)").matches) $("#drawer").open = false;
+addEventListener("load", () => { look(); });
