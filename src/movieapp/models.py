@@ -38,7 +38,7 @@ class Entity(JsonModel, ABC):
         return self.model_dump(mode="json")
 
 
-class Movie(Entity, index=True):
+class Movie(Entity, index=True):  # type: ignore[call-arg]
     """One movie, `MovieEntity:<movieId>`."""
 
     movieId: str = Field(primary_key=True)
@@ -58,7 +58,7 @@ class Movie(Entity, index=True):
         model_key_prefix = "MovieEntity"
 
 
-class Pause(Entity, index=True):
+class Pause(Entity, index=True):  # type: ignore[call-arg]
     """Where one viewer stopped one movie, `PauseEntity:<user>:<movieId>`."""
 
     pauseId: str = Field(primary_key=True)

@@ -1,7 +1,7 @@
 """From what a user types to RediSearch's language, and the search itself.
 
-What is typed is never query syntax: only its words get into a query (`words_of`), and numbers and
-tags are escaped.
+What is typed is never query syntax: only its words get into a query (`words_of`), numbers are read
+as numbers, and the values of tags travel beside the query, as its parameters.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MOVIE_PREFIX, PAUSE_PREFIX = "MovieEntity:", "PauseEntity:"
 PAGE = 24
 """Cards a request brings."""
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _WORD = re.compile(r"[^\W_]+")
 _CONTINUOUS = re.compile(r"[\u0e00-\u0e7f\u3040-\u30ff\u3400-\u9fff]")  # scripts without spaces
 _MOST_WORDS, _LONGEST = 12, 40
@@ -114,8 +115,8 @@ def wish_of(typed: Mapping[str, str]) -> Wish:
     return Wish(
         text=typed.get("q", "").strip(),
         title=typed.get("title", "").strip(),
-        genre=typed.get("genre", "").strip(),
-        country=typed.get("country", "").strip(),
+        genre=_CONTROL.sub("", typed.get("genre", "")).strip(),
+        country=_CONTROL.sub("", typed.get("country", "")).strip(),
         rating=number("rating", "A number from 1 to 10"),
         first_year=None if first is None else int(first),
         last_year=None if last is None else int(last),
@@ -131,9 +132,9 @@ def query_of(wish: Wish, *, close: bool = False) -> str:
     if title := _all_words(wish.title, close):
         parts.append(f"@title:({title})")
     if wish.genre:
-        parts.append(f"@genres:{{{_tag(wish.genre)}}}")
+        parts.append("@genres:{$genre}")
     if wish.country:
-        parts.append(f"@countries:{{{_tag(wish.country)}}}")
+        parts.append("@countries:{$country}")
     if wish.rating is not None:
         parts.append(f"@imdbRating:[{wish.rating:g} +inf]")
     if wish.first_year is not None or wish.last_year is not None:
@@ -150,6 +151,8 @@ def words_of(text: str) -> list[str]:
 
 def _all_words(text: str, close: bool) -> str:
     words = words_of(text)
+    if len(words) > 1 and len(words[-1]) == 1 and not text[-1:].isspace():
+        words.pop()  # the first letter of a word: RediSearch wants two for the beginning of one
     rest = [word for word in words[:-1] if word.lower() not in _STOP_WORDS]
     return " ".join(_one_word(word, word is words[-1], close) for word in [*rest, *words[-1:]])
 
@@ -170,10 +173,6 @@ def _one_word(word: str, is_last: bool, close: bool) -> str:
     return f"({'|'.join(found)})"
 
 
-def _tag(value: str) -> str:
-    return re.sub(r"([^\w])", r"\\\1", value)
-
-
 class Finder:
     """Reads movies and pauses from Redis."""
 
@@ -182,10 +181,10 @@ class Finder:
 
     def find(self, wish: Wish, offset: int = 0, count: int = PAGE) -> Page:
         """Return one page. Raises redis.RedisError when Redis does not answer."""
-        page = self._search(query_of(wish), offset, count, by_rating=not (wish.text or wish.title))
+        page = self._search(wish, offset, count)
         if page.total or not (wish.text or wish.title):
             return page
-        close = self._search(query_of(wish, close=True), offset, count, by_rating=False)
+        close = self._search(wish, offset, count, close=True)
         return Page(close.movies, close.total, close.next_offset, is_close=close.total > 0)
 
     def movie(self, movie_id: str) -> dict[str, Any] | None:
@@ -204,8 +203,8 @@ class Finder:
 
     def last_pauses(self, user: str, count: int = 12) -> list[tuple[str, int]]:
         """Return the viewer's pauses as movie and seconds, the newest first."""
-        query = Query(f"@user:{{{_tag(user)}}}").sort_by("at", asc=False).paging(0, count)
-        found = self._documents(PAUSE_INDEX, query)[1]
+        query = Query("@user:{$user}").sort_by("at", asc=False).paging(0, count)
+        found = self._documents(PAUSE_INDEX, query, {"user": user})[1]
         return [(pause["movieId"], int(pause["seconds"])) for _, pause in found]
 
     def values(self, name: str) -> list[str]:
@@ -215,7 +214,7 @@ class Finder:
 
     def count(self) -> int:
         """Return how many movies the index holds."""
-        return int(self._search("*", 0, 0, by_rating=False).total)
+        return int(self._search(Wish(), 0, 0).total)
 
     def ensure_indexes(self) -> None:
         """Make the app's own indexes where there are none: a notebook may redefine the course's."""
@@ -245,23 +244,27 @@ class Finder:
             if "exists" not in str(problem):
                 raise
 
-    def _search(self, query: str, offset: int, count: int, *, by_rating: bool) -> Page:
-        asked = Query(query).paging(offset, count)
-        if by_rating:
+    def _search(self, wish: Wish, offset: int, count: int, *, close: bool = False) -> Page:
+        asked = Query(query_of(wish, close=close)).paging(offset, count)
+        if not (wish.text or wish.title):
             asked = asked.sort_by("imdbRating", asc=False)
-        total, found = self._documents(MOVIE_INDEX, asked)
+        tags = {"genre": wish.genre, "country": wish.country}
+        total, found = self._documents(MOVIE_INDEX, asked, tags)
         movies = [(key.removeprefix(MOVIE_PREFIX), document) for key, document in found]
         ahead = offset + count
         return Page(movies, total, ahead if count and ahead < total else None)
 
-    def _documents(self, index: str, query: Query) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
+    def _documents(
+        self, index: str, query: Query, values: Mapping[str, str]
+    ) -> tuple[int, list[tuple[str, dict[str, Any]]]]:
+        asked = query.dialect(2)  # type: ignore[attr-defined]  # parameters need it
         try:
-            found = self._redis.ft(index).search(query)
+            found = self._redis.ft(index).search(asked, dict(values))
         except ResponseError as problem:
             if "no such index" not in str(problem).lower():
                 raise
             self.ensure_indexes()  # somebody emptied Redis while the app ran
-            found = self._redis.ft(index).search(query)
+            found = self._redis.ft(index).search(asked, dict(values))
         return int(found.total), list(_parsed(found.docs))
 
 

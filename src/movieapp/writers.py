@@ -15,7 +15,7 @@ from redis import Redis
 
 from movieapp import models
 from movieapp.models import Entity, Movie, Pause
-from movieapp.surroundings import MOVIES, PAUSES, Surroundings
+from movieapp.surroundings import DATABASE, MOVIES, PAUSES, Surroundings
 
 
 class Mode(str, Enum):
@@ -34,6 +34,9 @@ class Writer:
     title: ClassVar[str]
     promise: ClassVar[str]
     """What OK means with this writer, in one sentence."""
+
+    database: ClassVar[str] = DATABASE
+    """The database that it writes to."""
 
     streams: tuple[str, ...] = ()
     """The streams that entries wait in. None: OK says that MongoDB has it."""
