@@ -20,10 +20,10 @@ from tests.freeports import free_ports
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
-from tests.histories.world.parts import Program, World
+from tests.histories.world.parts import Database, Program, World
 from tests.histories.world.proxy import Proxy
 from tests.histories.world.witness import MongoWitness
-from tests.recipes.servers import MongoServer, PlainRedis
+from tests.recipes.servers import PlainRedis
 
 _PARTITIONS = Partitions(2)
 _PLACE = ("judged", "documents")
@@ -42,7 +42,7 @@ class Streams:
         self._stack = ExitStack()
         self._redis = PlainRedis(folder, "--appendonly", "yes", "--save", "")
         self._redis.start()
-        self._mongo = MongoServer(folder, free_ports(1)[0])
+        self._mongo = Database(folder, free_ports(1)[0])
         self._mongo.start()
         lines = {
             "clients to redis": Proxy(self._redis.socket),

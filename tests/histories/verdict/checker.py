@@ -201,14 +201,23 @@ def _unexplained(history: History) -> Iterator[Finding]:
         end = {key: history.database[key] for key in keys if key in history.database}
         verdict = linear.explain(operations, changes, end)
         if verdict is not linear.Verdict.EXPLAINED:
-            name = ", ".join(sorted(keys))
             yield Finding(
                 "order per key, and whole documents",
                 min(keys),
                 tuple(o.number for o in operations),
-                f"{name}: {verdict.value}, among {len(operations)} operations and "
-                f"{len(changes)} changes of the database",
+                f"{', '.join(sorted(keys))}: {verdict.value}, among {len(operations)} operations "
+                f"and {len(changes)} changes of the database; {_where(operations, changes)}",
             )
+
+
+def _where(operations: list[Operation], changes: list[Change]) -> str:
+    """Say at which change of the database the history stops making sense."""
+    for count in range(1, len(changes) + 1):
+        verdict = linear.explain(operations, changes[:count], end=None)
+        if verdict is linear.Verdict.NO_ORDER:
+            last = changes[count - 1]
+            return f"the first that makes no sense is {last.key} = {last.document}"
+    return "each change makes sense, but not the end"
 
 
 def _by_key(history: History) -> dict[str, list[Operation]]:

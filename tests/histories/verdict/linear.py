@@ -35,11 +35,13 @@ def must(operation: Operation) -> bool:
 def explain(
     operations: Sequence[Operation],
     changes: Sequence[Change],
-    end: State,
+    end: State | None,
     begin: State | None = None,
     budget: int = BUDGET,
 ) -> Verdict:
     """Search an order of `operations` whose states pass through `changes` and stop at `end`.
+
+    With None for the end the order may go on and stop anywhere.
 
     All are of keys that belong together. An acknowledged operation has to be in the order; one of
     unknown outcome, and the moment of an expiry, may be; a refused one is not.
@@ -53,7 +55,11 @@ Place = tuple[int, tuple[int, ...], State]
 
 class _Search:
     def __init__(
-        self, operations: Sequence[Operation], changes: Sequence[Change], end: State, budget: int
+        self,
+        operations: Sequence[Operation],
+        changes: Sequence[Change],
+        end: State | None,
+        budget: int,
     ):
         done = [o for o in operations if o.outcome is not Outcome.REFUSED]
         self._operations = sorted(done, key=lambda o: (o.invoked, o.ended))
@@ -61,7 +67,7 @@ class _Search:
         keys = sorted({change.key for change in changes})
         self._changes = [[c for c in changes if c.key == key] for key in keys]
         self._all_seen = tuple(map(len, self._changes))
-        self._end = _text(end)
+        self._end = None if end is None else _text(end)
         self._budget = budget
 
     def run(self, begin: State) -> Verdict:
@@ -76,13 +82,16 @@ class _Search:
             tried.add((done, seen, text))
             if len(tried) > self._budget:
                 return Verdict.TOO_LARGE
-            if not self._needed & ~done and seen == self._all_seen and text == self._end:
+            if seen == self._all_seen and self._ends(done, text):
                 return Verdict.EXPLAINED
             # Tried first: what has to be done, the earliest before the others.
             further = list(self._next(done, seen, state))
             further.sort(key=lambda place: bool(place[0] & ~done & self._needed))
             stack += further
         return Verdict.NO_ORDER
+
+    def _ends(self, done: int, text: str) -> bool:
+        return self._end is None or (text == self._end and not self._needed & ~done)
 
     def _next(self, done: int, seen: tuple[int, ...], state: State) -> Iterator[Place]:
         """Yield the places one operation further on, the latest first."""

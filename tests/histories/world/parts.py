@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.histories.world.proxy import Mood, Proxy
+from tests.minigears.realmongo import MongoServer
 from tests.minigears.realredis import wait_for
 
 
@@ -45,6 +46,22 @@ class Program:
         self.process.send_signal(how)
         try:
             self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+
+class Database(MongoServer):
+    """SecantusDB. Asked to end while clients are connected, it may wait for them: it is given 3 s."""
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """See `Part`."""
+        if self.process is None:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(3)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
