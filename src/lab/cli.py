@@ -143,7 +143,9 @@ def open_notebook(stop_stack: bool, port: int | None) -> None:
 @click.option(
     "--mode",
     default="write-behind-gears",
-    type=click.Choice(["mongo-only", "write-through", "write-behind-gears"]),
+    type=click.Choice(
+        ["mongo-only", "write-through", "write-behind-gears", "write-behind-streams"]
+    ),
     show_default=True,
     help="How it writes at first; the app itself changes it.",
 )

@@ -48,6 +48,7 @@ class Journey:
     has_stream: bool
     acknowledged: float | None = None
     entry_id: str = ""
+    stream: str = ""
     picked_up: float | None = None
     committed: float | None = None
     end: Stage | None = None
@@ -130,23 +131,20 @@ class Journal:
         with self._lock:
             self._close(one, Stage.FAILED, reason)
 
-    def queue(self, key: str, entry_id: str) -> None:
+    def queue(self, key: str, stream: str, entry_id: str) -> None:
         """Note an entry of the stream: it is the oldest write of its key that has none yet."""
         with self._lock:
             for one in self._by_key.get(key, ()):
                 if not one.entry_id:
-                    one.entry_id = entry_id
+                    one.stream, one.entry_id = stream, entry_id
                     return
 
-    def deliver(self, last_id: str, now: float) -> None:
-        """Note that every entry up to this id was given to a worker."""
+    def deliver(self, stream: str, last_id: str, now: float) -> None:
+        """Note that every entry of a stream up to this id was given to a worker."""
         with self._lock:
             for one in self.under_way():
-                if (
-                    one.entry_id
-                    and one.picked_up is None
-                    and _order(one.entry_id) <= _order(last_id)
-                ):
+                waits = one.stream == stream and one.picked_up is None
+                if waits and _order(one.entry_id) <= _order(last_id):
                     one.picked_up = now
 
     def see(self, key: str, document: dict[str, Any] | None, now: float) -> None:

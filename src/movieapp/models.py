@@ -117,3 +117,10 @@ def connect_mongo(url: str, seconds: float) -> pymongo.database.Database[dict[st
     )
     safe = pymongo.WriteConcern(w="majority", j=True, wtimeout=milliseconds)
     return client.get_database(DATABASE, write_concern=safe)
+
+
+def bare(document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a document of MongoDB without the fields that stores and recipes add; None if deleted."""
+    if document is None or document.get("_deleted"):
+        return None
+    return {name: value for name, value in document.items() if not name.startswith("_")}

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
 
 import pymongo
 from pymongo.errors import PyMongoError
@@ -18,9 +18,11 @@ from redis import RedisError, ResponseError
 
 from movieapp import models
 from movieapp.journeys import Journal, Journey, keys_of
-from movieapp.surroundings import Surroundings
+from movieapp.models import bare
+from movieapp.surroundings import MOVIES, Surroundings
 from movieapp.writers import Writer
 
+_EPOCH = datetime(1970, 1, 1)
 _BUSY, _IDLE, _AWAY = 0.03, 0.5, 1.0  # seconds between two looks
 _MONGO_SECONDS = 2.0  # how long MongoDB may take before it counts as not answering
 _MOST = 200  # keys that MongoDB is asked about at once
@@ -49,7 +51,7 @@ class Observer:
         self._journal, self._writer = journal, writer
         self._reader = models.connect_redis(around.redis_direct_url, 5.0)
         self._asker = models.connect_redis(around.redis_direct_url, models.READ_SECONDS)
-        self._mongo = models.connect_mongo(around.mongo_url, _MONGO_SECONDS)
+        self._mongo = models.connect_mongo(around.mongo_url, _MONGO_SECONDS).client
         self._ended = threading.Event()
         jobs = (self._read_entries, self._ask_redis, self._ask_mongo)
         self._threads = [threading.Thread(target=job, daemon=True) for job in jobs]
@@ -66,7 +68,7 @@ class Observer:
             thread.join(timeout=10)
         for client in (self._reader, self._asker):
             client.close()
-        self._mongo.client.close()
+        self._mongo.close()
 
     def _read_entries(self) -> None:
         """Note each entry as it is added: XREAD is woken by every XADD."""
@@ -84,7 +86,7 @@ class Observer:
                 for name, entries in self._reader.xread(asked, count=500, block=300) or []:
                     for entry_id, entry in entries:
                         last[name] = entry_id
-                        self._journal.queue(writer.key_in(entry), entry_id)
+                        self._journal.queue(writer.key_in(entry), str(name), entry_id)
             except (RedisError, OSError):
                 last.clear()  # the stream may begin anew
                 self._ended.wait(_AWAY)
@@ -117,7 +119,7 @@ class Observer:
                 oldest = max(oldest or 0.0, age)
             if delivered := self._delivered(name):
                 self.sight.delivered[name] = delivered
-                self._journal.deliver(delivered, time.monotonic())
+                self._journal.deliver(name, delivered, time.monotonic())
         self.sight.buried = sum(self._asker.xlen(name) for name in writer.graves)
         self.sight.depth, self.sight.oldest_seconds = depth, oldest
 
@@ -136,7 +138,7 @@ class Observer:
                 with pymongo.timeout(_MONGO_SECONDS):
                     self._look_at_mongo(waiting[:_MOST])
                     if turn % 20 == 0 or not waiting:
-                        self.sight.documents = self._mongo.movies.estimated_document_count()
+                        self.sight.documents = self._count()
                 self.sight.mongo_answers = True
             except (PyMongoError, OSError):
                 self.sight.mongo_answers = False
@@ -151,26 +153,30 @@ class Observer:
         places = {key: writer.where(key) for key in keys}
         for collection in {place for place, _ in places.values()}:
             filters = [its for place, its in places.values() if place == collection]
-            found = list(
-                self._mongo[collection].find({"$or": filters} if filters[1:] else filters[0])
-            )
+            asked = filters[0] if len(filters) == 1 else {"$or": filters}
+            found = list(self._mongo[writer.database][collection].find(asked))
             for key, (place, its) in places.items():
                 if place == collection:
                     document = next((d for d in found if its.items() <= d.items()), None)
                     self._journal.see(key, bare(document), time.monotonic())
         self._find_those_that_left(writer, waiting)
 
+    def _count(self) -> int:
+        """Count the movies; what recipes/streams keeps of deleted ones does not count."""
+        movies = self._mongo[self._writer().database][MOVIES]
+        return movies.estimated_document_count() - movies.count_documents({"_at": {"$gt": _EPOCH}})
+
     def _find_those_that_left(self, writer: Writer, waiting: list[Journey]) -> None:
         """A write whose entry is gone, and whose document is another one's, was overtaken or buried."""
         try:
             for one in waiting:
-                if one.is_under_way and one.picked_up is not None and self._has_left(writer, one):
+                if one.is_under_way and one.picked_up is not None and self._has_left(one):
                     self._journal.leave(one, time.monotonic(), self._grave_of(writer, one))
         except (RedisError, OSError):
             return  # the other thread reports it
 
-    def _has_left(self, writer: Writer, one: Journey) -> bool:
-        return not any(self._asker.xrange(s, one.entry_id, one.entry_id) for s in writer.streams)
+    def _has_left(self, one: Journey) -> bool:
+        return not self._asker.xrange(one.stream, one.entry_id, one.entry_id)
 
     def _grave_of(self, writer: Writer, one: Journey) -> str | None:
         for name in writer.graves:
@@ -178,10 +184,3 @@ class Observer:
                 if writer.key_in(entry) == one.key:
                     return entry.get("error", "MongoDB refused it")
         return None
-
-
-def bare(document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a document of MongoDB without the fields that stores and recipes add."""
-    if document is None:
-        return None
-    return {name: value for name, value in document.items() if not name.startswith("_")}

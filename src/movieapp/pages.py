@@ -30,7 +30,7 @@ from movieapp.search import Wish, wish_of
 from movieapp.studio import Studio
 from movieapp.templating import render
 from movieapp.troubles import STORES, Conflict, Trouble, trouble_of
-from movieapp.writers import WRITERS, Mode
+from movieapp.writers import Mode, writers
 
 COOKIE = "movieapp-viewer"
 _VIEWER = re.compile(r"[a-z0-9]{1,24}")
@@ -64,6 +64,7 @@ class Pages:
             "/mode": self.change_mode,
             "/storm": self.storm,
             "/mongo": self.turn_mongo,
+            "/worker": self.turn_worker,
         }
         routes = [Route(path, self._reading(handler)) for path, handler in reads.items()]
         routes += [
@@ -275,7 +276,7 @@ class Pages:
             "lags": self._studio.journal.lags(),
             "journeys": journeys,
             "stages": Stage,
-            "writers": WRITERS,
+            "writers": writers(),
             "busy": busy,
         }
 
@@ -285,8 +286,6 @@ class Pages:
             mode = Mode(str(typed.get("mode", "")))
         except ValueError:
             raise Trouble("There is no such way to write.", "Choose one of the list.") from None
-        if mode not in WRITERS:
-            raise Trouble("This way to write is not there.", "Choose one of the list.")
         self._studio.change(mode)
         return self.panel(request)
 
@@ -298,6 +297,11 @@ class Pages:
     def turn_mongo(self, request: Request, typed: FormData) -> Response:
         """Stop or start MongoDB."""
         self._studio.turn_mongo(typed.get("on") == "1")
+        return self.panel(request)
+
+    def turn_worker(self, request: Request, typed: FormData) -> Response:
+        """Kill or start the worker."""
+        self._studio.turn_worker(typed.get("on") == "1")
         return self.panel(request)
 
     # In threads, with every failure told

@@ -16,7 +16,7 @@ from movieapp.observer import Observer
 from movieapp.search import MOVIE_PREFIX, Finder, Wish
 from movieapp.surroundings import Surroundings
 from movieapp.troubles import STORES, Conflict, Trouble, trouble_of
-from movieapp.writers import WRITERS, Mode, Writer
+from movieapp.writers import Mode, Writer, writers
 
 _LOG = logging.getLogger("movieapp")
 _DRAIN_SECONDS = 10.0
@@ -69,7 +69,7 @@ class Studio:
         with self._turn:
             self._turn.wait_for(lambda: self.changing_to is None, timeout=60)
         if self._writer:
-            self._writer.leave()
+            self._writer.abandon()
         self.observer.stop()
         self._reads.close()
 
@@ -93,21 +93,32 @@ class Studio:
             self._wait_until_drained()
             if before:
                 before.leave()
-            self._writer = None
-            following = WRITERS[mode](self.around)
-            following.enter()
-            self._writer = following
+            self._enter(mode, before)
         except Trouble as trouble:
             self.trouble = trouble
         except Exception as problem:
             _LOG.warning("cannot write with %s: %r", mode.value, problem)
             reason = str(problem).strip().splitlines()[-1:] or [type(problem).__name__]
-            told = f"“{WRITERS[mode].title}” cannot be used now: {reason[0][:200]}"
+            told = f"“{writers()[mode].title}” cannot be used now: {reason[0][:200]}"
             self.trouble = Trouble(told, "Choose it again once that is mended, or another way.")
         finally:
             with self._turn:
                 self.changing_to = None
                 self._turn.notify_all()
+
+    def _enter(self, mode: Mode, before: Writer | None) -> None:
+        """Begin to write in a new way; when that fails, go on in the old one, and raise."""
+        following = writers()[mode](self.around)
+        self._writer = None
+        try:
+            following.enter()
+            self._writer = following
+        except BaseException:
+            following.abandon()
+            if before:
+                before.enter()
+                self._writer = before
+            raise
 
     def _wait_until_drained(self) -> None:
         """Entries that stayed in a stream would be written over newer documents later."""
@@ -220,6 +231,13 @@ class Studio:
                 lock.release()
 
     # Breaking things on purpose
+
+    def turn_worker(self, on: bool) -> None:
+        """Kill the worker of this app, or start one. Raises Trouble where it has none."""
+        with self._turn_to_write() as writer:
+            if not writer.has_worker:
+                raise Trouble("This way of writing has no worker of the app's own.", "")
+            (writer.start_worker if on else writer.end_worker)()
 
     def begin_storm(self) -> None:
         """Let hundreds of viewers pause at once; one storm at a time. Raises Trouble."""

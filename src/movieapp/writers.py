@@ -53,6 +53,10 @@ class Writer:
     def leave(self) -> None:
         """End what `enter` began."""
 
+    def abandon(self) -> None:
+        """End at once what `enter` began: the app ends."""
+        self.leave()
+
     def save(self, entity: Entity, *, is_new: bool) -> None:
         """Write a document. Redis OM sends one JSON.SET through `Meta.database`."""
         entity.save()
@@ -64,6 +68,15 @@ class Writer:
     def key_in(self, entry: dict[str, str]) -> str:
         """Return the key that an entry of the stream is about."""
         return entry.get("key", "")
+
+    has_worker: ClassVar[bool] = False
+    """Whether the app runs the worker itself, as a process that it can end and start."""
+
+    def start_worker(self) -> None:
+        """Start the worker, if it does not run."""
+
+    def end_worker(self) -> None:
+        """Kill the worker."""
 
     def is_alive(self) -> bool:
         """Tell whether what carries entries to MongoDB runs, as far as the app can know."""
@@ -143,9 +156,12 @@ class BehindWithGears(Writer):
         return entry.get("_original_key", "")
 
 
-WRITERS: dict[Mode, type[Writer]] = {
-    writer.mode: writer for writer in (MongoOnly, WriteThrough, BehindWithGears)
-}
+def writers() -> dict[Mode, type[Writer]]:
+    """Return the four ways, in the order of the course."""
+    from movieapp.streamswriter import BehindWithStreams  # it is a Writer, too
+
+    ways = (MongoOnly, WriteThrough, BehindWithGears, BehindWithStreams)
+    return {writer.mode: writer for writer in ways}
 
 
 def _client(around: Surroundings) -> Redis:

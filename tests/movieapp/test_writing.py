@@ -12,13 +12,13 @@ import lab
 from lab.stack import Stack
 from movieapp.journeys import Stage
 from movieapp.studio import Studio
-from movieapp.writers import WRITERS, Mode
+from movieapp.writers import Mode
 from tests.movieapp.conftest import ready, studio_of, typed, was
 
 ME = {"x-viewer": "me"}
 
 
-@pytest.fixture(params=list(WRITERS), ids=lambda mode: mode.value, scope="module")
+@pytest.fixture(params=list(Mode), ids=lambda mode: mode.value, scope="module")
 def mode(request: pytest.FixtureRequest, app: TestClient) -> Mode:
     studio = studio_of(app)
     lab.wait_until(lambda: not studio.journal.under_way(), "nothing is under way")
