@@ -9,6 +9,12 @@ from dataclasses import dataclass, field
 from minigears.door.classify import Classifier, Kind
 from minigears.protocol import Command
 
+_MAX_GAP = 16
+"""Other commands between two concerned ones of a batch, whose replies all wait for both."""
+
+_SLOW = frozenset({Kind.BLOCKING, Kind.OFFSET})
+"""Kinds whose reply may take long."""
+
 _MARKED = frozenset({Kind.MULTI, Kind.CACHING})
 """Kinds behind which no marker may come."""
 
@@ -34,18 +40,22 @@ class Batches:
     def __init__(self) -> None:
         self.in_multi = False
         """Whether the client is between MULTI and EXEC."""
-        self._transaction_keys: list[bytes] = []
+        self.wrote_elsewhere = False
+        """Whether the client's last write may have gone over a shared connection."""
+        self._transaction_keys: dict[bytes, None] = {}
         self._subscribes = False
         """Whether EXEC will change what replies look like."""
 
     def reset(self) -> None:
         """The connection is in no transaction, or nothing is to be known of the one it is in."""
-        self.in_multi, self._transaction_keys, self._subscribes = False, [], False
+        self.in_multi, self._transaction_keys, self._subscribes = False, {}, False
 
     def stops(self, kind: Kind, counting: bool) -> bool:
         """Whether a command of this kind cannot simply be forwarded."""
         if kind is Kind.STREAMING or (kind is Kind.EXEC and self._subscribes):
             return counting and not (kind is Kind.STREAMING and self.in_multi)
+        if kind is Kind.OFFSET:  # inside MULTI it does not wait
+            return self.wrote_elsewhere and not self.in_multi
         return kind in (Kind.SPECIAL, Kind.RESET)
 
     def whole(
@@ -57,7 +67,7 @@ class Batches:
             kind = classifier[argv[0]]
             if kind is Kind.KEYED:
                 if found := classifier.concerned(argv):
-                    if not counting:
+                    if not counting or self._too_far(batch, number - 1):
                         return None
                     batch.keys.extend(found)
                     batch.last = number
@@ -75,19 +85,27 @@ class Batches:
             kind = classifier.kind(argv)
             if self.stops(kind, counting):
                 break
-            if kind is Kind.BLOCKING and batch.keys:  # what came before must not wait for it
+            if kind in _SLOW and batch.keys:  # what came before must not wait for it
                 yield batch
                 batch = Batch()
             keys = self.concerned(argv, kind, classifier) if kind else ()
             if not counting and (keys or kind in _MARKED):
                 yield batch
                 batch, counting = Batch(counted=True), True
+            elif keys and self._too_far(batch, len(batch.commands)):
+                yield batch
+                batch = Batch()
             batch.commands.append(pending.popleft())
-            batch.blocking |= kind is Kind.BLOCKING
+            batch.blocking |= kind in _SLOW
             if keys:
                 batch.keys.extend(keys)
                 batch.last = len(batch.commands)
         yield batch
+
+    @staticmethod
+    def _too_far(batch: Batch, commands: int) -> bool:
+        """Whether replies of too many others would wait for one more concerned command, behind so many."""
+        return bool(batch.last) and commands - batch.last > _MAX_GAP
 
     def concerned(self, argv: Command, kind: Kind, classifier: Classifier) -> Sequence[bytes]:
         """Keys of a command that concern a registration and that it is going to change now."""
@@ -95,12 +113,12 @@ class Batches:
             self.in_multi = True
             return ()
         if kind in (Kind.EXEC, Kind.DISCARD):
-            queued = self._transaction_keys
+            queued = list(self._transaction_keys)
             self.reset()
             return queued if kind is Kind.EXEC else ()
         keys = classifier.concerned(argv)
         if self.in_multi:
             self._subscribes |= kind is Kind.STREAMING
-            self._transaction_keys.extend(keys)
+            self._transaction_keys.update(dict.fromkeys(keys))
             return ()
         return keys

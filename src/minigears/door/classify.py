@@ -36,6 +36,8 @@ class Kind(enum.IntEnum):
     """The connection is as new."""
     CACHING = 10
     """It is about the command that follows: nothing may come between."""
+    OFFSET = 11
+    """It waits for replicas to have the client's writes, wherever those went, or for their being saved."""
 
 
 _BARE = {
@@ -53,6 +55,9 @@ _HOOKED_WHOLLY = frozenset({b"config", b"function", b"info"})
 """Those of them that a hook stands in front of, whatever their second word is."""
 _REPLACING = frozenset({b"delete", b"flush", b"restore"})
 """Subcommands of FUNCTION that may take away the library that holds the registrations."""
+
+_OFFSET = frozenset({b"wait", b"waitaof"})
+"""Redis answers them by the offset of the connection's last write."""
 
 _SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
 """Sections of INFO that show minigears, too."""
@@ -164,10 +169,12 @@ class Classifier(dict[bytes, Kind]):
             return _BARE[name]
         if name in _STREAMING:
             return Kind.STREAMING
-        if not self._interest:
-            return Kind.PLAIN
         if name in self._special:
             return Kind.SPECIAL
+        if name in _OFFSET:
+            return Kind.OFFSET
+        if not self._interest:
+            return Kind.PLAIN
         if self._table.is_blocking(name):
             return Kind.BLOCKING
         keyed = self._table.is_write(name) or self._any_key
@@ -193,6 +200,12 @@ def _special_subcommand(argv: Command) -> bool:
     if words[0] == b"function":
         return words[-1] in _REPLACING
     return is_client_reply(argv)
+
+
+def reply_mode(argv: Command) -> bytes:
+    """The `on`, `off` or `skip` of a `CLIENT REPLY` that makes sense; else nothing."""
+    mode = argv[2].lower() if len(argv) == 3 and is_client_reply(argv) else b""
+    return mode if mode in (b"on", b"off", b"skip") else b""
 
 
 def is_client_reply(argv: Command) -> bool:

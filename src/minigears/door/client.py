@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING
 
 from minigears.door.backend import BackendError, connect
 from minigears.door.conversation import Conversation
 from minigears.door.sharing import Sharing
 from minigears.door.sockets import BackendSide
-from minigears.interest import OFFSET_CHANNEL
+from minigears.door.states import AT_REST, SHARING, Front, State, Step
+from minigears.door.unavailable import UNAVAILABLE, Refusal
 from minigears.protocol import encode_error
 
 if TYPE_CHECKING:
@@ -26,29 +26,29 @@ class Client(Conversation, asyncio.Protocol):
 
     def __init__(self, door: Door):
         super().__init__(door)
-        self._front: asyncio.Transport | None = None
+        self._transport: asyncio.Transport | None = None
         self._backend: BackendSide | None = None
-        self._sharing: Sharing | None = Sharing(self, door)
+        self._sharing: Sharing | None = Sharing(self, door, self.place)
         """What takes the client's bytes until it needs its own connection."""
-        self._resuming = False
-        """Whether the task carries out what came while the client still shared."""
-        self.gone = False
-        self._leaving = False
-        """Whether the client sends no more."""
+        self._refusal = Refusal()
+        self._front = Front.OPEN
         self._lost = False
         """Whether redis-server has closed its side."""
+        self._last_words: asyncio.TimerHandle | None = None
 
     # asyncio calls these
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the client and connect it to redis-server; what it says meanwhile waits."""
-        self._front = self.reading.transport = transport  # type: ignore[assignment]
+        self._transport = self.reading.transport = transport  # type: ignore[assignment]
         self._door.clients.add(self)
-        self._start(self._connect())
+        self._run(self._connect())
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self._sharing:
+        if self.place.now is State.UNAVAILABLE:
+            self._refuse_for_now(data)
+        elif self._sharing:
             self._sharing.received(data)
         else:
             self._received(data)
@@ -57,13 +57,14 @@ class Client(Conversation, asyncio.Protocol):
         """The client reads too slowly: stop reading what Redis answers."""
         if self._sharing:
             self._sharing.slow()
-        if self._backend and self._backend.transport:
-            self._backend.transport.pause_reading()
+        if self.place.now is State.UNAVAILABLE:
+            self.reading.pause("slow")
+        self.hearing.pause("client")
 
     def resume_writing(self) -> None:
         """The client has caught up."""
-        if self._backend and self._backend.transport:
-            self._backend.transport.resume_reading()
+        self.reading.resume("slow")
+        self.hearing.resume("client")
 
     def eof_received(self) -> bool:
         """The client sends no more: Redis is told so, answers what came before, and closes.
@@ -72,72 +73,91 @@ class Client(Conversation, asyncio.Protocol):
         """
         if self._door.address.tls or self.reading.tls:
             return False
-        self._leaving = True
-        self._more.set()
-        if self._sharing and self._sharing.away:
-            pass  # it ends once that is answered
-        elif self._task is None:
-            self._end_input()
-        elif self._backend:
-            self._last_words()
+        self._front = Front.LEAVING
+        self._left()
         return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone; its writes that Redis already has are still followed to their end."""
+        self._front = Front.GONE
+        if (
+            self.replies.blocked
+        ):  # Redis has to know, or it would give to nobody what somebody sends
+            self._cut_short()
+        else:
+            self._left()
+
+    def _left(self) -> None:
+        """The client sends no more: what it sent still goes to Redis, if that is soon."""
+        self._more.set()
+        if self.place.now in AT_REST:
+            self.came_to_rest()
+        elif self._last_words is None:
+            loop = asyncio.get_running_loop()
+            self._last_words = loop.call_later(_LAST_WORDS, self._cut_short)
+
+    def _cut_short(self) -> None:
+        """Drop what still waits here: who asked for it is long gone, or has given up."""
+        self.abandoned = True
+        self._pending.clear()
+        if self._sharing:
+            self._sharing.take_held()
+        if self.place.now in (State.CONNECTING, State.INTRODUCING):
+            self.turn_away()
+        elif self.place.now is State.WAITING and self._task:
+            self._task.cancel()
+            self._rest()
+        self._close_if_done()
 
     def _end_input(self) -> None:
         transport = self._backend.transport if self._backend else None
         if transport and not transport.is_closing():
             transport.write_eof()
 
-    def _last_words(self) -> None:
-        """Behind one that waits in Redis for others, what is left would keep Redis from knowing."""
-        asyncio.get_running_loop().call_later(_LAST_WORDS, self._cut_short)
-
-    def _cut_short(self) -> None:
-        if self._serving:
-            self._last_words()
-        elif self._task:
-            self._task.cancel()
-            self._end_input()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone; its writes that Redis already has are still followed to their end."""
-        self.gone = True
-        if self._backend is None or self._resuming or (self._sharing and self._sharing.away):
-            return  # what was sent before leaving is carried out all the same
-        if self._serving:  # others wait for the end of what has begun
-            self._more.set()
-        elif self._task:
-            self._task.cancel()
-        self._close_if_done()
-
     # its own connection to redis-server
 
     async def _connect(self) -> None:
-        await self._door.connected.wait()
         try:
+            await self._find_redis()
             self._backend = await connect(self._door.address, lambda: BackendSide(self))
         except BackendError as error:
-            self._task = None
             self.refuse(str(error))
             return
+        self.hearing.transport = self._backend.transport
+        self.place.take(Step.INTRODUCE)
         await self._introduce()
+        self._task = None
         if self._sharing:
             self._sharing.connected()
-        if self._sharing is None:
-            await self._go_on()
-        else:
-            self._task = None
+
+    async def _find_redis(self) -> None:
+        """Wait for redis-server; whoever speaks meanwhile is told to try again, and closed in the end.
+
+        Otherwise part of a transaction could be refused and the rest carried out.
+        """
+        while not self._door.available.is_set():
+            if await self._door.comes_back_soon():
+                return
+            self.place.take(Step.FIND_NOBODY)
+            if self._sharing and (held := self._sharing.take_held()):
+                self._refuse_for_now(held)
+            await self._door.available.wait()
+            self.place.take(Step.TRY)
+            if self._refusal.used or self.ending:
+                raise BackendError("redis-server is back")
+
+    def _refuse_for_now(self, data: bytes) -> None:
+        self.write(self._refusal.answer(data))
+        if self._refusal.over or self.ending:
+            self.close()
 
     async def _introduce(self) -> None:
         """Ask Redis whether it serves this client as it is; if not, replies are counted from here.
 
         Whom Redis does not let say PING, no marker would find later.
         """
-        self._serving = True
         self.replies.count_from_start()
-        try:
-            reply = await self.ask([b"PING"])
-        finally:
-            self._serving = False
+        reply = await self.ask([b"PING"])
         self._welcome = reply.startswith(b"+")
         if self._welcome:
             self.trust(count=False)
@@ -146,9 +166,11 @@ class Client(Conversation, asyncio.Protocol):
 
     def from_redis(self, data: bytes) -> None:
         """Bytes from the client's own connection to redis-server."""
+        self.replies.feed(data)
+        if self.replies.full:
+            self.hearing.pause("held")
         if self._sharing:
             self._sharing.from_own(data)
-        self.replies.feed(data)
 
     def backend_lost(self) -> None:
         """redis-server has closed: so do we, as it would have, behind the replies that wait."""
@@ -169,23 +191,34 @@ class Client(Conversation, asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Pass a reply on; nothing once the client is gone."""
-        if self._front and not self.gone:
-            self._front.write(data)
+        if data and self._transport and self._front is not Front.GONE:
+            self._transport.write(data)
 
     @property
     def ending(self) -> bool:
         """Whether nothing more comes from the client."""
-        return self.gone or self._leaving
+        return self._front is not Front.OPEN
 
     def refuse(self, message: str) -> None:
         """Say what is wrong and close."""
         self.write(encode_error(f"ERR {message}"))
         self.close()
 
+    def turn_away(self) -> None:
+        """Say that redis-server does not answer, and close."""
+        self.write(UNAVAILABLE)
+        self.close()
+
+    @property
+    def stuck(self) -> bool:
+        """Whether the client waits for something of the door's that waits for redis-server."""
+        connecting = self.place.now in (State.CONNECTING, State.INTRODUCING)
+        return connecting or (self.place.now is State.SERVING and self.asking)
+
     def close(self) -> None:
         """Close both sides once what was written has left."""
-        if self._front:
-            self._front.close()
+        if self._transport:
+            self._transport.close()
         self._close_backend()
 
     # shared connections, and back from them
@@ -193,7 +226,7 @@ class Client(Conversation, asyncio.Protocol):
     @property
     def shares(self) -> bool:
         """Whether what it says next may go over a shared connection."""
-        return self._sharing is not None and self._sharing.begun
+        return self.place.now in SHARING
 
     @property
     def may_share(self) -> bool:
@@ -201,50 +234,44 @@ class Client(Conversation, asyncio.Protocol):
         return self._welcome and not self.ending
 
     def own_way(self, data: bytes) -> None:
-        """The sharing is over: `data`, and all that follows, goes to the client's own connection."""
-        wrote = self._sharing is not None and self._sharing.wrote
+        """The sharing is over: `data`, and all that follows, goes to the client's own connection.
+
+        Raises:
+            WrongStateError: something is still on its way, here or there.
+        """
+        self.place.take(Step.PART)
+        self._batches.wrote_elsewhere = self._sharing is not None and self._sharing.wrote
         self._sharing = None
-        if wrote:
-            self._resuming = True
-            self._start(self._resume())
         if data:
             self._received(data)
-        if self._task is None:
-            self.came_to_rest()
-
-    async def _resume(self) -> None:
-        """Let Redis know that WAIT on this connection is about the writes on others, too."""
-        self.replies.count_from_start()
-        await self.ask([b"PUBLISH", OFFSET_CHANNEL, b""])
-        self.replies.stop_counting()
-        self._resuming = False
-        await self._go_on()
-
-    async def _go_on(self) -> None:
-        """Serve what is pending. What a client sent before it left is carried out, as Redis does."""
-        if self._leaving:
-            self._last_words()
-        if not self.gone:
-            await self._specials()
-            return
-        with contextlib.suppress(asyncio.TimeoutError):  # waiting for more is not
-            await asyncio.wait_for(self._specials(), _LAST_WORDS)
-        self._close_if_done()
+        self.came_to_rest()
 
     def came_to_rest(self) -> None:
-        """Nothing is on its way now: pass on that the client sends no more, and close if both are done."""
-        if self._leaving and not self._task:
-            self._end_input()
+        """Less is on its way now: pass on that the client sends no more, and close if both are done."""
+        if self.place.now in AT_REST:
+            if self._last_words:
+                self._last_words.cancel()
+                self._last_words = None
+            if self.place.now is State.UNAVAILABLE and self.ending:
+                self.close()
+            elif self._front is Front.LEAVING:
+                self._end_input()
         self._close_if_done()
 
     def _close_if_done(self) -> None:
         """Close once a side has gone and nothing that the client asked for is left to do."""
         if self._lost and not self.replies.waiting:
             self.close()
-        elif self.gone and not self._serving and (self.replies.blocked or not self.replies.waiting):
+            return
+        unheard = self.replies.blocked or not self.replies.waiting
+        if unheard and self._front is Front.GONE and self.place.now in AT_REST:
             self._close_backend()
 
     def _close_backend(self) -> None:
+        self.place.take(Step.CLOSE)
         self._door.clients.discard(self)
+        connecting = self._backend is None and self._task
+        if connecting and self._task is not asyncio.current_task():
+            connecting.cancel()
         if self._backend and self._backend.transport:
             self._backend.transport.close()

@@ -9,9 +9,11 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from minigears.door.batches import Batch, Batches
-from minigears.door.classify import Kind, is_client_reply
+from minigears.door.classify import Kind, reply_mode
 from minigears.door.replystream import Hold, Mode, ReplyStream
 from minigears.door.sockets import Reading
+from minigears.door.states import HAS_TASK, Place, State, Step, WrongStateError
+from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
 
 if TYPE_CHECKING:
@@ -21,7 +23,8 @@ _MAX_BACKLOG = 1024
 """Commands of one client that may wait for functions, or to be served, before the door stops reading from it."""
 
 _MAX_PENDING_BYTES = 1 << 20
-"""Bytes that one client may send while a command of its own is being served; then the same holds."""
+"""Bytes that one client may send while a command of its own is being served, and bytes of keys that may
+wait for functions; then the same holds."""
 
 _MAX_UNAUTHENTICATED = 64 * 1024
 """Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
@@ -40,9 +43,14 @@ class Conversation(ABC):
         """Set when there is more in `_pending`, or nothing more will come."""
         self._batches = Batches()
         self._task: asyncio.Task[None] | None = None
-        self._serving = False
-        """Whether the task is in the middle of a command that the door serves."""
+        self.place = Place()
+        self.asking = False
+        """Whether the task waits for what redis-server says."""
+        self.abandoned = False
+        """Whether the client left so long ago that what still waits here is dropped."""
         self.reading = Reading()
+        self.hearing = Reading()
+        """Of the client's own connection to redis-server."""
         self.replies = ReplyStream(self.write, self._due)
         self._welcome = False
         """Whether Redis serves whoever has not logged in."""
@@ -80,7 +88,11 @@ class Conversation(ABC):
         return self.replies.waiting
 
     def trust(self, count: bool) -> None:
-        """Redis has let the client log in; `count` says to go on counting replies. Only drained."""
+        """Redis has let the client log in; `count` says to go on counting replies.
+
+        Raises:
+            WrongStateError: a command is not answered yet.
+        """
         self._trusted = True
         if not (count or self.replies.discard):
             self.replies.stop_counting()
@@ -88,38 +100,42 @@ class Conversation(ABC):
     # bytes from the client
 
     def _received(self, data: bytes) -> None:
-        if self._passing() and self._door.classifier.glance(data):
+        relaying = self.place.now is State.RELAYING
+        if relaying and self._passing() and self._door.classifier.glance(data):
             self.send(data)
+            return
+        if self.place.now is State.CLOSED:
             return
         try:
             commands = self._parser.feed(data)
         except ProtocolError:
             commands = []
         self._error = self._parser.error
-        if self._task:
+        if relaying:
+            if commands:
+                self._take(commands)
+        else:
             self._pending.extend(commands)
             self._pending_bytes += len(data)
             self._more.set()
             if len(self._pending) > _MAX_BACKLOG or self._pending_bytes > _MAX_PENDING_BYTES:
                 self.reading.pause("pending")
-        elif commands:
-            self._take(commands)
         if self._error or not self._trusted:
             self._check_input()
 
     def _passing(self) -> bool:
         """Whether nothing needs to be known of what comes next, if it is harmless."""
-        between = not (self._task or self._batches.in_multi or self._parser.held or self._error)
+        between = not (self._batches.in_multi or self._parser.held or self._error)
         return between and self.replies.mode is Mode.PASSING
 
     def _check_input(self) -> None:
         """Refuse what makes no sense, and much from somebody who has not logged in."""
         if not self._trusted and self._parser.held > _MAX_UNAUTHENTICATED:
-            if self._task:  # it may be logging in right now
+            if self.place.now in HAS_TASK:  # it may be logging in right now
                 self.reading.pause("login")
             else:
                 self.refuse("Protocol error: unauthenticated bulk length")
-        elif self._error and not self._task:
+        elif self._error and self.place.now is State.RELAYING and not self.abandoned:
             self._start(self._refuse_behind(str(self._error)))
 
     async def _refuse_behind(self, message: str) -> None:
@@ -141,21 +157,14 @@ class Conversation(ABC):
             batch = batches.whole(commands, classifier, self._counting)
         if batch is None:
             self._pending.extend(commands)
-            self._advance()
+            self._forward(self._pending)
+            if self._pending:
+                self._start(self._specials())
             return
         self._send(self._parser.raw, batch)
-        if self.replies.backlog > _MAX_BACKLOG:
-            self.reading.pause("backlog")
-
-    def _advance(self) -> None:
-        """Forward what is pending up to the first command that needs more than forwarding."""
-        self._forward(self._pending)
-        if self._pending:
-            self._start(self._specials())
-        elif self.replies.backlog > _MAX_BACKLOG:
-            self.reading.pause("backlog")
 
     def _forward(self, pending: deque[Command]) -> None:
+        """Forward what is pending up to the first command that needs more than forwarding."""
         for batch in self._batches.cut(pending, self._door.classifier, self._counting):
             if batch.counted:
                 self.send(self.replies.start_counting(self._trusted))
@@ -174,6 +183,8 @@ class Conversation(ABC):
                 self.reading.pause("crowded")
                 self._door.when_room(batch.keys, lambda: self.reading.resume("crowded"))
             self.replies.sent_concerned(batch, intent)
+            if self._crowded:
+                self.reading.pause("backlog")
         else:
             self.replies.sent(len(batch.commands))
         self.send(raw)
@@ -187,12 +198,24 @@ class Conversation(ABC):
     def _settled(self, holds: list[Hold]) -> None:
         self.replies.settle(holds)
         self.came_to_rest()
-        if self.replies.backlog <= _MAX_BACKLOG:
+        if not self._crowded:
             self.reading.resume("backlog")
+        if not self.replies.full:
+            self.hearing.resume("held")
+
+    @property
+    def _crowded(self) -> bool:
+        """Whether so much waits for functions that the client has to wait, too."""
+        replies = self.replies
+        return replies.backlog > _MAX_BACKLOG or replies.backlog_bytes > _MAX_PENDING_BYTES
 
     # commands that need more than forwarding
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        self.place.take(Step.STOP)
+        self._run(work)
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
         self._task = asyncio.get_running_loop().create_task(work)
         self._task.add_done_callback(self._observe)
 
@@ -209,19 +232,28 @@ class Conversation(ABC):
             if self._batches.stops(kind, self._counting):
                 if kind is not Kind.RESET or self._counting:
                     await self.drained()
-                if kind is Kind.SPECIAL:
-                    await self._serve(self._pending.popleft())
-                elif kind is Kind.RESET:
-                    self._reset(self._pending.popleft())
-                else:
-                    self.replies.stop_counting()
-                    self._batches.reset()
+                await self._special(kind)
             else:
-                self._task = None
-                self._advance()
-                if self._task:
-                    return
+                self._forward(self._pending)
+        self._rest()
+
+    async def _special(self, kind: Kind) -> None:
+        """Do what the next command needs beside forwarding; all earlier ones are answered."""
+        if kind is Kind.SPECIAL:
+            await self._serve(self._pending.popleft())
+        elif kind is Kind.RESET:
+            self._reset(self._pending.popleft())
+        elif kind is Kind.OFFSET:
+            await self.ask([b"PUBLISH", OFFSET_CHANNEL, b""])
+            self._batches.wrote_elsewhere = False
+        else:
+            self.replies.stop_counting()
+            self._batches.reset()
+
+    def _rest(self) -> None:
+        """Nothing waits in the door any more: relay."""
         self._task = None
+        self.place.take(Step.GO_ON)
         self._pending_bytes = 0
         self.reading.resume("pending")
         self.reading.resume("login")
@@ -229,7 +261,7 @@ class Conversation(ABC):
         self.came_to_rest()
 
     def _reset(self, argv: Command) -> None:
-        """Forward `RESET`; only when drained or not counting."""
+        """Forward `RESET`; raises WrongStateError when replies are counted and one is missing."""
         self._batches.reset()
         self.replies.discard = False
         self.replies.stop_counting()
@@ -237,11 +269,12 @@ class Conversation(ABC):
         self._trusted = self._welcome
 
     async def _serve(self, argv: Command) -> None:
-        self._serving = True
+        self.place.take(Step.SERVE)
         try:
             await self._door.serve(self, argv)
         finally:
-            self._serving = False
+            if self.place.now is State.SERVING:
+                self.place.take(Step.END_SERVING)
 
     async def drained(self) -> None:
         """Wait until every command forwarded so far is answered."""
@@ -252,14 +285,30 @@ class Conversation(ABC):
         await done
 
     async def ask(self, argv: Command) -> bytes:
-        """Send a command on this client's connection and take its reply away; only when drained."""
+        """Send a command on this client's connection and take its reply away.
+
+        Raises:
+            WrongStateError: a command before it is not answered yet.
+        """
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.replies.capture(lambda raw: None if reply.done() else reply.set_result(raw))
         self._send(encode_command(argv), Batch([argv]))
-        return await reply
+        self.asking = True
+        try:
+            return await reply
+        finally:
+            self.asking = False
 
     def forward(self, argv: Command) -> None:
-        """Forward one command as if it had not been stopped; only when drained."""
+        """Forward one command as if it had not been stopped; drop it if its client is long gone.
+
+        Raises:
+            WrongStateError: a command before it is not answered yet.
+        """
+        if self.abandoned:
+            return
+        if not self.replies.drained:
+            raise WrongStateError("a command is forwarded before its turn")
         classifier = self._door.classifier
         keys = self._batches.concerned(argv, Kind.KEYED, classifier)
         blocking = self._door.table.is_blocking(argv[0])
@@ -276,7 +325,7 @@ class Conversation(ABC):
             self.reading.resume("pending")
             await self._more.wait()
         kind = self._door.classifier.kind(self._pending[0]) if self._pending else Kind.RESET
-        if kind in (Kind.RESET, Kind.STREAMING) or is_client_reply(self._pending[0]):
+        if kind in (Kind.RESET, Kind.STREAMING) or reply_mode(self._pending[0]):
             return
         argv = self._pending.popleft()
         self.replies.discard = True

@@ -6,6 +6,7 @@ Everything here runs on one event loop and none of it is user code.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import logging
 import ssl
@@ -34,6 +35,12 @@ from minigears.protocol import Command
 log = logging.getLogger(__name__)
 
 _HEARTBEAT = 0.5  # seconds; the shortest `timeout` of Redis is one
+FROZEN = 10.0
+"""Seconds without an answer after which redis-server counts as frozen."""
+
+BLINK = 1.0
+"""Seconds that new clients wait for a redis-server that has just gone, before they are refused."""
+
 _RECONNECT_PAUSE = 0.2
 _RECONNECT_LIMIT = 5.0
 _FLUSH_AGAIN = 0.1
@@ -58,7 +65,13 @@ class Door:
         callbacks = Callbacks(self._interest, self._done, self._executor_ready)
         self.executor = Supervisor(settings, callbacks, self.loops)
         self.connected = asyncio.Event()
-        """Set while redis-server is there: clients wait for it before they are connected."""
+        """Set while the door's own connections to redis-server are there."""
+        self.available = asyncio.Event()
+        """Set while redis-server is there and answers: without it new clients are refused."""
+        self._asked: float | None = None
+        """Since when an answer to a heartbeat is awaited."""
+        self._away = 0.0
+        """Since when redis-server is not available."""
         self.lanes = Lanes()
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
@@ -93,7 +106,7 @@ class Door:
         self._lost = await self._connect()
         await self.executor.start()
         await self._recover()
-        self.connected.set()
+        self._set_connected()
         self._keeper = self.loops.task("the watch over redis-server", self._keep_connected)
         await self._server.start_serving()
         bound = self._server.sockets[0].getsockname()
@@ -266,8 +279,10 @@ class Door:
         while True:
             while self._lost and not self._lost.done():
                 self._beat()
+                self._look_whether_it_answers()
                 await asyncio.wait([self._lost], timeout=_HEARTBEAT)
             self.connected.clear()
+            self._not_available()
             log.error("redis-server at %s is gone; waiting for it", self.address)
             for client in list(self.clients):
                 client.close()
@@ -275,14 +290,50 @@ class Door:
             self._lost = await self._reconnect()
             log.info("redis-server at %s is back", self.address)
             self.executor.send(("rescan",))  # streams may have grown while nobody told us
-            self.connected.set()
+            self._set_connected()
+
+    def _set_connected(self) -> None:
+        self._asked = None
+        self.connected.set()
+        self.available.set()
+
+    def _not_available(self) -> None:
+        self.available.clear()
+        self._away = asyncio.get_running_loop().time()
+
+    async def comes_back_soon(self) -> bool:
+        """Wait for redis-server, but not for one that has been away for a moment already."""
+        left = self._away + BLINK - asyncio.get_running_loop().time()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.available.wait(), max(left, 0))
+        return self.available.is_set()
+
+    def _look_whether_it_answers(self) -> None:
+        """Tell those who wait for nothing but redis-server when it does not answer for too long."""
+        now = asyncio.get_running_loop().time()
+        frozen = self._asked is not None and now - self._asked > FROZEN
+        if frozen and self.available.is_set():
+            log.error("redis-server at %s has not answered for %d s", self.address, FROZEN)
+            self._not_available()
+            for client in [client for client in self.clients if client.stuck]:
+                client.turn_away()
+        elif not frozen and not self.available.is_set():
+            log.info("redis-server at %s answers again", self.address)
+            self.available.set()
 
     def _beat(self) -> None:
         """Say something on each connection: Redis closes those that do not, if it has a `timeout`."""
-        self._connected().send(self.lanes.told, "CONFIG", "GET", *LIMITS)
+        if self._asked is not None:  # what a frozen Redis is told would pile up
+            return
+        self._asked = asyncio.get_running_loop().time()
+        self._connected().send(self._answered, "CONFIG", "GET", *LIMITS)
         self.journal.beat()
         self.lanes.beat()
         self.notifications.barrier(lambda: None)
+
+    def _answered(self, reply: Any) -> None:
+        self._asked = None
+        self.lanes.told(reply)
 
     async def _reconnect(self) -> asyncio.Future[Any]:
         """Connect again and recover what was left, however often that takes."""

@@ -105,8 +105,10 @@ class Lanes:
         self._reads: dict[int, Lane] = {}
         self._writes: dict[int, Lane] = {}
         self._all: list[Lane] = []
+        self._to_answer = 0
+        """Lanes of which it is not known yet whether they may be used."""
         self._unfit = False
-        """Whether Redis gave a reply that cannot be told from the next."""
+        """Whether Redis refuses `PUBLISH`, or gave a reply that cannot be told from the next."""
 
     @property
     def open(self) -> bool:
@@ -120,7 +122,8 @@ class Lanes:
     async def connect(self, address: Address) -> list[asyncio.Future[None]]:
         """Open them all as a client that has not logged in; returns futures, done when one is lost.
 
-        Where Redis refuses one of them there are none, and every client uses its own connection only.
+        Nobody uses them before Redis has agreed to `PUBLISH` on each, which `CLIENT PAUSE` puts off.
+        Where it refuses, every client uses its own connection only.
         """
         self.disconnect()
         try:
@@ -128,20 +131,31 @@ class Lanes:
                 lane = await connect(address, lambda: Lane(self._cannot_tell))
                 self._all.append(lane)
                 await lane.call("HELLO", protocol)
-                await lane.call("PUBLISH", OFFSET_CHANNEL, "")
         except BackendError as error:
             log.info("clients do not share connections: %s", error)
             self.disconnect()
             return []
-        if not self._unfit:
+        self._to_answer = len(self._all)
+        for lane in self._all:
+            lane.send(self._allowed, "PUBLISH", OFFSET_CHANNEL, "")
+        return [lane.closed for lane in self._all]
+
+    def _allowed(self, reply: Any) -> None:
+        if isinstance(reply, BackendError):
+            return  # it is lost, and so are all the others soon
+        self._to_answer -= 1
+        if not isinstance(reply, int):
+            log.info("clients do not share connections: %s", reply)
+            self._unfit = True
+        if not (self._to_answer or self._unfit):
             self._reads = dict(zip((2, 3), self._all[:2], strict=True))
             self._writes = dict(zip((2, 3), self._all[2:], strict=True))
-        return [lane.closed for lane in self._all]
 
     def beat(self) -> None:
         """Say something, so that Redis does not take the connections for idle ones."""
-        for lane in self._all:
-            lane.carry(_NOBODY, _PING)
+        if not self._to_answer:
+            for lane in self._all:
+                lane.carry(_NOBODY, _PING)
 
     def told(self, reply: Any) -> None:
         """Take Redis's reply to `CONFIG GET` of the limits; nobody shares where there is one."""

@@ -36,6 +36,7 @@ _HELP = {
     "hooks": "Command hooks in force.",
     "stream_prefixes": "Prefixes of streams that registrations read.",
     "redis_connected": "1 while redis-server is there.",
+    "redis_answers": "1 while redis-server is there and answers; 0 after ten seconds without an answer.",
     "executor_ready": "1 while the executor knows its registrations.",
     "executor_restarts": "Times that the executor had to be started again.",
     "loop_failures": "Failures in the door of what should never fail; its log has them.",

@@ -11,16 +11,20 @@ from __future__ import annotations
 import enum
 import secrets
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 import hiredis
 
 from minigears.door.batches import Batch
 from minigears.door.intents import Intent
+from minigears.door.states import WrongStateError
 from minigears.protocol import encode_command
 
 _MORE = object()
+MAX_KEPT = 1 << 20
+"""Bytes of replies that wait behind one that is held back, before no more are read from Redis."""
+
 _PONG = b"*2\r\n$4\r\npong\r\n"
 """What stands before the marker when the client is in RESP2's subscriber mode."""
 
@@ -41,7 +45,7 @@ class Hold:
     """Number of the first command of the batch."""
     last: int
     """Number of the last command of the batch that concerns a registration."""
-    keys: Sequence[bytes]
+    keys: Collection[bytes]
     intent: Intent
     blocking: bool = False
     """Whether one of the commands may wait in Redis for somebody else."""
@@ -50,6 +54,11 @@ class Hold:
     def __len__(self) -> int:
         """How many commands it is about."""
         return self.last - self.first + 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of its keys."""
+        return sum(map(len, self.keys))
 
 
 @dataclass
@@ -76,7 +85,9 @@ class ReplyStream:
         self._received = 0
         self._holds: deque[Hold] = deque()
         self._unsettled = 0
+        self._unsettled_bytes = 0
         self._kept: deque[_Chunk] = deque()
+        self._kept_bytes = 0
         self._on_drained: Callable[[], None] | None = None
         self._capture: Callable[[bytes], None] | None = None
         self._lines: list[bytes] = []
@@ -100,6 +111,26 @@ class ReplyStream:
         """Commands of concerned batches that are not settled."""
         return self._unsettled
 
+    @property
+    def backlog_bytes(self) -> int:
+        """Bytes of the keys of batches that are not settled."""
+        return self._unsettled_bytes
+
+    @property
+    def full(self) -> bool:
+        """Whether so much is kept that no more should be read from Redis.
+
+        Never while the first that is kept needs a reply that is still to come.
+        """
+        if self._kept_bytes <= MAX_KEPT or not self._kept:
+            return False
+        return not (self._holds and self._holds[0] in self._kept[0].holds)
+
+    @property
+    def drained(self) -> bool:
+        """Whether it is known that every command sent is answered, and every reply passed on."""
+        return self.mode is Mode.COUNTING and self._received >= self._sent and not self._kept
+
     def start_counting(self, trusted: bool = True) -> bytes:
         """Begin to count from the next command on; returns the marker to send before it.
 
@@ -113,11 +144,23 @@ class ReplyStream:
         return encode_command([b"PING", self._nonce] if trusted else [self._nonce])
 
     def count_from_start(self) -> None:
-        """Count from the first command of the connection, which needs no marker."""
+        """Count from the first command of the connection, which needs no marker.
+
+        Raises:
+            WrongStateError: there was one already.
+        """
+        if self._sent or self.mode is not Mode.PASSING:
+            raise WrongStateError("it is too late to count from the start")
         self.mode = Mode.COUNTING
 
     def stop_counting(self) -> None:
-        """Pass everything on from here; only when drained."""
+        """Pass everything on from here.
+
+        Raises:
+            WrongStateError: a reply that counts is still to come.
+        """
+        if not (self.drained or self.mode is Mode.PASSING):
+            raise WrongStateError("replies are missing that have to be counted")
         self.mode = Mode.PASSING
 
     def sent(self, commands: int) -> None:
@@ -127,8 +170,10 @@ class ReplyStream:
     def sent_concerned(self, batch: Batch, intent: Intent) -> None:
         """A batch was forwarded whose replies have to wait; `intent` is what the journal has of it."""
         first, last = self._sent + 1, self._sent + batch.last
-        self._holds.append(Hold(first, last, batch.keys, intent, batch.blocking))
+        hold = Hold(first, last, frozenset(batch.keys), intent, batch.blocking)
+        self._holds.append(hold)
         self._unsettled += batch.last
+        self._unsettled_bytes += hold.size
         self._sent += len(batch.commands)
 
     def abandon(self) -> list[Hold]:
@@ -142,7 +187,13 @@ class ReplyStream:
         self._check_drained()
 
     def capture(self, callback: Callable[[bytes], None]) -> None:
-        """Give the raw bytes of the next reply to `callback`; only when drained, one command sent."""
+        """Give the raw bytes of the next reply to `callback`; one command is about to be sent.
+
+        Raises:
+            WrongStateError: the next reply would be that of an earlier command.
+        """
+        if self._capture or not self.drained:
+            raise WrongStateError("the next reply belongs to another command")
         self._capture = callback
 
     def settle(self, holds: Sequence[Hold]) -> None:
@@ -150,8 +201,11 @@ class ReplyStream:
         for hold in holds:
             hold.settled = True
             self._unsettled -= len(hold)
+            self._unsettled_bytes -= hold.size
         while self._kept and all(hold.settled for hold in self._kept[0].holds):
-            self._write(self._kept.popleft().data)
+            data = self._kept.popleft().data
+            self._kept_bytes -= len(data)
+            self._write(data)
         self._check_drained()
 
     def feed(self, data: bytes) -> None:
@@ -225,13 +279,13 @@ class ReplyStream:
         begun = [h for h in list(self._holds)[:1] if h.first <= self._received]
         if due or begun or self._kept:
             self._kept.append(_Chunk(data, due + begun))
+            self._kept_bytes += len(data)
             if due:
                 self._on_due(due)
         else:
             self._write(data)
 
     def _check_drained(self) -> None:
-        done = self.mode is Mode.COUNTING and self._received >= self._sent and not self._kept
-        if done and self._on_drained:
+        if self._on_drained and self.drained:
             callback, self._on_drained = self._on_drained, None
             callback()

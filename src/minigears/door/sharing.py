@@ -2,18 +2,19 @@
 
 Its own connection is there from the beginning, for what introduces the client (HELLO, CLIENT SETNAME,
 CLIENT SETINFO). The first other command that may not be shared, or the first that does not wait for
-the reply before it, ends the sharing for good: then all goes the client's own way, as it came.
+the reply before it, ends the sharing for good: then all goes the client's own way, as it came. That
+is only once every reply is there, whichever connection it comes from: so none meets another.
 """
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from typing import TYPE_CHECKING
 
 import hiredis
 
 from minigears.door.shared import Use
+from minigears.door.states import Place, State, Step
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
 
 if TYPE_CHECKING:
@@ -32,26 +33,13 @@ _MAX_HELD = 64 * 1024
 _MORE = object()
 
 
-class State(enum.Enum):
-    """Where a client's commands are."""
-
-    CONNECTING = enum.auto()
-    """Its own connection is not there yet."""
-    GREETING = enum.auto()
-    """Its own connection has still to answer an introduction."""
-    FREE = enum.auto()
-    """Nothing is on its way."""
-    AWAY = enum.auto()
-    """One command is on a shared connection."""
-
-
 class Sharing:
     """Takes what a client sends, in place of the client, as long as it shares."""
 
-    def __init__(self, client: Client, door: Door):
+    def __init__(self, client: Client, door: Door, place: Place):
         self._client = client
         self._door = door
-        self._state = State.CONNECTING
+        self._place = place
         self._greeting = Greeting()
         self._held: list[bytes] = []
         self._held_length = 0
@@ -60,83 +48,88 @@ class Sharing:
         self.wrote = False
         """Whether a write went over a shared connection."""
 
-    @property
-    def begun(self) -> bool:
-        """Whether it was found that the client may share."""
-        return self._state is not State.CONNECTING
-
-    @property
-    def away(self) -> bool:
-        """Whether a reply is on its way that the client's own connection knows nothing of."""
-        return self._state is State.AWAY
-
     def connected(self) -> None:
         """The client's own connection is there: go on with what has arrived."""
-        self._state = State.FREE
-        held = self._take_held()
         enough = self._door.lanes.open and len(self._door.clients) >= FEW
-        if not (enough and self._client.may_share):
-            self._client.own_way(held)
-        elif held:
-            self.received(held)
+        if enough and self._client.may_share:
+            self._place.take(Step.SHARE)
+            self._go_on()
+        else:
+            self._client.own_way(self.take_held())
 
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self._state is State.FREE:
+        if self._place.now is State.FREE:
             use = self._door.classifier.shared(data)
             if use is None or not self._ride(use, data):
                 self._look_closer(data)
-        elif self._state is State.GREETING:
-            self._look_closer(data)
-        else:
-            self._held.append(data)
-            self._held_length += len(data)
-            if self._held_length > _MAX_HELD:
-                self._client.reading.pause("shared")
+            return
+        if self._place.now is State.GREETING and not self._held and self._greets(data):
+            return
+        self._held.append(data)
+        self._held_length += len(data)
+        if self._held_length > _MAX_HELD:
+            self._client.reading.pause("shared")
 
     def from_own(self, data: bytes) -> None:
-        """Bytes from the client's own connection."""
-        if self._state is State.GREETING and self._greeting.answered(data):
-            self._state = State.FREE
+        """Bytes from the client's own connection, which the client has got."""
+        if self._place.now is State.GREETING and self._greeting.answered(data):
+            self._place.take(Step.BE_GREETED)
+            self._go_on()
 
     def answered(self, piece: bytes, whole: bool) -> None:
         """A piece of the reply from the shared connection."""
         self._client.write(piece)
         if not whole or len(piece) > _MAX_BYTES:
             self._last = True
-        if whole:
-            self._state = State.FREE
-            if self._last or self._held or self._client.ending:
-                self._client.own_way(self._take_held())
+        if whole and self._place.now is State.AWAY:
+            self._place.take(Step.ARRIVE)
+            if self._last or self._held:
+                self._client.own_way(self.take_held())
+            elif self._client.ending:
+                self._client.came_to_rest()
 
     def slow(self) -> None:
         """The client does not read its replies: its own connection can make Redis wait."""
         self._last = True
+
+    def _go_on(self) -> None:
+        if held := self.take_held():
+            self.received(held)
+        elif self._client.ending:
+            self._client.came_to_rest()
 
     def _ride(self, use: Use, data: bytes) -> bool:
         lane = None if self._last else self._door.lanes.lane(self._greeting.protocol, use)
         if lane is None:
             return False
         self.wrote |= use is Use.WRITES
-        self._state = State.AWAY
+        self._place.take(Step.RIDE)
         lane.carry(self, data)
         return True
 
     def _look_closer(self, data: bytes) -> None:
         """Share a command with longer words, pass an introduction on, or end the sharing."""
-        commands = _whole(data) if len(data) <= _MAX_BYTES else []
-        if self._state is State.FREE and len(commands) == 1 and encode_command(commands[0]) == data:
+        commands = _whole(data)
+        if len(commands) == 1 and encode_command(commands[0]) == data:
             use = self._door.classifier.shared_command(commands[0])
             if use is not None and self._ride(use, data):
                 return
-        if commands and all(map(is_greeting, commands)):
-            self._state = State.GREETING
-            self._greeting.sent(commands)
-            self._client.send(data)
-        else:
+        if not self._greets(data):
             self._client.own_way(data)
 
-    def _take_held(self) -> bytes:
+    def _greets(self, data: bytes) -> bool:
+        """Pass `data` on if it consists of introductions; tells whether it does."""
+        commands = _whole(data)
+        if not (commands and all(map(is_greeting, commands))):
+            return False
+        self._place.take(Step.GREET)
+        self._greeting.sent(commands)
+        self._client.send(data)
+        return True
+
+    def take_held(self) -> bytes:
+        """Hand over what waits here."""
         held, self._held, self._held_length = b"".join(self._held), [], 0
         self._client.reading.resume("shared")
         return held
@@ -174,7 +167,9 @@ def is_greeting(argv: Command) -> bool:
 
 
 def _whole(data: bytes) -> list[Command]:
-    """The commands that `data` consists of; none if a part is missing, or it makes no sense."""
+    """The commands that `data` consists of; none if a part is missing, it makes no sense, or is long."""
+    if len(data) > _MAX_BYTES:
+        return []
     parser = RequestParser()
     try:
         commands = parser.feed(data)

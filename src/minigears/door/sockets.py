@@ -38,7 +38,7 @@ class BackendSide(asyncio.Protocol):
 
 
 class Reading:
-    """Reads from a client while there is no reason not to."""
+    """Reads from a socket while there is no reason not to."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None

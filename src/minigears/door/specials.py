@@ -8,6 +8,7 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING
 
+from minigears.door.classify import reply_mode
 from minigears.door.notifications import SETTING, with_needed
 from minigears.door.status import with_section
 from minigears.door.supervisor import ExecutorLost
@@ -92,7 +93,7 @@ async def _command(door: Door, client: Conversation, argv: Command) -> None:
 
 async def _client_reply(client: Conversation, argv: Command) -> None:
     """`CLIENT REPLY` is kept from Redis: the door has to see replies to know what is done."""
-    wanted = argv[2].lower() if len(argv) == 3 else b""
+    wanted = reply_mode(argv)
     if wanted == b"on":
         client.replies.discard = False
         client.reply(b"+OK\r\n")

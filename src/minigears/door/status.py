@@ -34,6 +34,8 @@ class Status:
     hooks: int
     stream_prefixes: int
     redis_connected: int
+    redis_answers: int
+    """0 while redis-server is away or has not answered for ten seconds."""
     executor_ready: int
     executor_restarts: int
     loop_failures: int
@@ -59,6 +61,7 @@ async def status_of(door: Door) -> Status:
         hooks=len(door.interest.hooks),
         stream_prefixes=len(door.interest.streams),
         redis_connected=int(door.connected.is_set()),
+        redis_answers=int(door.available.is_set()),
         executor_ready=int(door.executor.ready),
         executor_restarts=door.executor.restarts,
         loop_failures=door.loops.failures,

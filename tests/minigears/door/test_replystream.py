@@ -65,7 +65,7 @@ def test_the_reply_of_a_concerned_write_waits_and_so_does_all_that_follows():
     tape.stream.feed(OK)
     tape.stream.feed(b":3\r\n")
     assert tape.out == b":1\r\n"
-    assert [hold.keys for hold in tape.due] == [[b"k"]]
+    assert [hold.keys for hold in tape.due] == [{b"k"}]
     tape.stream.settle(tape.due)
     assert tape.out == b":1\r\n" + OK + b":3\r\n"
     assert not tape.stream.waiting
@@ -167,5 +167,5 @@ def test_a_command_that_may_wait_for_others_is_told_apart_while_it_is_the_next_t
 def test_abandoned_holds_are_handed_over():
     tape = Tape().count()
     tape.stream.sent_concerned(batch(1, 1, b"k"), Intent())
-    assert [hold.keys for hold in tape.stream.abandon()] == [[b"k"]]
+    assert [hold.keys for hold in tape.stream.abandon()] == [{b"k"}]
     assert not tape.stream.waiting

@@ -204,6 +204,44 @@ def test_paused_writes_do_not_hold_up_reads(gears, talk):
     assert writer.hear() == b"+OK\r\n"
 
 
+def test_a_client_that_wrote_reads_while_writes_are_paused_and_ends_the_pause(gears, talk):
+    client, other = talk(), talk()
+    for one in (client, other):
+        assert one.ask("SET", "k", "v") == b"+OK\r\n"
+    gears.client().client_pause(600_000, all=False)
+    assert client.ask("GET", "k") == b"$1\r\nv\r\n"
+    assert client.ask("MGET", "k") == b"*1\r\n$1\r\nv\r\n"
+    assert other.ask("HELLO", "2").startswith(b"*")
+    assert other.ask("LRANGE", "none", "0", "-1") == b"*0\r\n"
+    other.say("SET", "k", "w")
+    assert client.ask("CLIENT", "UNPAUSE") == b"+OK\r\n"
+    assert other.hear() == b"+OK\r\n"
+    assert client.ask("GET", "k") == b"$1\r\nw\r\n"
+
+
+def test_a_pause_of_everything_ends_for_everybody(gears, talk):
+    clients = [talk() for _ in range(4)]
+    for number, client in enumerate(clients):
+        assert client.ask("SET", f"k{number}", str(number)).endswith(b"OK\r\n")
+    gears.client().client_pause(1500, all=True)
+    for number, client in enumerate(clients):
+        client.say(*(("GET", f"k{number}") if number % 2 else ("MGET", f"k{number}")))
+    for number, client in enumerate(clients):
+        assert client.hear().endswith(b"$1\r\n%d\r\n" % number)
+
+
+def test_connections_are_made_anew_while_writes_are_paused(own_gears):
+    gears = own_gears()
+    with closing(gears.server.connect()) as conn:
+        conn.call("CLIENT", "PAUSE", "600000", "WRITE")
+        conn.call("CLIENT", "KILL", "TYPE", "normal")
+        wait_for(lambda: "is back" in gears.log, what="new connections")
+        with crowd(gears), gears.raw() as sock:
+            assert Talk(sock).ask("GET", "k") == b"$-1\r\n"
+        conn.call("CLIENT", "UNPAUSE")
+    wait_for(lambda: shares(gears), what="shared connections")
+
+
 def _paused(direct) -> bool:
     return direct.info("clients").get("paused_reason", "none") != "none"
 
