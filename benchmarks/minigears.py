@@ -53,7 +53,7 @@ def redis_benchmark(port: int, *options: str, requests: int) -> Measure:
 
     def run() -> float:
         done = subprocess.run(
-            [*command, "-t", "set", "--csv"], capture_output=True, text=True, check=True
+            [*command, "-t", "set", "--csv"], capture_output=True, encoding="utf-8", check=True
         )
         return float(done.stdout.splitlines()[-1].split(",")[1].strip('"'))
 
@@ -86,7 +86,7 @@ def bare_relay() -> Iterator[int]:
     from lab import paths
 
     command = [sys.executable, "-m", "benchmarks.bare_relay", str(paths.socket_path(paths.home()))]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stdout is not None
             yield int(process.stdout.readline())
@@ -311,7 +311,9 @@ def write(bench: Bench) -> None:
     """Keep the rounds, and renew the table between the marks of docs/minigears.md."""
     RESULTS.parent.mkdir(exist_ok=True)
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    RESULTS.write_text(json.dumps({"machine": machine, "rounds": bench.raw}, indent=1) + "\n")
+    RESULTS.write_text(
+        json.dumps({"machine": machine, "rounds": bench.raw}, indent=1) + "\n", encoding="utf-8"
+    )
     lines = [
         f"Measured on {machine}; median of {bench.rounds} rounds or more, ratios round by round.",
         "",
@@ -319,9 +321,12 @@ def write(bench: Bench) -> None:
         "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in bench.rows),
     ]
-    page = PAGE.read_text()
+    page = PAGE.read_text(encoding="utf-8")
     table = "<!-- bench -->\n" + "\n".join(lines) + "\n<!-- /bench -->"
-    PAGE.write_text(re.sub(r"<!-- bench -->.*<!-- /bench -->", lambda _: table, page, flags=re.S))
+    PAGE.write_text(
+        re.sub(r"<!-- bench -->.*<!-- /bench -->", lambda _: table, page, flags=re.S),
+        encoding="utf-8",
+    )
 
 
 @click.command()

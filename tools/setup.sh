@@ -1,17 +1,13 @@
 #!/bin/sh
 # Makes .venv hold exactly what uv.lock says. Called by make; does nothing when nothing changed.
-# Writes to .venv and .cache only. PYTHON=... chooses the interpreter.
+# Writes to .venv and .cache only. PYTHON=... chooses the interpreter, and tools/packages.py installs.
 set -eu
-cd "$(dirname "$0")/.."
+cd -P "$(dirname "$0")/.." # the folder's true name, however it was reached
+unset PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONSAFEPATH PYTHONUSERBASE PYTHONWARNINGS 2>/dev/null || true
+export PYTHONUTF8=1
 
 stamp=.venv/.set-up
-uv_version=$(sed -n '/^name = "uv"$/{n;s/^version = "\(.*\)"$/\1/p;}' uv.lock)
-bootstrap=.cache/uv-$uv_version # a small environment with uv and nothing else
-uv=$bootstrap/bin/uv
-wheels=.cache/wheels # of an offline kit, when the course was set up from one; nothing is downloaded then
-if [ -d "$wheels" ]; then
-    export PIP_NO_INDEX=1 PIP_FIND_LINKS="$PWD/$wheels" UV_OFFLINE=1
-fi
+fetched=.cache/fetched # what recipes ask for is there, too
 
 fail() {
     printf '\nset-up: %s\n' "$1" >&2
@@ -53,7 +49,7 @@ Elsewhere, or for a Python that is not on the PATH:  make PYTHON=/path/to/python
 
 # What .venv was made from. The folder is part of it: the scripts in .venv hold absolute paths.
 fingerprint() {
-    pwd
+    pwd -P
     cksum uv.lock pyproject.toml
 }
 
@@ -63,42 +59,22 @@ is_current() {
     [ -z "${PYTHON:-}" ] || [ "$(version_of "$PYTHON")" = "$(version_of .venv/bin/python)" ]
 }
 
-install_uv() {
-    # Made under another name first: an interrupted set-up leaves no half of it behind.
-    rm -rf "$bootstrap.new"
-    "$python" -m venv "$bootstrap.new"
-    "$bootstrap.new/bin/python" -m pip install --quiet --disable-pip-version-check \
-        "uv==$uv_version"
-    rm -rf "$bootstrap"
-    mv "$bootstrap.new" "$bootstrap"
-}
-
-is_current && exit 0
+if is_current; then
+    # Without a network that failed before: it is tried again, and nothing waits for it.
+    [ -f "$fetched" ] || { .venv/bin/python -m lab.fetching && touch "$fetched"; } || true
+    exit 0
+fi
+case $PWD in
+*:*) fail "the folder's name has a colon in it, which no PATH can hold: rename $PWD" ;;
+esac
 find_python
 echo "==> Setting up .venv with Python $(version_of "$python"), $python"
-if [ -d "$wheels" ]; then
-    echo "    From the kit's packages in $wheels; nothing is downloaded. It takes half a minute."
+if [ -d .cache/wheels ]; then
+    echo "    From the kit's packages in .cache/wheels; nothing is downloaded. It takes half a minute."
 else
     echo "    The first time downloads about 350 MB and takes a minute or two; later it takes seconds."
 fi
-if [ -f "$stamp" ] && [ "$(head -n 1 "$stamp")" != "$(pwd)" ]; then
-    rm -rf .venv # the folder was moved or copied
-fi
-rm -f "$stamp"
-mkdir -p .cache
-[ -x "$uv" ] || install_uv
-
-# A uv or an activated environment of the user's own must not lead elsewhere.
-unset VIRTUAL_ENV CONDA_PREFIX UV_PYTHON UV_PROJECT 2>/dev/null || true
-export UV_PROJECT_ENVIRONMENT=.venv UV_PYTHON_DOWNLOADS=never
-if [ -d "$wheels" ]; then
-    "$uv" --quiet export --frozen --no-hashes --no-emit-project --all-groups >.cache/locked.txt
-    "$uv" --quiet venv --clear --python "$python" .venv
-    "$uv" pip sync --python .venv/bin/python --offline --no-index --find-links "$wheels" .cache/locked.txt
-    "$uv" pip install --python .venv/bin/python --offline --no-index --find-links "$wheels" \
-        --no-deps --editable .
-else
-    "$uv" sync --frozen --python "$python"
-fi
+rm -f "$stamp" "$fetched"
+"$python" -I tools/packages.py --venv
 fingerprint >"$stamp"
 echo "==> Set up."

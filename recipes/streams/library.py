@@ -11,7 +11,7 @@ from redis.exceptions import ResponseError
 from .errors import Misconfigured
 from .names import Partitions
 
-SOURCE = (Path(__file__).parent / "writebehind.lua").read_text()
+SOURCE = (Path(__file__).parent / "writebehind.lua").read_text(encoding="utf-8")
 
 
 def _version() -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import tenacity
 
-from lab import embedded, lifecycle, paths, ports, processes, rediscli, sockets
+from lab import command, embedded, fetching, lifecycle, paths, ports, processes, rediscli, sockets
 from lab.containers import checkup
 from lab.errors import LabError
 from lab.findings import Finding, Level, Report
@@ -40,7 +40,7 @@ def _python() -> Iterator[Finding]:
         yield Finding(Level.OK, "Python", f"{version} on {platform.system()} {platform.machine()}")
     else:
         yield Finding(
-            Level.BAD, "Python", version, "Use Python 3.10 to 3.13: `uv sync --python 3.11`."
+            Level.BAD, "Python", version, "Use Python 3.10 to 3.13: `make PYTHON=python3.11 setup`."
         )
 
 
@@ -50,7 +50,13 @@ def _redis_server() -> Iterator[Finding]:
         yield Finding(Level.BAD, "redis-server", "no binary for this machine", no_redis_server())
         return
     try:
-        done = subprocess.run([server, "--version"], capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            [server, "--version"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=10,
+        )
         said = (done.stdout or done.stderr).strip()
     except (OSError, subprocess.TimeoutExpired) as problem:
         done, said = None, str(problem)
@@ -75,7 +81,7 @@ def _modules(server: Path) -> Iterator[Finding]:
         names = _loaded_modules(server)
     except LabError as problem:
         yield Finding(
-            Level.BAD, "Redis modules", str(problem), "Reinstall with `uv sync`, or " + elsewhere
+            Level.BAD, "Redis modules", str(problem), "Set up again (`make setup`), or " + elsewhere
         )
         return
     yield Finding(Level.OK, "Redis modules", ", ".join(names))
@@ -128,7 +134,7 @@ def _packages() -> Iterator[Finding]:
         try:
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(Level.BAD, "packages", f"{name} is missing", "Run `uv sync`.")
+            yield Finding(Level.BAD, "packages", f"{name} is missing", "Run `make setup`.")
     yield Finding(Level.OK, "packages", ", ".join(found))
 
 
@@ -174,10 +180,14 @@ def _commands() -> Iterator[Finding]:
     cli = rediscli.installed()
     detail = cli or "none installed that runs; the lab's own takes its place"
     yield Finding(Level.OK if cli else Level.NOTE, "redis-cli", detail)
-    gears = (paths.cache() / "gears-cli" / "complete").exists()
-    mend = "" if gears else "It is installed at first use: `lab gears-cli --help`."
-    detail = "installed" if gears else "not installed yet"
-    yield Finding(Level.OK if gears else Level.NOTE, "gears-cli", detail, mend)
+    lacks = fetching.missing()
+    if lacks:
+        mend = (
+            f"While there is a network: `{command.line('fetch')}`. Else the first use fetches it."
+        )
+        yield Finding(Level.NOTE, "to be fetched", ", ".join(lacks), mend)
+    else:
+        yield Finding(Level.OK, "for recipes", "their packages and gears-cli are here")
 
 
 def _optional() -> Iterator[Finding]:
@@ -219,7 +229,9 @@ def _servers() -> Iterator[Finding]:
 def _says(*words: str) -> str | None:
     """Return what a program prints, or None when it is missing or fails."""
     with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-        done = subprocess.run(words, capture_output=True, text=True, timeout=10)
+        done = subprocess.run(
+            words, capture_output=True, encoding="utf-8", errors="replace", timeout=10
+        )
         if done.returncode == 0:
             return done.stdout.strip() or None
     return None

@@ -18,24 +18,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab import checkup, lifecycle, notebook, paths
+from lab import checkup, command, environment, fetching, lifecycle, notebook, paths
 from lab.errors import LabError
 from lab.findings import Level
 from lab.kit.installing import KitError
+from lab.names import DATABASE
 from lab.services import SERVICES
-from lab.stack import Stack, Status
+from lab.stack import Stack, Status, hide_password
 
 _console = Console()
 _err = Console(stderr=True)
 
 
-def _mended(command: Callable[..., Any]) -> Callable[..., Any]:
+def _mended(action: Callable[..., Any]) -> Callable[..., Any]:
     """Print what the lab raises as one readable message and exit with 1."""
 
-    @wraps(command)
+    @wraps(action)
     def run(*args: Any, **kwargs: Any) -> Any:
         try:
-            return command(*args, **kwargs)
+            return action(*args, **kwargs)
         except (LabError, KitError) as problem:
             _err.print(Text(str(problem), style="red"))
             sys.exit(1)
@@ -65,14 +66,17 @@ def up() -> None:
     """Start the stack, or mend and find the one that runs."""
     stack = lifecycle.up()
     _print(stack.status())
-    click.echo(f"\nIn a terminal:  {stack.fit_to_print(stack.cli)}")
+    first = "" if command.is_on_path("redis-cli") else ", after `. .venv/bin/activate`"
+    click.echo(f"\nIn a terminal{first}:  {stack.fit_to_print(stack.cli)}")
 
 
 @main.command()
-@click.option("--data", is_flag=True, help="Delete the data of Redis and MongoDB, too.")
+@click.option(
+    "--data", is_flag=True, help="Delete the data of Redis and MongoDB, too; says where they are."
+)
 @_mended
 def down(data: bool) -> None:
-    """Stop the stack; its data stays. Finds containers that a crash left behind, too."""
+    """Stop the stack that LAB_STACK names; its data stay. Finds what a crash left behind, too."""
     lifecycle.down(data)
 
 
@@ -92,9 +96,19 @@ def reset(yes: bool) -> None:
     """Empty Redis (registrations too) and the course's MongoDB database."""
     stack = lifecycle.up()
     if not yes:
-        click.confirm(f"Empty the {stack.kind} stack?", abort=True)
+        click.echo(f"This empties the {stack.kind} stack:")
+        click.echo(f"  every key of database 0 in Redis at {hide_password(stack.redis_url)}")
+        click.echo(f"  the database {DATABASE} in MongoDB at {hide_password(stack.mongo_url)}")
+        click.confirm("Go on?", abort=True)
     lifecycle.reset()
     click.echo("Both stores are empty and nothing is registered.")
+
+
+@main.command()
+@_mended
+def fetch() -> None:
+    """Fetch what recipes and gears-cli ask for, so that nothing wants a network later."""
+    fetching.fetch()
 
 
 @main.command()
@@ -240,16 +254,16 @@ def _quietly_up() -> Stack:
         return lifecycle.up()
 
 
-def _exec(command: list[str], words: list[str]) -> None:
+def _exec(first: list[str], words: list[str]) -> None:
     """Become another command of this environment."""
-    program = str(paths.scripts() / command[0])
+    program = str(paths.scripts() / first[0])
     sys.stdout.flush()
-    os.execv(program, [*command, *words])
+    os.execve(program, [*first, *words], environment.clean(os.environ))
 
 
 def _print(now: Status) -> None:
     if not now.rows:
-        click.echo("The stack is not started. Start it: lab up")
+        click.echo(f"The {now.kind} stack is not started. Start it: {command.line('up')}")
         return
     table = Table(title=f"{now.kind} stack", title_justify="left", box=None, padding=(0, 2, 0, 0))
     for name in ("component", "address", "status", "runs as"):

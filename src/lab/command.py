@@ -9,15 +9,23 @@ from pathlib import Path
 
 from lab import paths
 
-_BY_MAKE = {"up", "down", "status", "doctor", "lab", "setup", "fetch"}
+_BY_MAKE = {"up", "down", "status", "doctor", "lab", "setup"}
 
 
 def line(verb: str) -> str:
-    """Return the line for a verb of `lab`: `make down` for who came by make, else with a `lab` that is found."""
+    """Return the line for a verb of `lab`, as it would be found where it is going to be typed.
+
+    Who came by make gets `make down`: the PATH that make sets ends with it.
+    """
     if "MAKELEVEL" in os.environ and verb in _BY_MAKE:
         return f"make {verb}"
-    ours = paths.scripts() / "lab"
-    found = shutil.which("lab")
-    if "MAKELEVEL" not in os.environ and found and Path(found).resolve() == ours.resolve():
+    if is_on_path("lab"):
         return f"lab {verb}"
-    return f"{shlex.quote(str(ours))} {verb}"
+    return f"{shlex.quote(str(paths.scripts() / 'lab'))} {verb}"
+
+
+def is_on_path(name: str) -> bool:
+    """Tell whether this environment's command is the one that the user's shell finds."""
+    found = shutil.which(name)
+    ours = (paths.scripts() / name).resolve()
+    return "MAKELEVEL" not in os.environ and bool(found) and Path(str(found)).resolve() == ours

@@ -10,6 +10,7 @@ from __future__ import annotations
 import configparser
 import contextlib
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -94,6 +95,10 @@ def _of_index(environment: Mapping[str, str], environ: Mapping[str, str]) -> dic
     """Return what the environment and both tools' own files say of the index, told to both."""
     files = (_from_uv_toml(environ), _from_pip_conf(environ))
     told = {**files[1], **files[0], **environment}
+    if "PIP_EXTRA_INDEX_URL" in told and "UV_EXTRA_INDEX_URL" not in told:
+        told.setdefault("UV_INDEX_STRATEGY", "unsafe-best-match")  # all are equal, as for pip
+    if "PIP_FIND_LINKS" in told:
+        told.setdefault("UV_FIND_LINKS", ",".join(told["PIP_FIND_LINKS"].split()))
     for pip, uv in _SAME.items():
         if pip in told:
             told.setdefault(uv, told[pip])
@@ -144,3 +149,13 @@ def _from_uv_toml(environ: Mapping[str, str]) -> dict[str, str]:
     others += settings.get("extra-index-url", [])
     said = {"UV_EXTRA_INDEX_URL": " ".join(others), "UV_DEFAULT_INDEX": "".join(default[:1])}
     return {name: value for name, value in said.items() if value}
+
+
+def main() -> None:
+    """Run a command with `isolated`: python -m lab.environment CACHE COMMAND WORDS…."""
+    cache, *words = sys.argv[1:]
+    os.execvpe(words[0], words, isolated(os.environ, Path(cache).resolve()))
+
+
+if __name__ == "__main__":
+    main()

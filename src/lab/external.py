@@ -8,10 +8,12 @@ from typing import Any
 import pymongo
 import redis
 from pymongo.errors import ConfigurationError, PyMongoError
+from redis.connection import parse_url
 
+from lab import redisclient
 from lab.errors import LabError, Unsupported
 from lab.report import say
-from lab.stack import Row, Stack, Status, connect_redis, hide_password
+from lab.stack import Row, Stack, Status, hide_password
 
 _PATIENCE = 3.0  # seconds for a server elsewhere to answer
 
@@ -32,6 +34,11 @@ def up() -> Stack:
         recipe_mongo_url=os.environ.get("LAB_RECIPE_MONGO_URL", mongo_url),
         status=status,
     )
+    for variable, url in (
+        ("LAB_REDIS_URL", redis_url),
+        ("LAB_REDIS_DIRECT_URL", stack.redis_direct_url),
+    ):
+        _refuse_a_database(variable, url)
     _check_redis(stack)
     _check_mongo(stack)
     return stack
@@ -69,10 +76,23 @@ def _needed(variable: str) -> str:
     return url
 
 
+def _refuse_a_database(variable: str, url: str) -> None:
+    """Gears sees database 0 only: what is written to another one would never arrive."""
+    try:
+        database = parse_url(url).get("db", 0)
+    except ValueError:
+        return  # `_check_redis` says what is wrong with it
+    if database:
+        raise LabError(
+            f"{variable}={hide_password(url)} names database {database}, and recipes see database 0 "
+            "only. Leave the number out."
+        )
+
+
 def _check_redis(stack: Stack) -> None:
     shown = hide_password(stack.redis_url)
     try:
-        client = connect_redis(stack.redis_url, _PATIENCE)
+        client = redisclient.connect(stack.redis_url, _PATIENCE)
         client.ping()
     except ValueError as problem:
         reason = _reason(problem, stack.redis_url)
@@ -113,7 +133,7 @@ def _reason(problem: Exception, url: str) -> str:
 
 def _redis_answers(url: str) -> bool:
     try:
-        return bool(connect_redis(url, _PATIENCE).ping())
+        return bool(redisclient.connect(url, _PATIENCE).ping())
     except (redis.RedisError, OSError, ValueError):
         return False
 

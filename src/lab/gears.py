@@ -8,8 +8,12 @@ from typing import Any
 
 import redis
 
+from lab.command import line
 from lab.errors import LabError
 from lab.stack import Stack
+
+COULD_NOT_SATISFY = "Could not satisfy requirements"
+"""How Gears begins when packages of a script cannot be had."""
 
 
 def registrations(client: redis.Redis) -> list[dict[str, Any]]:
@@ -41,7 +45,7 @@ def run_script(
     `code` is the script or the path of one; `config` is set with `RG.CONFIGSET` first. Raises
     LabError with the script's own error when it fails.
     """
-    script = code.read_text() if isinstance(code, Path) else code
+    script = code.read_text(encoding="utf-8") if isinstance(code, Path) else code
     for name, value in (config or {}).items():
         stack.redis.execute_command("RG.CONFIGSET", name, value)
     words = ["RG.PYEXECUTE", script]
@@ -51,11 +55,31 @@ def run_script(
         reply = stack.redis.execute_command(*words)
     except redis.ResponseError as problem:
         name = code.name if isinstance(code, Path) else "The script"
+        if COULD_NOT_SATISFY in str(problem):
+            raise LabError(packages_missing(stack, " ".join(requirements))) from problem
         raise LabError(f"{name} failed in Gears: {problem}") from problem
     errors = reply[1] if isinstance(reply, list) and len(reply) == 2 else []
     if errors:
         raise LabError("The script ran with errors: " + "; ".join(map(str, errors)))
     return reply
+
+
+def packages_missing(stack: Stack, names: str) -> str:
+    """Say what a registration lacks, and what to type: `names` holds the requirements, in any line."""
+    _, _, listed = names.rpartition("REQUIREMENTS ")
+    return (
+        f"{listed.strip()} could not be installed: Gears neither has these packages nor can fetch them. "
+        + _HOW_TO_FETCH[stack.kind].format(fetch=line("fetch"), logs=line("logs minigears"))
+    )
+
+
+_HOW_TO_FETCH = {
+    "embedded": "Where there is a network, type  {fetch}  and run this again. Without one, set the "
+    "course up from an offline kit (docs/offline-kit.md). The reason:  {logs}",
+    "containers": "Its container needs the network for that; the images that `make images` builds hold "
+    "what the recipes require.",
+    "external": "The server that runs Gears needs the network for that.",
+}
 
 
 def _pairs(words: Any) -> dict[str, Any]:

@@ -13,21 +13,23 @@ from pathlib import Path
 
 import filelock
 
-from lab import environment, paths
+from lab import command, environment, paths
 from lab.errors import LabError
 from lab.report import progress
 
 REQUIREMENTS = ("gears-cli==1.2.0", "redis==4.6.0", "click==8.1.8")
 
+_MADE = "complete"  # the file that is written last
+
 
 def main() -> None:
     """Run gears-cli with the words of the command line."""
     try:
-        command = ensure()
+        program = ensure()
     except LabError as problem:
         print(problem, file=sys.stderr)
         raise SystemExit(1) from None
-    os.execv(command, [str(command), *sys.argv[1:]])
+    os.execve(program, [str(program), *sys.argv[1:]], environment.clean(os.environ))
 
 
 def ensure() -> Path:
@@ -36,22 +38,36 @@ def ensure() -> Path:
     It is installed anew when its folder was moved, its Python is gone or the versions changed.
     Raises LabError when the package index cannot be reached.
     """
-    folder = paths.cache() / "gears-cli"
-    programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
-    made = folder / "complete"
-    expected = "\n".join([str(folder), *REQUIREMENTS])
+    folder = _folder()
     folder.parent.mkdir(parents=True, exist_ok=True)
     with filelock.FileLock(folder.with_suffix(".lock")):
-        usable = (
-            made.exists()
-            and made.read_text(encoding="utf-8") == expected
-            and (programs / "python").exists()
-        )
-        if not usable:
+        if not is_installed():
             with progress("Installing gears-cli into an environment of its own (once)", aside=True):
                 _install(folder)
-            made.write_text(expected, encoding="utf-8")
-    return programs / "gears-cli"
+            (folder / _MADE).write_text(_expected(folder), encoding="utf-8")
+    return _programs(folder) / "gears-cli"
+
+
+def is_installed() -> bool:
+    """Tell whether gears-cli is there, in the right versions, and would run."""
+    folder = _folder()
+    try:
+        made = (folder / _MADE).read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return made == _expected(folder) and (_programs(folder) / "python").exists()
+
+
+def _folder() -> Path:
+    return paths.cache() / "gears-cli"
+
+
+def _programs(folder: Path) -> Path:
+    return folder / ("Scripts" if sys.platform == "win32" else "bin")
+
+
+def _expected(folder: Path) -> str:
+    return "\n".join([str(folder), *REQUIREMENTS])
 
 
 def _install(folder: Path) -> None:
@@ -63,9 +79,11 @@ def _install(folder: Path) -> None:
         [program, "pip", "install", "--quiet", "--python", str(folder), *REQUIREMENTS],
     ):
         settings = environment.isolated(os.environ, paths.cache())
-        done = subprocess.run(words, capture_output=True, text=True, env=settings)
+        done = subprocess.run(
+            words, capture_output=True, encoding="utf-8", errors="replace", env=settings
+        )
         if done.returncode:
             raise LabError(
                 f"gears-cli could not be installed:\n{done.stderr.strip()}\n"
-                "Check the network, then run `lab gears-cli --help` to try again."
+                f"Check the network, then try again: {command.line('fetch')}"
             )

@@ -15,7 +15,12 @@ _SLOW = 1.5  # seconds before a wait that shows nothing is worth a line
 
 def say(text: str, *, aside: bool = False) -> None:
     """Print one line for the learner: with the output, or `aside` from it on standard error."""
-    print(text, file=sys.stderr if aside else sys.stdout, flush=True)
+    stream = sys.stderr if aside else sys.stdout
+    try:
+        print(text, file=stream, flush=True)
+    except UnicodeEncodeError:  # a terminal may have no sign for … or ✓
+        known = stream.encoding or "ascii"
+        print(text.encode(known, "replace").decode(known), file=stream, flush=True)
 
 
 @contextlib.contextmanager

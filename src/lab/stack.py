@@ -14,9 +14,8 @@ from urllib.parse import unquote, urlsplit
 import pymongo
 import pymongo.database
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
+from lab import redisclient
 from lab.names import DATABASE
 
 
@@ -102,16 +101,17 @@ class Stack:
 
     @cached_property
     def redis(self) -> Redis:
-        """A redis-py client of the front door. It neither times out nor retries.
+        """A redis-py client of the front door. It never retries, and gives `RG.PYEXECUTE` its time.
 
-        A slow `RG.PYEXECUTE` that is sent a second time would register a recipe twice.
+        A slow one that is sent a second time would register a recipe twice. For any other reply it
+        waits 30 s; then it says what to do.
         """
-        return connect_redis(self.redis_url)
+        return redisclient.connect(self.redis_url)
 
     @cached_property
     def redis_direct(self) -> Redis:
         """A redis-py client of Redis's own port, past minigears."""
-        return connect_redis(self.redis_direct_url)
+        return redisclient.connect(self.redis_direct_url)
 
     @cached_property
     def mongo(self) -> pymongo.MongoClient[dict[str, Any]]:
@@ -171,16 +171,6 @@ class Stack:
 
     def _repr_html_(self) -> str:
         return self.status()._repr_html_()
-
-
-def connect_redis(url: str, patience: float | None = None) -> Redis:
-    """Return a redis-py client that decodes replies and never repeats a call.
-
-    It waits for replies, for `patience` seconds at most where that is given.
-    """
-    return Redis.from_url(
-        url, decode_responses=True, socket_timeout=patience, retry=Retry(NoBackoff(), 0)
-    )
 
 
 def hide_password(url: str) -> str:

@@ -8,7 +8,8 @@ import subprocess
 
 from lab import paths
 from lab.errors import CommandFailed
-from lab.lifecycle import fit_to_print
+from lab.gears import COULD_NOT_SATISFY, packages_missing
+from lab.lifecycle import current, fit_to_print
 from lab.report import say
 
 
@@ -23,7 +24,7 @@ def sh(command: str, timeout: float = 120.0) -> Output:
 
     The line runs in the repository's folder, as the README's lines do, with this environment's
     commands on the PATH; redis-cli shows its terminal look. Raises CommandFailed when it ends with
-    an error or takes longer than `timeout` seconds.
+    an error, takes longer than `timeout` seconds, or registers a script whose packages are not to be had.
     """
     shown = fit_to_print(command)
     say(f"$ {shown}")
@@ -35,7 +36,7 @@ def sh(command: str, timeout: float = 120.0) -> Output:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
+        encoding="utf-8",
         errors="replace",
         start_new_session=True,
     )
@@ -45,6 +46,8 @@ def sh(command: str, timeout: float = 120.0) -> Output:
         os.killpg(process.pid, signal.SIGKILL)
         out, err = process.communicate()
         raise CommandFailed(f"{shown}\ntook longer than {timeout:g} s\n{out}{err}") from None
+    if COULD_NOT_SATISFY in out + err:
+        raise CommandFailed(f"{shown}\n{packages_missing(current(), command)}")
     if out.strip():
         say(out.rstrip("\n"))
     if process.returncode:

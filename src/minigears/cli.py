@@ -35,7 +35,7 @@ def _read_config(context: click.Context, parameter: click.Parameter, path: Path 
         return
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text())
+        parser.read_string(path.read_text(encoding="utf-8"))
         values = {name.replace("-", "_"): value for name, value in parser["minigears"].items()}
     except (OSError, UnicodeDecodeError, configparser.Error) as error:
         raise click.BadParameter(f"{path} cannot be read: {error}") from None

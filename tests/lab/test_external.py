@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 
 import pytest
@@ -140,3 +141,15 @@ def test_doctor_does_not_call_a_stack_fit_whose_server_is_away(outside: pytest.M
     report = lab.doctor()
     assert not report.healthy
     assert "Check LAB_REDIS_URL" in repr(report)
+
+
+@pytest.mark.parametrize("end", ["/1", "?db=2"])
+@pytest.mark.parametrize("variable", ["LAB_REDIS_URL", "LAB_REDIS_DIRECT_URL"])
+def test_another_database_is_refused_since_nothing_would_arrive(
+    outside: pytest.MonkeyPatch, variable: str, end: str
+) -> None:
+    outside.setenv(variable, os.environ["LAB_REDIS_URL"] + end)
+    with pytest.raises(lab.LabError, match=rf"{variable}=.*recipes see database 0 only"):
+        lab.up()
+    outside.setenv(variable, os.environ["LAB_REDIS_URL"].removesuffix(end) + "/0")
+    assert lab.up().redis.ping()

@@ -88,6 +88,26 @@ def test_a_folder_in_use_is_left_alone(kit, tmp_path):
     assert (tmp_path / "mine" / "work.ipynb").read_text() == "{}"
 
 
+def test_what_is_not_the_kits_own_is_not_deleted_with_it(kit, tmp_path):
+    (kit / "thesis.odt").write_text("three years")
+    with pytest.raises(KitError, match=r"holds thesis\.odt, which is not the old kit's"):
+        build(kit)
+    assert (kit / "thesis.odt").read_text() == "three years"
+
+
+def test_a_neighbour_that_is_called_partial_is_left_alone(kit, tmp_path):
+    for name in ("course.partial", "kit.partial"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "work").touch()
+    with pytest.raises(KitError):  # this course has no set-up
+        install(kit, tmp_path / "course")
+    (kit / "wheels" / "mine").touch()
+    with pytest.raises(KitError):
+        build(kit)
+    assert (tmp_path / "course.partial" / "work").exists()
+    assert (tmp_path / "kit.partial" / "work").exists()
+
+
 def test_an_environment_that_cannot_be_made_is_an_error(kit, tmp_path):
     with pytest.raises(KitError, match="could not be made"):  # this course has no set-up
         install(kit, tmp_path / "course")

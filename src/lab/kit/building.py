@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import uv
 from rich.console import Console
 from rich.progress import Progress
 
-from lab import gearscli, paths
+from lab import environment, gearscli, paths
 from lab.kit import installing
 from lab.kit.installing import COURSE, FORMAT, IMAGES, MANIFEST, WHEELS, KitError
 from lab.states import RECIPE_REQUIREMENTS
@@ -48,14 +49,14 @@ def build(folder: Path, images: Sequence[str] = ()) -> Path:
     """Collect a kit for machines like this one in `folder`, and return it.
 
     It appears under its name when it is whole. Raises KitError when the folder is in use by
-    something else, a package or an image cannot be had, or the disk is full.
+    something else, a package or an image cannot be had, or the disk is full. A kit that is there is
+    replaced, unless something lies in it that is not the kit's.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
-        raise KitError(f"{folder} is not empty, and not a kit; name another folder.")
-    part = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(part, ignore_errors=True)
+    _refuse_to_overwrite(folder)
+    part = installing.beside(folder)
     try:
-        (part / WHEELS).mkdir(parents=True)
+        part.chmod(0o755)  # a temporary folder is closed to others
+        (part / WHEELS).mkdir()
         _packages(part / WHEELS)
         _course(part / COURSE)
         saved = {image: _image(part, image) for image in images}
@@ -69,19 +70,35 @@ def build(folder: Path, images: Sequence[str] = ()) -> Path:
     return folder
 
 
+def _refuse_to_overwrite(folder: Path) -> None:
+    """Raise KitError when `folder` holds what is not an earlier kit's own."""
+    if not folder.exists() or not any(folder.iterdir()):
+        return
+    if not (folder / MANIFEST).exists():
+        raise KitError(f"{folder} is not empty, and not a kit; name another folder.")
+    own = {folder / name for name in (*installing.read(folder)["files"], MANIFEST)}
+    if strange := sorted(file for file in folder.rglob("*") if file.is_file() and file not in own):
+        raise KitError(
+            f"{folder} holds {strange[0].relative_to(folder)}, which is not the old kit's and would be "
+            "deleted with it; move that, or name another folder."
+        )
+    print(f"Replacing the kit in {folder}", flush=True)
+
+
 def _packages(wheels: Path) -> None:
     """Collect wheels; what has none is built here, so that the other machine needs no compiler."""
     locked = _uv(
-        "export", "--frozen", "--no-hashes", "--no-emit-project", "--no-annotate", "--all-groups"
+        "export", "--frozen", "--no-emit-project", "--no-annotate", "--no-header", "--all-groups"
     )
+    number_of_packages = len(re.findall(r"^\w", locked, re.MULTILINE))
     bootstrap = ["pip", "setuptools<81", "wheel", "hatchling", "editables"]
     sets = [locked.splitlines(), bootstrap, list(gearscli.REQUIREMENTS)]
     sets += [[requirement] for requirement in RECIPE_REQUIREMENTS]
     with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("Packages", total=len(sets[0]))
+        task = bar.add_task("Packages", total=number_of_packages)
         for number, lines in enumerate(sets):
             asked = wheels.with_name("asked.txt")
-            asked.write_text("\n".join(lines))
+            asked.write_text("\n".join(lines), encoding="utf-8")
             # The lock's packages bring all that they need; the others want theirs, each its own.
             alone = ["--no-deps"] if number == 0 else []
             for line in _pip(
@@ -90,7 +107,7 @@ def _packages(wheels: Path) -> None:
                 if "Collecting" in line and number == 0:
                     bar.advance(task)
             asked.unlink()
-        bar.update(task, completed=len(sets[0]))
+        bar.update(task, completed=number_of_packages)
 
 
 def _pip(*words: str) -> Iterator[str]:
@@ -111,8 +128,9 @@ def _pip(*words: str) -> Iterator[str]:
         [*command, "python", "-m", "pip", *words, "--disable-pip-version-check"],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
-        env={**os.environ, "PIP_CACHE_DIR": str(paths.cache() / "pip")},
+        encoding="utf-8",
+        errors="replace",
+        env=environment.isolated(os.environ, paths.cache()),
     ) as process:
         assert process.stdout is not None
         for line in process.stdout:
@@ -126,7 +144,12 @@ def _pip(*words: str) -> Iterator[str]:
 
 def _uv(*words: str) -> str:
     done = subprocess.run(
-        [uv.find_uv_bin(), "--quiet", *words], cwd=paths.root(), capture_output=True, text=True
+        [uv.find_uv_bin(), "--quiet", *words],
+        cwd=paths.root(),
+        env=environment.isolated(os.environ, paths.cache()),
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     )
     if done.returncode:
         raise KitError(f"uv {words[0]} failed:\n{done.stderr.strip()}")
@@ -151,7 +174,10 @@ def _image(part: Path, image: str) -> str:
     print(f"Saving the image {image}", flush=True)
     try:
         done = subprocess.run(
-            ["docker", "save", "--output", str(part / name), image], capture_output=True, text=True
+            ["docker", "save", "--output", str(part / name), image],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
         )
     except FileNotFoundError:
         raise KitError("Images are wanted, and there is no Docker here.") from None
@@ -168,9 +194,11 @@ def _manifest(part: Path, images: dict[str, str]) -> None:
     made = datetime.date.today().isoformat()
     where = f"{machine['system']} on {machine['machine']}"
     (part / "README.txt").write_text(
-        _README.format(machine=where, python=machine["python"], made=made)
+        _README.format(machine=where, python=machine["python"], made=made), encoding="utf-8"
     )
-    (part / "install.sh").write_text(_INSTALL.format(python=f"python{machine['python']}"))
+    (part / "install.sh").write_text(
+        _INSTALL.format(python=f"python{machine['python']}"), encoding="utf-8"
+    )
     shutil.copy(installing.__file__, part / "install.py")
     files = {
         str(file.relative_to(part)): {
@@ -181,4 +209,4 @@ def _manifest(part: Path, images: dict[str, str]) -> None:
         if file.is_file()
     }
     manifest = {"format": FORMAT, "made": made, "for": machine, "images": images, "files": files}
-    (part / MANIFEST).write_text(json.dumps(manifest, indent=1))
+    (part / MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")

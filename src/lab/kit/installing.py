@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +44,7 @@ def install(kit: Path, target: Path, with_images: bool = True) -> None:
             f"{target} is not an empty folder; name one that is, or that is not there yet."
         )
     verify(kit, manifest)
-    part = target.with_name(target.name + ".partial")
-    shutil.rmtree(part, ignore_errors=True)
+    part = beside(target)
     try:
         _unpack(kit, part)
         if target.exists():
@@ -65,10 +65,24 @@ def install(kit: Path, target: Path, with_images: bool = True) -> None:
     print(f"\nThe course is in {target}. Next:\n  cd {target}\n  make lab")
 
 
+def beside(folder: Path) -> Path:
+    """Return a new folder next to `folder`, to be filled and then renamed. Raises KitError.
+
+    Never one that was there: what is called like that may be somebody's.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        return Path(
+            tempfile.mkdtemp(prefix=f"{folder.name}.", suffix=".partial", dir=folder.parent)
+        )
+    except OSError as problem:
+        raise KitError(f"{folder} cannot be written: {problem}.") from problem
+
+
 def read(kit: Path) -> dict[str, Any]:
     """Return the manifest of a kit. Raises KitError when the folder holds none."""
     try:
-        manifest = json.loads((kit / MANIFEST).read_text())
+        manifest = json.loads((kit / MANIFEST).read_text(encoding="utf-8"))
         if manifest["format"] != FORMAT:
             raise KitError(f"{kit} is a kit of another version of the course; build it anew.")
     except (OSError, ValueError, KeyError, TypeError) as problem:
@@ -128,7 +142,7 @@ def _check_machine(manifest: dict[str, Any]) -> None:
 
 
 def _unpack(kit: Path, folder: Path) -> None:
-    folder.mkdir(parents=True)
+    folder.chmod(0o755)  # a temporary folder is closed to others
     with tarfile.open(kit / COURSE) as tar:
         if sys.version_info >= (3, 12):
             tar.extractall(folder, filter="data")

@@ -79,7 +79,7 @@ def _report(profile: Any, order: str) -> str:
 
 def _resident(otherwise: int) -> int:
     try:
-        with open("/proc/self/statm") as file:  # noqa: PTH123 - read in one go, no path to handle
+        with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123 - read in one go, no path to handle
             return int(file.read().split()[1]) * resource.getpagesize()
     except OSError:
         return otherwise

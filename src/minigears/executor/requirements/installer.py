@@ -29,7 +29,7 @@ def install(name: str, site: Path, cache_dir: Path, force: bool, log: Log) -> No
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
+        encoding="utf-8",
         errors="replace",
     ) as process:
         assert process.stdout is not None
@@ -65,7 +65,7 @@ def wheels_in(site: Path) -> list[str]:
 
 
 def _wheel_name(info: Path) -> str:
-    lines = (info / "WHEEL").read_text(errors="replace").splitlines()
+    lines = (info / "WHEEL").read_text(encoding="utf-8", errors="replace").splitlines()
     tags = [line.partition(":")[2].strip() for line in lines if line.startswith("Tag:")]
     return f"{info.name.removesuffix('.dist-info')}-{_compressed(tags)}.whl"
 

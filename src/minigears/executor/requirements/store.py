@@ -139,7 +139,9 @@ class RequirementStore:
 
     def _finish(self, work: Path, described: Requirement, final: Path) -> None:
         """Move what is in `work` into place, with its description, in one step."""
-        (work / _DESCRIPTION).write_text(json.dumps(_describe(described), indent=1))
+        (work / _DESCRIPTION).write_text(
+            json.dumps(_describe(described), indent=1), encoding="utf-8"
+        )
         if final.exists():
             final.rename(_replaced(work))
         work.rename(final)
@@ -154,14 +156,14 @@ class RequirementStore:
 
     def _read(self, path: Path) -> Requirement | None:
         try:
-            return _parse(path, json.loads((path / _DESCRIPTION).read_text()))
+            return _parse(path, json.loads((path / _DESCRIPTION).read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
 
     @contextmanager
     def _lock(self, key: str) -> Iterator[None]:
         """Hold the lock of one requirement; the system takes it back from a process that dies."""
-        with (self._home / f".{key}.lock").open("w") as file:
+        with (self._home / f".{key}.lock").open("wb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
