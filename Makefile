@@ -14,8 +14,14 @@ MINUTES ?= 5
 BIN := .venv/bin
 CACHE := $(CURDIR)/.cache
 NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+GENERATED := .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
+IF_SET_UP := [ -x $(BIN)/lab ] || { echo "Nothing is set up here, so nothing runs. Begin with: make lab"; exit 0; };
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
 
+# What a shell says to other Pythons is not for this one.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONUSERBASE PYTHONSAFEPATH
+unexport VIRTUAL_ENV CONDA_PREFIX
+export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_CACHE_DIR := $(CACHE)/uv
 export PIP_CACHE_DIR := $(CACHE)/pip
@@ -47,14 +53,15 @@ app: setup ## start the stack and the movie app, and open it in the browser
 up: setup ## start the stack, or find it running
 	@$(BIN)/lab up
 
-down: setup ## stop the stack; its data stay
-	@$(BIN)/lab down
+down: ## stop the stack; its data stay
+	@$(IF_SET_UP) $(BIN)/lab down
 
-status: setup ## show what runs, and where
-	@$(BIN)/lab status
+# Status 1 is an answer: something does not run, or does not work here.
+status: ## show what runs, and where
+	@$(IF_SET_UP) $(BIN)/lab status || [ $$? -eq 1 ]
 
 doctor: setup ## say what works on this machine, and how to mend what does not
-	@$(BIN)/lab doctor
+	@$(BIN)/lab doctor || [ $$? -eq 1 ]
 
 lint: setup ## check style, types and that notebooks hold no output
 	@echo "==> ruff, mypy, nbstripout (seconds)"
@@ -88,7 +95,9 @@ judge: setup ## try a recipe under faults: RECIPE=streams SEED=7 MINUTES=5 (test
 bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (2 to 8 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write
 
-clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
-	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --data; fi
-	@rm -rf .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
-	@find . -name __pycache__ -prune -exec rm -rf {} +
+clean: ## stop the stack; delete its data, .venv, .cache and every other generated file
+	@if [ -x $(BIN)/lab ]; then LAB_STACK=embedded $(BIN)/lab down --data; fi
+	@if [ -x $(BIN)/lab ] && docker version >/dev/null 2>&1; then LAB_STACK=containers $(BIN)/lab down --data; fi
+	@echo "Deleting $(GENERATED), __pycache__ and .ipynb_checkpoints in $(CURDIR)"
+	@rm -rf $(GENERATED)
+	@find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

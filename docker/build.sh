@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 python=3.11 # of the base
 context=.cache/images
-uv=".venv/bin/uv --quiet"
+uv=".venv/bin/python -m lab.environment .cache .venv/bin/uv --quiet" # no setting of uv or pip has a say
 
 processor=$(docker version --format '{{.Server.Arch}}' 2>/dev/null) || {
     echo 'docker/build.sh: the Docker daemon does not answer. `lab doctor` says why.' >&2
@@ -22,9 +22,9 @@ platform=$processor-manylinux_2_31
 platforms=$(for glibc in 2014 _2_17 _2_24 _2_28 _2_31; do echo "--platform manylinux${glibc}_$processor"; done)
 
 packages() { # group, folder: the packages of a group of uv.lock, for the image's Python
-    $uv export --frozen --no-hashes --only-group "$1" --output-file "$context/$1.txt" >/dev/null
+    $uv export --frozen --no-emit-project --only-group "$1" --output-file "$context/$1.txt" >/dev/null
     $uv pip install --target "$2" --python-version $python --python-platform "$platform" \
-        --only-binary :all: --requirements "$context/$1.txt"
+        --only-binary :all: --require-hashes --requirements "$context/$1.txt"
 }
 
 download() {

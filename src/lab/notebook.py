@@ -6,11 +6,13 @@ import os
 import signal
 import subprocess
 import sys
+import webbrowser
 from pathlib import Path
+from typing import Any
 
 import click
 
-from lab import lifecycle, paths
+from lab import command, environment, lifecycle, paths, ports
 
 FIRST = "00_start_here.ipynb"
 _SETTINGS = Path(__file__).parent / "jupyter"
@@ -18,9 +20,14 @@ _SETTINGS = Path(__file__).parent / "jupyter"
 
 
 def run(*, stop_stack: bool, port: int | None) -> int:
-    """Run JupyterLab until it ends or is interrupted, and return its exit status."""
+    """Run JupyterLab until it ends or is interrupted, and return its exit status.
+
+    One that runs in this folder already is opened again, unless another `port` is asked for.
+    """
     stack = lifecycle.up()
     click.echo(stack.status())
+    if (known := _running()) and port in (None, known["port"]):
+        return _open_again(known)
     words = [sys.executable, "-m", "jupyterlab", "--ServerApp.root_dir", str(paths.root())]
     words += ["--LabApp.default_url", f"/lab/tree/notebooks/{FIRST}"]
     if port:
@@ -34,7 +41,8 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     settings = os.pathsep.join(
         filter(None, [str(_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
     )
-    env = {**_folders(), **os.environ, "PATH": path, "JUPYTER_CONFIG_PATH": settings}
+    env = {**environment.clean(os.environ), **_folders_in_use()}
+    env |= {"PATH": path, "JUPYTER_CONFIG_PATH": settings}
     jupyter = subprocess.Popen(words, env=env, start_new_session=True)
     try:
         status = _wait(jupyter)
@@ -44,8 +52,33 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     if stop_stack:
         lifecycle.down()
     elif lifecycle.status().running:
-        click.echo("JupyterLab has stopped. The stack still runs; stop it with: lab down")
+        stop = command.line("down")
+        click.echo(f"JupyterLab has stopped. The stack still runs; stop it with: {stop}")
     return status
+
+
+def _running() -> dict[str, Any] | None:
+    """Return what JupyterLab wrote down of the server that runs in this folder, if one does."""
+    folder = Path(_folders_in_use()["JUPYTER_RUNTIME_DIR"])
+    if not any(folder.glob("jpserver-*.json")):
+        return None
+    from jupyter_server.serverapp import list_running_servers  # takes seconds
+
+    for server in list_running_servers(str(folder)):
+        here = Path(server["root_dir"]).resolve() == paths.root()
+        if here and not ports.is_free(server["port"]):
+            return dict(server)
+    return None
+
+
+def _open_again(server: dict[str, Any]) -> int:
+    token = f"?token={server['token']}" if server["token"] else ""
+    url = f"{server['url']}lab/tree/notebooks/{FIRST}{token}"
+    click.echo(f"JupyterLab runs here already (process {server['pid']}). Open it: {url}")
+    click.echo("A second one beside it: lab notebook --port 8899")
+    if _has_display():
+        webbrowser.open(url)
+    return 0
 
 
 def _folders() -> dict[str, str]:
@@ -59,6 +92,11 @@ def _folders() -> dict[str, str]:
         "npm_config_cache": "npm",  # JupyterLab asks npm, where there is one, for language servers
     }
     return {name: str(paths.cache() / folder) for name, folder in folders.items()}
+
+
+def _folders_in_use() -> dict[str, str]:
+    """Return the same, but for those that the environment names."""
+    return {name: os.environ.get(name) or folder for name, folder in _folders().items()}
 
 
 def _wait(jupyter: subprocess.Popen[bytes]) -> int:

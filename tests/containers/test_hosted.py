@@ -39,7 +39,6 @@ def in_container(image: str, folder: Path, script: str, user: str) -> str:
 def test_binder(engine, clone):
     script = """
     python3 -m venv /tmp/notebook && export PATH=/tmp/notebook/bin:$PATH
-    pip install --quiet --no-cache-dir --requirement .binder/requirements.txt
     .binder/postBuild
     .binder/start jupyter execute notebooks/04_hello_gears.ipynb
     lab status && lab down

@@ -195,6 +195,7 @@ def test_notebook_starts_jupyterlab_and_ends_it(
             if f":{port}/lab/tree/notebooks/00_start_here.ipynb?token=" in line:
                 break
         page = fetched(line.split()[-1])
+        again = subprocess.run([LAB, "notebook"], env=env, capture_output=True, text=True)
         process.send_signal(signal.SIGINT)
         rest = process.communicate(timeout=90)[0]
     finally:
@@ -202,6 +203,9 @@ def test_notebook_starts_jupyterlab_and_ends_it(
         process.communicate()
     assert process.returncode == 0, "".join(said) + rest
     assert any("no display" in line for line in said)
+    assert again.returncode == 0, again.stderr
+    assert "JupyterLab runs here already (process" in again.stdout
+    assert f":{port}/lab/tree/notebooks/00_start_here.ipynb?token=" in again.stdout
     assert [folder.name for folder in tmp_path.iterdir()] == ["cache"]  # nothing at home
     assert re.search(r'"disabledExtensions":[^]]*:announcements"', page), (
         "JupyterLab asks about news"

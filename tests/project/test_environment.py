@@ -26,10 +26,10 @@ def test_conda_takes_the_same_pythons():
     assert from_conda()["python"] == SUPPORTED
 
 
-def test_conda_leaves_every_dependency_to_the_project():
-    (pip,) = [entry["pip"] for entry in CONDA["dependencies"] if isinstance(entry, dict)]
-    assert pip == ["-e ."]
+def test_conda_leaves_every_dependency_to_the_lock_file():
     assert set(from_conda()) == {"python", "pip", "make"}
+    assert all(isinstance(entry, str) for entry in CONDA["dependencies"])
+    assert "python tools/packages.py" in (REPOSITORY / "environment.yml").read_text()
 
 
 def test_set_up_takes_the_same_pythons():
