@@ -147,7 +147,7 @@ def write_relative_paths() -> None:
 
     A folder named "Übung" would keep Python from starting where the locale is ASCII or EUC-JP.
     """
-    for file in VENV.glob("[Ll]ib*/**/site-packages/*write_behind_notebooks*.pth"):
+    for file in {f.resolve() for f in VENV.glob("[Ll]ib*/**/*write_behind_notebooks*.pth")}:
         lines = file.read_text("utf-8").splitlines()
         relative = [Path(os.path.relpath(line, file.parent)).as_posix() for line in lines]
         file.write_text("\n".join(relative) + "\n", encoding="utf-8")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import lab
-from lab import gears, snapshot
+from lab import fetching, gears, snapshot
 from lab.magics import GearsError
 from lab.names import movie_key
 from lab.stack import Stack
@@ -110,3 +111,37 @@ def test_gears_cli_runs_a_script_on_this_stack(stack: Stack, tmp_path: Path) -> 
     assert "hello" in lab.sh(f"lab gears-cli run {script}")
     assert "hello" in lab.sh(f"gears-cli run {stack.gears_cli_args} {script}")
     assert "hello" in lab.sh(f'{stack.cli} RG.PYEXECUTE "$(cat {script})"')
+
+
+def test_packages_that_cannot_be_had_are_told_with_what_to_type(stack: Stack) -> None:
+    """Without a network, 06 ended in a bare AssertionError."""
+    nowhere = "pymongo==0.0.1"
+    with pytest.raises(lab.LabError, match=rf"{nowhere} could not be installed.*lab.? fetch"):
+        lab.run_gears("GB().run()", [nowhere])
+    with pytest.raises(lab.CommandFailed, match=rf"{nowhere} could not be installed.*lab.? fetch"):
+        lab.sh(f"{stack.cli} RG.PYEXECUTE 'GB().run()' REQUIREMENTS {nowhere}")
+    script = "recipes/gears/hello_gears.py"
+    with pytest.raises(lab.CommandFailed, match=rf"{nowhere} could not be installed.*lab.? fetch"):
+        lab.sh(f"gears-cli run {stack.gears_cli_args} {script} REQUIREMENTS {nowhere}")
+
+
+def test_what_recipes_ask_for_is_fetched_by_set_up(stack: Stack) -> None:
+    done = subprocess.run(["lab", "fetch"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert fetching.missing() == []
+    assert "Everything that recipes and gears-cli ask for is here" in done.stdout
+
+
+def test_what_could_not_be_fetched_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAB_CACHE", str(tmp_path))
+    monkeypatch.setenv("UV_OFFLINE", "1")
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "uv"))
+    done = subprocess.run(["lab", "fetch"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Not everything is here: rgsync==1.2.0, pymongo==3.12.0, gears-cli" in " ".join(
+        done.stderr.split()
+    )
+    assert "Traceback" not in done.stderr
+    assert "rgsync" in {f.what: f.detail for f in lab.doctor().findings}["to be fetched"]

@@ -204,11 +204,12 @@ def test_the_course_runs_in_an_odd_folder_under_hostile_settings(course: Path) -
     ascii_only = {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}
     code = (
         "import lab; lab.up(); lab.prepare('movies', 'write-behind'); "
-        "lab.current().redis.json().set('MovieEntity:1', '$', {'movieId': '1', 'title': 'é'}); "
-        "lab.wait_until(lambda: lab.current().db.movies.find_one({'title': 'é'}))"
+        "lab.current().redis.json().set('MovieEntity:1', '$', {'movieId': '1', 'title': '\\u00e9'}); "
+        "lab.wait_until(lambda: lab.current().db.movies.find_one({'title': '\\u00e9'}))"
     )
     python = course / ".venv" / "bin" / "python"
-    shell["UV_OFFLINE"] = "1"  # the first registration fetches nothing
+    # The first registration fetches nothing.
+    shell |= {"UV_OFFLINE": "1", "UV_CACHE_DIR": str(course.parent / "nothing")}
     try:
         for folder in (course, course / "notebooks"):
             done = subprocess.run(
