@@ -76,7 +76,7 @@ def _open_again(server: dict[str, Any]) -> int:
     url = f"{server['url']}lab/tree/notebooks/{FIRST}{token}"
     click.echo(f"JupyterLab runs here already (process {server['pid']}). Open it: {url}")
     click.echo("A second one beside it: lab notebook --port 8899")
-    if _has_display():
+    if has_display():
         webbrowser.open(url)
     return 0
 

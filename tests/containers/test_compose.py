@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab import lifecycle
-from lab.stack import connect_redis
+from lab import lifecycle, redisclient
 from tests.containers.compose import Project
 from tests.containers.conftest import environment, left_of, volumes_of
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
@@ -52,7 +51,7 @@ def external(project, monkeypatch) -> lab.Stack:
 
 def test_the_password_is_asked_for(project, external):
     with pytest.raises(Exception, match="authenticated"):
-        connect_redis(f"redis://127.0.0.1:{project.redis_port}").ping()
+        redisclient.connect(f"redis://127.0.0.1:{project.redis_port}").ping()
 
 
 @pytest.mark.parametrize(
