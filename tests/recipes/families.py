@@ -39,7 +39,7 @@ def put(client: Any, movie_id: str, document: Any) -> None:
 
 def in_mongo(stack: Stack) -> list[Document]:
     """All documents without MongoDB's own id, in an order that does not depend on their fields'."""
-    found = stack.db.movies.find({}, {"_id": 0})
+    found = stack.db.movies.find({}, {"_id": 0, "_v": 0})
     return sorted(found, key=lambda document: repr(sorted(document.items(), key=repr)))
 
 

@@ -178,7 +178,7 @@ def test_trap_11_a_script_that_fails_leaves_the_old_one(
 ) -> None:
     register(stack, recipe)
     before = registrations(stack.redis)
-    mistaken = recipe.replace("eventTypes=WRITES + DELETES", "eventTypes=5")
+    mistaken = recipe.replace("mode='sync'", "mode='sync', eventTypes=5")
     mistaken = mistaken.replace("version='99.99.99'", "version='99.99.99', eventTypes=5")
     with pytest.raises(lab.LabError, match="eventTypes"):
         register(stack, mistaken)

@@ -62,7 +62,7 @@ def test_the_whole_dataset_arrives(stack: Stack) -> None:
     stack.redis.delete("MovieEntity:5")
     stack.redis.json().delete("MovieEntity:6")
     everything_arrived(stack)
-    assert stack.db.movies.find_one({"movieId": "1"}, {"_id": 0}) == changed
+    assert stack.db.movies.find_one({"movieId": "1"}, {"_id": 0, "_v": 0}) == changed
     assert stack.db.movies.count_documents({}) == len(MOVIES) - 2
 
 
@@ -173,18 +173,6 @@ def test_what_mongodb_itself_refuses_is_buried_too(stack: Stack) -> None:
     assert "E11000" in letter["error"]
 
 
-def test_a_key_that_is_no_json_is_buried(stack: Stack) -> None:
-    register(stack, OURS)
-    stack.redis.set("other", "x")
-    stack.redis.rename("other", "MovieEntity:1")
-    [letter] = dead_letters(stack)
-    assert letter["_original_key"] == "MovieEntity:1"
-    assert letter["error"]
-    put(stack.redis, "2", {"movieId": "2"})
-    settle(stack)
-    assert in_mongo(stack) == [{"movieId": "2"}]
-
-
 def test_a_dead_letter_that_is_mended_goes_back_into_the_stream(stack: Stack) -> None:
     register(stack, OURS)
     put(stack.redis, "1", ["Metropolis"])
@@ -209,7 +197,7 @@ def test_eviction_deletes_nothing_in_mongodb(stack: Stack) -> None:
         stack.redis_direct.config_set("maxmemory", "0")
     put(stack.redis, "2", {"movieId": "2"})
     settle(stack)
-    assert in_mongo(stack) == [{"movieId": "1"}, {"movieId": "2"}]
+    assert stack.db.movies.distinct("movieId") == ["1", "2"]
 
 
 @pytest.mark.parametrize("recipe", ["movies_write_behind.py", "movies_write_through.py"])

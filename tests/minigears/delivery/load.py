@@ -190,7 +190,7 @@ def in_redis(client: redis.Redis) -> dict[str, Document]:
 
 def in_mongo(movies: Any) -> dict[str, Document]:
     """All movies, by the key that each must have come from."""
-    found = list(movies.find({}, {"_id": 0}))
+    found = list(movies.find({}, {"_id": 0, "_v": 0}))
     documents = {PREFIX + one["movieId"]: one for one in found}
     assert len(documents) == len(found), "two documents of one key"
     return documents
