@@ -13,7 +13,7 @@ MINUTES ?= 5
 
 BIN := .venv/bin
 CACHE := $(CURDIR)/.cache
-NOTEBOOKS := $(wildcard notebooks/*.ipynb)
+NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/losses/*.ipynb)
 GENERATED := .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
 IF_SET_UP := [ -x $(BIN)/lab ] || { echo "Nothing is set up here, so nothing runs. Begin with: make lab"; exit 0; };
 PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ assert r.execute_command("RG.PYEXECUTE", shipped, "REQUIREMENTS", "rgsync==1.2.0
 
 _LOOK = """def places(key):
     \"\"\"What the three places hold of a key just now.\"\"\"
-    streams = [name for name in r.scan_iter(match="*ovies-stream*", _type="stream")]
+    streams = list(r.scan_iter(match="*ovies-stream*", _type="stream"))
     waiting = sum(fields.get("_original_key") == key for s in streams for _, fields in r.xrange(s))
     print("Redis:  ", r.json().get(key))
     print("stream: ", waiting, "entries wait")
@@ -63,29 +64,41 @@ _METADATA = {
 
 def _opener(file: Path, recipe: str, findings: Sequence[Finding]) -> Iterator[Any]:
     broken = findings[0]
+    name = file.stem.replace("_", " ")
     yield new_markdown_cell(
-        f"# A loss: {file.stem.partition('_')[2].replace('_', ' ') or file.stem}\\n\\n".replace(
-            "\\n", "\n"
-        )
-        + "The judge ran seeded clients and faults, found a broken promise, and cut the run down to "
-        "the steps below. Nothing else is needed.\n\n"
-        f"> **{broken.rule}.** {broken.sentence[0].upper()}{broken.sentence[1:]}."
+        f"# A loss: {name}\n\n"
+        f"The [judge](../../docs/recipes.md) let clients and faults from a seed loose on {recipe}, found a "
+        "broken promise, and left out step after step until only those remained that it takes. These are "
+        f"they.\n\n> **{broken.rule.capitalize()}.** {broken.sentence[0].upper()}{broken.sentence[1:]}."
     )
     yield new_code_cell(
-        'import lab\n\nstack = lab.up()\nlab.prepare("empty")\nr, movies = stack.redis, stack.db.movies'
+        "import lab\n\nstack = lab.up()\n"
+        'lab.prepare("empty")\nr, movies = stack.redis, stack.db.movies'
     )
-    yield new_markdown_cell("The recipe under judgement, as its documentation uses it:")
+    yield new_markdown_cell("The recipe, as its documentation uses it:")
     yield new_code_cell(_REGISTER[recipe])
+    yield new_markdown_cell("A write has three places to be: Redis, the stream, MongoDB.")
     yield new_code_cell(_LOOK)
+
+
+_MEANING = {
+    Kind.SET: "write the whole document",
+    Kind.MERGE: "merge some fields into the document",
+    Kind.PUT: "set one field by its path",
+    Kind.INCREMENT: "add to a number in the document",
+    Kind.DELETE: "delete the document",
+    Kind.RENAME: "give the document another key",
+    Kind.READ: "read the document",
+}
 
 
 def _step(number: int, step: Request | Plan) -> Iterator[Any]:
     if isinstance(step, Plan):
-        yield new_markdown_cell(f"## Step {number}: {step.deed.value}, {step.target}")
+        yield new_markdown_cell(f"## Step {number}: {step.deed.value} to the {step.target}")
         yield new_code_cell(_fault(step))
         return
-    yield new_markdown_cell(f"## Step {number}: {step.kind.value}")
-    yield new_code_cell(f"{_call(step)}\nplaces({step.key!r})")
+    yield new_markdown_cell(f"## Step {number}: {_MEANING[step.kind]}")
+    yield new_code_cell(f"{_call(step)}\nplaces({_text(step.key)})")
 
 
 def _fault(plan: Plan) -> str:
@@ -97,23 +110,29 @@ def _fault(plan: Plan) -> str:
 
 
 def _call(request: Request) -> str:
-    key, value = request.key, request.value
-    document = {**value, "movieId": key.partition(":")[2]} if isinstance(value, dict) else value
+    key, value = _text(request.key), request.value
+    identity = {"movieId": request.key.partition(":")[2]}
+    document = _text(value | identity) if isinstance(value, dict) else ""
     match request.kind:
         case Kind.SET:
-            return f'r.json().set({key!r}, "$", {document!r})'
+            return f'document = {document}\nr.json().set({key}, "$", document)'
         case Kind.MERGE:
-            return f'r.json().merge({key!r}, "$", {document!r})'
+            return f'patch = {document}\nr.json().merge({key}, "$", patch)'
         case Kind.PUT:
             [(field, to)] = value.items()
-            return f"r.json().set({key!r}, '$.{field}', {to!r})"
+            return f'r.json().set({key}, "$.{field}", {_text(to)})'
         case Kind.INCREMENT:
-            return f"r.json().numincrby({key!r}, '$.n', {value})"
+            return f'r.json().numincrby({key}, "$.n", {value})'
         case Kind.DELETE:
-            return f"r.delete({key!r})"
+            return f"r.delete({key})"
         case Kind.RENAME:
-            return f"r.rename({key!r}, {value!r})"
-    return f"r.json().get({key!r})"
+            return f"r.rename({key}, {_text(value)})"
+    return f"r.json().get({key})"
+
+
+def _text(value: Any) -> str:
+    """A Python literal with double quotes; the values are JSON without true, false and null."""
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _end(findings: Sequence[Finding]) -> Iterator[Any]:
@@ -123,7 +142,6 @@ def _end(findings: Sequence[Finding]) -> Iterator[Any]:
         "left to do, or fails again and again. Then compare."
     )
     yield new_code_cell(
-        "import json\n\n\n"
         "def worker():\n"
         '    words = r.execute_command("RG.DUMPREGISTRATIONS")\n'
         '    reader = next(w for w in words if w[3] == "StreamReader")\n'
@@ -133,13 +151,13 @@ def _end(findings: Sequence[Finding]) -> Iterator[Any]:
         'lab.wait_until(worker, "the worker is done, or stuck")'
     )
     yield new_code_cell(
-        f"for key in {keys!r}:\n"
+        f"for key in {_text(keys)}:\n"
         "    places(key)\n"
         '    stored = movies.find_one({"movieId": key.partition(":")[2]}, {"_id": False})\n'
         '    assert r.json().get(key) != stored, f"{key} has arrived after all"'
     )
     yield new_markdown_cell(
-        "Redis said OK to each of these writes, and nothing overwrote them. "
+        "Redis said OK to each of these writes, and the two stores differ for good. "
         "[Register the write-behind recipe](../06_write_behind.ipynb) shows what the course's recipe "
         "does instead, and [the twelve properties](../../docs/recipes.md) what a recipe has to promise."
     )
