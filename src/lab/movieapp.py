@@ -82,7 +82,7 @@ def register(stack: Stack, recipe: str | None) -> None:
     if recipe is None:
         return
     config = {"mongoUrl": stack.recipe_mongo_url, "mongoDatabase": DATABASE}
-    script = (recipes() / _FILES[recipe]).read_text()
+    script = (recipes() / _FILES[recipe]).read_text(encoding="utf-8")
     run_script(stack, script, RECIPE_REQUIREMENTS, config)
     run_script(stack, for_pauses(script), RECIPE_REQUIREMENTS, config)
 

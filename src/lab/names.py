@@ -14,6 +14,12 @@ KEY_PREFIX = "MovieEntity:"
 SEARCH_INDEX = "MovieEntity:index"
 """The search index over the movies' JSON documents."""
 
+SEARCH_FIELDS = (
+    *("title", "tagline", "plot", "year", "duration", "imdbRating"),
+    *("genres", "countries", "languages"),
+)
+"""The fields of that index."""
+
 
 def movie_key(movie_id: str) -> str:
     """Return the Redis key of the movie with this id."""

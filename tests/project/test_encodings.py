@@ -39,9 +39,10 @@ def guessing(tree: ast.AST) -> Iterator[int]:
 
 def is_text(call: ast.Call, name: str, given: dict[str | None, ast.expr]) -> bool:
     """Tell whether a file is opened as text; `os.open` and its like take numbers, and open none."""
-    owner = getattr(getattr(call.func, "value", None), "id", "")
-    if not call.args and not given and isinstance(getattr(call.func, "value", None), ast.Attribute):
-        return False  # self.sink.open(): a path would be told how
+    value = getattr(call.func, "value", None)
+    owner = getattr(value, "id", "") or getattr(value, "attr", "")
+    if not call.args and not given and owner not in ("", "path", "file", "log"):
+        return False  # sink.open(): no file at all
     if owner in ("os", "tarfile", "webbrowser", "gzip", "socket", "dbm") and name == "open":
         return False
     place = 0 if isinstance(call.func, ast.Attribute) and name == "open" else 1

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import redis
+from pymongo.errors import PyMongoError
 
 from lab.lifecycle import current
 from lab.stack import Stack
@@ -12,6 +16,25 @@ from lab.stack import Stack
 
 class Wrong(Exception):
     """Raised by an exercise's check; the message says what is wrong, not what is right."""
+
+
+def ask(function: Callable[..., Any], *given: Any, case: str) -> Any:
+    """Return what the learner's function answers. Raises Wrong with the case when it raises.
+
+    `case` completes "For ... your function raised".
+    """
+    try:
+        return function(*given)
+    except Exception as problem:
+        told = f"{type(problem).__name__}: {problem}"
+        raise Wrong(f"For {case} your function raised `{told}`{_place(problem)}.") from None
+
+
+def _place(problem: Exception) -> str:
+    """Name the line of the learner's own code that raised."""
+    frames = traceback.extract_tb(problem.__traceback__)[1:]
+    line = frames[0].line if frames else ""
+    return f", in the line `{line.strip()}`" if line and line.strip() else ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +81,12 @@ class Exercise:
             return True, self.check(Answer(variables))
         except Wrong as wrong:
             return False, str(wrong)
+        except (redis.RedisError, PyMongoError) as problem:
+            told = f"{type(problem).__name__}: {problem}"
+            return (
+                False,
+                f"The stack does not answer ({told}). `lab.up()` mends it; then check again.",
+            )
         except Exception as problem:
             told = f"{type(problem).__name__}: {problem}"
             return False, f"Your answer could not be checked, because checking it raised {told}"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from lab.checks.exercise import Answer, Exercise, Wrong
+from lab.checks.exercise import Answer, Exercise, Wrong, ask
 
 _PAUSES: list[dict[str, Any]] = [
     {"_id": "ann:7", "user": "ann", "movieId": "7", "seconds": 60},
@@ -19,13 +20,16 @@ def _check_latest(answer: Answer) -> str:
     latest = answer["latest"]
     if not callable(latest):
         raise Wrong(f"`latest` is a {type(latest).__name__}, not a function.")
-    given = latest([dict(pause) for pause in _PAUSES])
+    given = ask(latest, [dict(pause) for pause in _PAUSES], case="five pauses of two viewers")
     if given is ... or given is None:
         raise Wrong(f"`latest` returns `{given!r}`: replace that with the list of pauses.")
-    if isinstance(given, dict) or not all(isinstance(pause, dict) for pause in given):
+    if isinstance(given, dict) or not isinstance(given, Iterable):
         raise Wrong("`latest` must return a list of the pauses themselves, as they came in.")
-    _judge(list(given))
-    if list(latest([])):
+    given = ask(list, given, case="five pauses of two viewers")
+    if not all(isinstance(pause, dict) for pause in given):
+        raise Wrong("`latest` must return a list of the pauses themselves, as they came in.")
+    _judge(given)
+    if ask(lambda: list(latest([])), case="no pauses at all (`[]`)"):
         raise Wrong("For no pauses at all, `latest` must return an empty list.")
     return f"{len(_PAUSES)} pauses become 3 writes, and each document ends as it would have."
 
@@ -39,7 +43,9 @@ def _judge(given: list[dict[str, Any]]) -> None:
         if ids.count(id) > 1:
             raise Wrong(f"`{id}` is there {ids.count(id)} times: still as many writes as before.")
     for pause in given:
-        wanted = last[pause["_id"]]
+        wanted = last.get(pause.get("_id"))
+        if wanted is None:
+            raise Wrong(f"`{pause}` is none of the pauses that came in: return those as they are.")
         if pause != wanted:
             raise Wrong(
                 f"`{pause['_id']}` has {pause.get('seconds')} seconds, but the last pause says "

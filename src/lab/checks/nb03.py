@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from redis import ResponseError
@@ -9,7 +10,7 @@ from redis.commands.search.query import Query
 
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.movies import load_movies
-from lab.names import COLLECTION, KEY_PREFIX, SEARCH_INDEX
+from lab.names import COLLECTION, KEY_PREFIX, SEARCH_FIELDS, SEARCH_INDEX
 
 
 def _check_best(answer: Answer) -> str:
@@ -18,6 +19,8 @@ def _check_best(answer: Answer) -> str:
         raise Wrong(f"`best` is a {type(given).__name__}, not a list: a cursor runs only once.")
     if given and isinstance(given[0], dict):
         raise Wrong("`best` holds whole documents; asked for are the titles alone.")
+    if strange := [title for title in given if not isinstance(title, str)]:
+        raise Wrong(f"`best` holds `{strange[0]!r}`, which is no title.")
     movies = answer.stack.db[COLLECTION].find({"imdbRating": {"$gte": 8.5}}).sort("imdbRating", -1)
     rating = {movie["title"]: movie["imdbRating"] for movie in movies}
     if missing := sorted(set(rating) - set(given)):
@@ -53,6 +56,14 @@ def _check_query(answer: Answer) -> str:
     given = answer["query"]
     if not isinstance(given, str):
         raise Wrong(f"`query` is a {type(given).__name__}, not the text of a query.")
+    if not given.strip():
+        raise Wrong("`query` is empty: a query names fields, as in `@title:alien`.")
+    named = re.findall(r"@(\w+)\s*:", given)
+    if unknown := [name for name in named if name not in SEARCH_FIELDS]:
+        raise Wrong(
+            f"The index has no field `{unknown[0]}`, so that part finds nothing. Its fields: "
+            f"{', '.join(SEARCH_FIELDS)}."
+        )
     asked = Query(given).no_content().paging(0, 1000)
     try:
         reply: Any = answer.stack.redis.ft(SEARCH_INDEX).search(asked)
@@ -65,7 +76,7 @@ def _check_query(answer: Answer) -> str:
 
 def _judge_found(found: set[str]) -> None:
     movies = {movie["movieId"]: movie for movie in load_movies()}
-    for id in sorted(found, key=int):
+    for id in sorted(found & movies.keys(), key=int):
         movie = movies[id]
         if "Animation" not in movie["genres"]:
             raise Wrong(f"{movie['title']!r} is found, but is no animation: {movie['genres']}.")
@@ -81,11 +92,21 @@ def _judge_found(found: set[str]) -> None:
         and (movie["imdbRating"] or 0) >= 8
     }
     if missing := sorted(wanted - found, key=int):
-        example = movies[missing[0]]
-        raise Wrong(
-            f"{len(missing)} of {len(wanted)} are missing, for example {example['title']!r} of "
-            f"{example['year']}, rated {example['imdbRating']}. Both ends of a range count."
-        )
+        raise Wrong(_missing_movies([movies[id] for id in missing], len(wanted)))
+
+
+def _missing_movies(missing: list[dict[str, Any]], wanted: int) -> str:
+    """Say which movies a query does not find; an end of a range is named only where it is that."""
+    if len(missing) == wanted:
+        return "The query finds none of them. Try its parts one by one: which one finds nothing?"
+    example = missing[0]
+    told = (
+        f"{len(missing)} of {wanted} are missing, for example {example['title']!r} of "
+        f"{example['year']}, rated {example['imdbRating']}."
+    )
+    if all(movie["year"] in (1980, 1999) or movie["imdbRating"] == 8 for movie in missing):
+        return f"{told} Both ends of a range count."
+    return f"{told} Which part of the query leaves it out?"
 
 
 QUERY = Exercise(

@@ -7,6 +7,7 @@ from typing import Any
 import redis
 
 from lab.checks.exercise import Answer, Exercise, Wrong
+from lab.checks.registered import undone
 from lab.magics import readable_error
 
 _STRANGERS: dict[str, dict[Any, Any]] = {
@@ -22,6 +23,11 @@ def _check_script(answer: Answer) -> str:
     if not isinstance(script, str):
         raise Wrong(f"`script` is of type {type(script).__name__}; the text of a script is a str.")
     client = answer.stack.redis
+    with undone(client):
+        return _judge_script(client, script)
+
+
+def _judge_script(client: redis.Redis, script: str) -> str:
     try:
         for key, fields in _STRANGERS.items():
             client.hset(key, mapping=fields)
@@ -38,6 +44,10 @@ def _results(client: redis.Redis, script: str) -> list[str]:
         reply: Any = client.execute_command("RG.PYEXECUTE", script)
     except redis.ResponseError as error:
         raise Wrong(f"The script itself failed: {_last_line(str(error))}") from None
+    if not isinstance(reply, list) and ".register(" in script:
+        raise Wrong(
+            "It ends in `.register`, so it waits for changes. Asked for is an answer now: `.run`."
+        )
     if not isinstance(reply, list):
         raise Wrong(f'The reply is {reply}: nothing was run. Does it end with `.run("person:*")`?')
     results, errors = reply

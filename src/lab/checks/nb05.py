@@ -9,6 +9,7 @@ from typing import Any
 import redis
 
 from lab.checks.exercise import Answer, Exercise, Wrong
+from lab.checks.registered import undone
 from lab.gears import registrations
 from lab.magics import readable_error
 
@@ -31,18 +32,32 @@ def _check_capture(answer: Answer) -> str:
 @contextmanager
 def _registered(client: redis.Redis, script: str) -> Iterator[dict[str, Any]]:
     """Register the script alone in its session; unregister it and drop its keys at the end."""
-    before = {known["id"] for known in registrations(client)}
-    try:
-        reply = _run(client, script)
-        new = [known for known in registrations(client) if known["id"] not in before]
-        if len(new) != 1:
-            raise Wrong(f"The script made {len(new)} registrations, not 1 (its reply: {reply}).")
-        yield new[0]
-    finally:
-        for known in registrations(client):
-            if known["id"] not in before:
-                client.execute_command("RG.UNREGISTER", known["id"])
-        client.delete(_PLAYER, _STRANGER, _STREAM)
+    _refuse_a_second_capture(client)
+    with undone(client) as before:
+        try:
+            reply = _run(client, script)
+            new = [known for known in registrations(client) if known["id"] not in before]
+            if len(new) != 1:
+                raise Wrong(
+                    f"The script made {len(new)} registrations, not 1 (its reply: {reply})."
+                )
+            yield new[0]
+        finally:
+            client.delete(_PLAYER, _STRANGER, _STREAM)
+
+
+def _refuse_a_second_capture(client: redis.Redis) -> None:
+    """Raise Wrong when what was registered before captures players already."""
+    length = client.xlen(_STREAM)
+    client.hset(_PLAYER, "score", 0)
+    client.delete(_PLAYER)
+    if client.xlen(_STREAM) == length:
+        return
+    known = ", ".join(f"`{known['id']}`" for known in registrations(client))
+    raise Wrong(
+        f"Changes are captured already, by what is registered ({known}): with your script each would be "
+        'there twice. `lab.prepare("gears-empty")` unregisters everything; then check again.'
+    )
 
 
 def _run(client: redis.Redis, script: str) -> Any:

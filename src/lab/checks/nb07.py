@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis import Redis
 
-from lab.checks.exercise import Answer, Exercise, Wrong
+from lab.checks.exercise import Answer, Exercise, Wrong, ask
 
 _TOLERANCE = 2.0  # seconds that a slow machine may take between writing an entry and the answer
 
@@ -27,11 +27,11 @@ def _check_oldest_age(answer: Answer) -> str:
     client = answer.stack.redis
     stream = f"lab-check-{uuid.uuid4()}"
     try:
-        _judge_age(oldest_age(stream), 0.0, "an empty stream")
+        _judge_age(oldest_age, stream, 0.0, "an empty stream")
         _add(client, stream, seconds_ago=90.0)
-        _judge_age(oldest_age(stream), 90.0, "a stream with one entry, 90 s old")
+        _judge_age(oldest_age, stream, 90.0, "a stream with one entry, 90 s old")
         _add(client, stream, seconds_ago=30.0)
-        _judge_age(oldest_age(stream), 90.0, "a stream with entries 90 s and 30 s old")
+        _judge_age(oldest_age, stream, 90.0, "a stream with entries 90 s and 30 s old")
     finally:
         client.delete(stream)
     return "Right for an empty stream, for one entry and for several: alert on this number."
@@ -41,7 +41,8 @@ def _add(client: Redis, stream: str, seconds_ago: float) -> None:
     client.xadd(stream, {"key": "value"}, id=f"{int((time.time() - seconds_ago) * 1000)}-0")
 
 
-def _judge_age(given: Any, wanted: float, case: str) -> None:
+def _judge_age(oldest_age: Callable[..., Any], stream: str, wanted: float, case: str) -> None:
+    given = ask(oldest_age, stream, case=case)
     if given is None or given is ...:
         raise Wrong(f"For {case} your function returned `{given!r}`, not a number of seconds.")
     if not isinstance(given, (int, float)):
@@ -96,11 +97,12 @@ _CASES: tuple[tuple[str, _Store, _Store, list[str]], ...] = (
 def _check_drift(answer: Answer) -> str:
     drift = _function(answer, "drift")
     for case, left, right, wanted in _CASES:
-        given = drift(dict(left), dict(right))
-        if given is None or given is ...:
+        given = ask(drift, dict(left), dict(right), case=case)
+        ids = ask(list, given, case=case) if isinstance(given, Iterable) else [None]
+        if not all(isinstance(id, str) for id in ids):
             raise Wrong(f"For {case} your function returned `{given!r}`, not a list of ids.")
-        if sorted(given) != wanted:
-            raise Wrong(f"For {case} your function returned {sorted(given)}, expected {wanted}.")
+        if sorted(ids) != wanted:
+            raise Wrong(f"For {case} your function returned {sorted(ids)}, expected {wanted}.")
     return f"Right in all {len(_CASES)} cases: missing, left over and different documents."
 
 
