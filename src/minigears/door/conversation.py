@@ -284,14 +284,16 @@ class Conversation(ABC):
         self.replies.when_drained(lambda: None if done.done() else done.set_result(None))
         await done
 
-    async def ask(self, argv: Command) -> bytes:
-        """Send a command on this client's connection and take its reply away.
+    async def ask(self, argv: Command, past_messages: bool = False) -> bytes:
+        """Send a command on this client's connection and take its reply away; see `ReplyStream.capture`.
 
         Raises:
             WrongStateError: a command before it is not answered yet.
         """
         reply: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
-        self.replies.capture(lambda raw: None if reply.done() else reply.set_result(raw))
+        self.replies.capture(
+            lambda raw: None if reply.done() else reply.set_result(raw), past_messages
+        )
         self._send(encode_command(argv), Batch([argv]))
         self.asking = True
         try:

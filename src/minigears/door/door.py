@@ -15,7 +15,7 @@ from typing import Any
 
 from minigears.address import Address, host_and_port
 from minigears.commandtable import CommandTable
-from minigears.door import specials
+from minigears.door import access, specials
 from minigears.door.backend import BackendError, Connection, open_connection, wants_password
 from minigears.door.classify import Classifier
 from minigears.door.client import Client
@@ -214,7 +214,7 @@ class Door:
         self.classifier = Classifier(self.table, self.interest)
         try:
             if self.interest.needs_events:
-                await enable_notifications(self._connected(), self.interest.reads_matter)
+                await enable_notifications(self.admin, self.interest.reads_matter)
             await self.notifications.watch(self.interest.subscriptions())
         except BackendError as error:  # `_connect` does both once Redis is back
             log.warning("the registrations are not watched yet: %s", error)
@@ -235,8 +235,13 @@ class Door:
         self._probation.begin(self.delivery.outstanding())
 
     def _resend(self, event: Event) -> None:
-        self._outbox.append(event)
-        self._flush_soon()
+        self.hand_over([event])
+
+    def hand_over(self, events: Collection[Event]) -> None:
+        """Send events to the executor that are on its list and were kept back."""
+        if events:
+            self._outbox.extend(events)
+            self._flush_soon()
 
     def _given_up(self, event: Event) -> None:
         log.error(
@@ -256,6 +261,7 @@ class Door:
     async def _connect(self) -> asyncio.Future[Any]:
         """Connect all of the door's own connections; the future is done when one is lost."""
         self._admin = await open_connection(self.address, Connection)
+        await access.check(self._admin)
         if self._open_to_others and not await wants_password(self.address):
             raise BackendError(
                 f"redis-server at {self.address} lets in who has no password (its user `default`), so "
@@ -326,7 +332,7 @@ class Door:
         if self._asked is not None:  # what a frozen Redis is told would pile up
             return
         self._asked = asyncio.get_running_loop().time()
-        self._connected().send(self._answered, "CONFIG", "GET", *LIMITS)
+        self.admin.send(self._answered, "CONFIG", "GET", *LIMITS)
         self.journal.beat()
         self.lanes.beat()
         self.notifications.barrier(lambda: None)
@@ -361,7 +367,7 @@ class Door:
 
     async def _recover(self) -> None:
         """Make events of intents that an earlier life, or a lost connection, left behind."""
-        admin = self._connected()
+        admin = self.admin
         for entry_id, keys in await self.journal.leftovers():
             release = functools.partial(self.journal.release, Intent.of(entry_id))
             for key in keys:
@@ -374,7 +380,9 @@ class Door:
             self._outbox.append(self.delivery.add(watch.id, key, name, watch.sync))
         self._flush_soon()
 
-    def _connected(self) -> Connection:
+    @property
+    def admin(self) -> Connection:
+        """The door's own connection; raises BackendError when there is none."""
         if self._admin is None:
             raise BackendError("not connected to redis-server")
         return self._admin

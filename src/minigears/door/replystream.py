@@ -22,6 +22,7 @@ from minigears.door.states import WrongStateError
 from minigears.protocol import encode_command
 
 _MORE = object()
+_MESSAGES = (b"message", b"pmessage", b"smessage")
 MAX_KEPT = 1 << 20
 """Bytes of replies that wait behind one that is held back, before no more are read from Redis."""
 
@@ -90,6 +91,7 @@ class ReplyStream:
         self._kept_bytes = 0
         self._on_drained: Callable[[], None] | None = None
         self._capture: Callable[[bytes], None] | None = None
+        self._past_messages = False
         self._lines: list[bytes] = []
         """Of a message that has arrived in part, while messages are told apart."""
 
@@ -186,15 +188,18 @@ class ReplyStream:
         self._on_drained = callback
         self._check_drained()
 
-    def capture(self, callback: Callable[[bytes], None]) -> None:
+    def capture(self, callback: Callable[[bytes], None], past_messages: bool = False) -> None:
         """Give the raw bytes of the next reply to `callback`; one command is about to be sent.
+
+        With `past_messages` it is known that no reply to that command looks like a message, which who has
+        subscribed in RESP2 gets at any time: messages that come before it are passed on.
 
         Raises:
             WrongStateError: the next reply would be that of an earlier command.
         """
         if self._capture or not self.drained:
             raise WrongStateError("the next reply belongs to another command")
-        self._capture = callback
+        self._capture, self._past_messages = callback, past_messages
 
     def settle(self, holds: Sequence[Hold]) -> None:
         """The functions of these writes are done: pass on what waited for them only."""
@@ -261,6 +266,9 @@ class ReplyStream:
                 message, self._lines = b"".join(self._lines), []
                 if isinstance(reply, hiredis.PushNotification):
                     passed.append(message)
+                elif self._capture and self._past_messages and _is_message(reply):
+                    self._received -= 1
+                    passed.append(message)
                 elif self._capture:
                     callback, self._capture = self._capture, None
                     callback(message)
@@ -289,3 +297,7 @@ class ReplyStream:
         if self._on_drained and self.drained:
             callback, self._on_drained = self._on_drained, None
             callback()
+
+
+def _is_message(reply: object) -> bool:
+    return isinstance(reply, list) and bool(reply) and reply[0] in _MESSAGES

@@ -8,6 +8,8 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING
 
+from minigears.door.access import ANY_KEY, allowed
+from minigears.door.backend import BackendError
 from minigears.door.classify import reply_mode
 from minigears.door.notifications import SETTING, with_needed
 from minigears.door.status import with_section
@@ -46,14 +48,16 @@ async def serve(door: Door, client: Conversation, argv: Command) -> None:
 
 
 async def _gears(door: Door, client: Conversation, argv: Command) -> None:
-    """An `RG.*` command, for a client that Redis lets run scripts."""
+    """An `RG.*` command, for a client that Redis lets run scripts: on the key of TRIGGERONKEY, else on any."""
     if client.in_multi:
         client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
         return
+    on_key = argv[0].lower() == b"rg.triggeronkey" and len(argv) > 2
     nonce = secrets.token_hex(16).encode()
-    said = await client.ask([b"EVAL", b"return {ARGV[1], false}", b"0", nonce])
+    script, key = b"return {ARGV[1], false}", argv[2] if on_key else ANY_KEY
+    said = await client.ask([b"EVAL", script, b"1", key, nonce], past_messages=True)
     _, mine, nil = said.partition(b"*2\r\n$%d\r\n%b\r\n" % (len(nonce), nonce))
-    if not mine:  # an error, or a message to one who has subscribed
+    if not mine:  # an error, or QUEUED
         name = b"'" + argv[0].lower() + b"'"
         client.reply(said.replace(b"'eval'", name) if said.startswith(b"-") else said)
         return
@@ -75,7 +79,11 @@ async def _login(client: Conversation, argv: Command) -> None:
 
 
 async def _command(door: Door, client: Conversation, argv: Command) -> None:
-    """`COMMAND INFO` knows the commands of both sides."""
+    """`COMMAND INFO` knows the commands of both sides, for whom Redis lets ask."""
+    said = await client.ask(argv)
+    if client.in_multi or said.startswith(b"-"):
+        client.reply(said)
+        return
     parts = []
     for name in argv[2:]:
         single: Command = [*argv[:2], name]
@@ -92,8 +100,16 @@ async def _command(door: Door, client: Conversation, argv: Command) -> None:
 
 
 async def _client_reply(client: Conversation, argv: Command) -> None:
-    """`CLIENT REPLY` is kept from Redis: the door has to see replies to know what is done."""
+    """`CLIENT REPLY` is kept from Redis: the door has to see replies to know what is done.
+
+    Redis is asked whether the client may say it, with the one that changes nothing there.
+    """
     wanted = reply_mode(argv)
+    if wanted and not client.in_multi:
+        said = await client.ask([*argv[:2], b"ON"])
+        if said.startswith(b"-"):
+            client.reply(said)
+            return
     if wanted == b"on":
         client.replies.discard = False
         client.reply(b"+OK\r\n")
@@ -119,30 +135,32 @@ async def _config_set(door: Door, client: Conversation, argv: Command) -> None:
 async def _function(door: Door, client: Conversation, argv: Command) -> None:
     """A client that clears Redis's functions does not mean the registrations, which are kept there."""
     reply = await client.ask(argv)
-    with contextlib.suppress(ExecutorLost):
-        await door.executor.command(argv, {})  # it stores them again
+    if not reply.startswith(b"-"):
+        with contextlib.suppress(ExecutorLost):
+            await door.executor.command(argv, {})  # it stores them again
     client.reply(reply)
 
 
 async def _hooked(door: Door, client: Conversation, argv: Command) -> None:
     """A command that a hook or a registration's `commands` asks for, or one that was neither."""
-    if client.in_multi:  # it is queued and runs as it is, without its hook
+    keys = door.table.keys(argv)
+    hooks = door.interest.hooks_for(argv[0], keys)
+    blocking = door.table.is_blocking(argv[0])  # who waits for others must not make them wait
+    overrides = door.interest.takes_command(argv[0], keys) and not blocking
+    if client.in_multi or not (hooks or overrides):  # inside MULTI it runs without its hook
         client.forward(argv)
         return
-    keys = door.table.keys(argv)
-    if hooks := door.interest.hooks_for(argv[0], keys):
-        try:
-            answer = await door.executor.call(hooks, argv)
-        except ExecutorLost as error:
-            answer = encode_error(f"ERR {error}")
-        if answer is not None:
-            client.reply(answer)
-            return
-    blocking = door.table.is_blocking(argv[0])  # who waits for others must not make them wait
-    if door.interest.takes_command(argv[0], keys) and not blocking:
+    try:
+        user = await allowed(door.admin, client, argv)
+        answer = await door.executor.call(hooks, argv, user) if user and hooks else None
+    except (BackendError, ExecutorLost) as error:
+        answer = encode_error(f"ERR {error}")
+    if answer is not None:
+        client.reply(answer)
+    elif user and overrides:
         await _with_override(door, client, argv, keys)
     else:
-        client.forward(argv)
+        client.forward(argv)  # whom Redis does not allow it, it tells so
 
 
 async def _with_override(
@@ -155,7 +173,10 @@ async def _with_override(
         told = asyncio.Event()
         door.notifications.barrier(told.set)
         await told.wait()
-    answer = await _override(door, events, argv) or answer
+    if answer.startswith(b"-"):  # what happened to the keys meanwhile was not this command's doing
+        door.hand_over(events)
+    else:
+        answer = await _override(door, events, argv) or answer
     done = asyncio.Event()
     door.delivery.wait(keys, False, lambda: door.journal.release(intent))
     door.delivery.wait(keys, True, done.set)

@@ -139,8 +139,10 @@ class Supervisor:
         finally:
             self._commands.pop(number, None)
 
-    async def call(self, registrations: list[str], argv: Command) -> bytes | None:
-        """Have hooks answer a command; None means that it is to be forwarded as it came.
+    async def call(self, registrations: list[str], argv: Command, user: bytes) -> bytes | None:
+        """Have hooks answer a command of a client that is Redis's user `user`.
+
+        None means that it is to be forwarded as it came.
 
         Raises:
             ExecutorLost: the executor died over it.
@@ -148,7 +150,7 @@ class Supervisor:
         await self._ready.wait()
         number = next(self._ids)
         future = self._calls[number] = asyncio.get_running_loop().create_future()
-        self.send(("call", number, registrations, list(argv)))
+        self.send(("call", number, registrations, list(argv), user))
         try:
             return await future
         finally:

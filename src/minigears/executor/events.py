@@ -162,12 +162,12 @@ class Events:
             if registration.runner is not None:
                 registration.runner.rescan()
 
-    def _call(self, seq: int, ids: list[str], argv: list[bytes]) -> None:
+    def _call(self, seq: int, ids: list[str], argv: list[bytes], user: bytes) -> None:
         def answer(raw: bytes | None) -> None:
             self._link.send(("result", seq, raw))
 
         hooks = [r for r in map(self._gears.registry.get, ids) if r is not None]
         if hooks:
-            run_hooks(self._gears, hooks, argv, answer)
+            run_hooks(self._gears, hooks, argv, user, answer)
         else:
             answer(None)

@@ -6,9 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import firing, replies
+from minigears.executor.calls import plain
 from minigears.executor.context import CommandContext, current
 from minigears.executor.errors import GearsError
 from minigears.executor.executions import Execution
+from minigears.executor.redisconn import RedisError
 from minigears.executor.registrations import Registration
 from minigears.executor.replies import CommandError, Error
 
@@ -19,11 +21,14 @@ Answer = Callable[[bytes], None]
 
 
 def run_hooks(
-    gears: Gears, hooks: Sequence[Registration], argv: list[bytes], answer: Answer
+    gears: Gears, hooks: Sequence[Registration], argv: list[bytes], user: bytes, answer: Answer
 ) -> None:
-    """Run the first hook; `call_next` in it runs the next one, and in the last the command."""
+    """Run the first hook; `call_next` in it runs the next one, and in the last the command.
+
+    A hook may do what minigears may, but `call_next` runs what Redis lets the client's `user` run.
+    """
     first, rest = hooks[0], hooks[1:]
-    command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words))
+    command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words, user))
 
     def finish(execution: Execution) -> None:
         answer(replies.encode(_single(execution)))
@@ -35,13 +40,19 @@ def run_hooks(
         firing.run_in_pool(gears, first, (record,), finish, command, keep=False)
 
 
-def _call_next(gears: Gears, hooks: Sequence[Registration], argv: list[bytes]) -> Any:
+def _call_next(gears: Gears, hooks: Sequence[Registration], argv: list[bytes], user: bytes) -> Any:
     context = current.get()
     assert context is not None
+    form = gears.rules.form(argv, context.marked)
+    said = context.caller.call(plain([b"ACL", b"DRYRUN", user, *argv]))
+    if isinstance(said, RedisError):
+        return said
+    if said != b"OK":
+        return RedisError(f"NOPERM {said.decode(errors='replace')}")
     if not hooks:
-        return context.caller.call(gears.rules.form(argv, context.marked))
+        return context.caller.call(form)
     rest = hooks[1:]
-    command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words))
+    command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words, user))
     record = [replies.to_text(word) for word in argv]
     execution = firing.run_here(gears, hooks[0], (record,), context.caller, command, keep=False)
     try:

@@ -113,7 +113,7 @@ class FakeDoor:
 
     def hook(self, registrations: list[str], *argv: bytes) -> Any:
         """Have a hooked command answered."""
-        return self.ask_later("call", registrations, list(argv)).get(timeout=60)
+        return self.ask_later("call", registrations, list(argv), b"default").get(timeout=60)
 
     def event_of_command(self, registration: str, key: bytes, event: str, *argv: bytes) -> Any:
         """Tell of an event whose function may override the reply of `argv`."""

@@ -46,7 +46,7 @@ GB('CommandReader').map(f).register(hook='ping', mode='sync')
 """
     door.script(script)
     (hook,) = door.ids
-    numbers = [door.ask_later("call", [hook], [b"PING"]) for _ in range(20)]
+    numbers = [door.ask_later("call", [hook], [b"PING"], b"default") for _ in range(20)]
     assert [n.get(timeout=30) for n in numbers] == [b"%d" % n for n in range(20)]
 
 
