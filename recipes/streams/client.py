@@ -278,10 +278,10 @@ class AsyncWriteBehind(_Client):
         if library.must_load(reply):
             await self.redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE)
         config = self.partitions.config
-        await self.redis.execute_command("HSETNX", config, "partitions", self.partitions.count)
-        library.agree(
-            await self.redis.execute_command("HGET", config, "partitions"), self.partitions
-        )
+        if (stored := await self.redis.execute_command("HGET", config, "partitions")) is None:
+            await self.redis.execute_command("HSETNX", config, "partitions", self.partitions.count)
+            stored = await self.redis.execute_command("HGET", config, "partitions")
+        library.agree(stored, self.partitions)
         info = await self.redis.execute_command("COMMAND INFO", "JSON.SET")
         self.json = bool(library.features(info, ("JSON.SET",)))
         self._ready = True
@@ -331,8 +331,10 @@ def prepare(redis: RedisClient, partitions: Partitions) -> None:
         reply = error
     if library.must_load(reply):
         redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE)
-    redis.execute_command("HSETNX", partitions.config, "partitions", partitions.count)
-    library.agree(redis.execute_command("HGET", partitions.config, "partitions"), partitions)
+    if (stored := redis.execute_command("HGET", partitions.config, "partitions")) is None:
+        redis.execute_command("HSETNX", partitions.config, "partitions", partitions.count)
+        stored = redis.execute_command("HGET", partitions.config, "partitions")
+    library.agree(stored, partitions)
 
 
 def ask_features(redis: RedisClient, names: tuple[str, ...]) -> frozenset[str]:

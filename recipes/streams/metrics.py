@@ -23,6 +23,7 @@ class Metrics:
     def __init__(self, out: TextIO | None = None) -> None:
         self._out = out or sys.stderr
         self._lock = threading.Lock()
+        self.troubles: dict[str, str] = {}
         self.registry = CollectorRegistry()
         of: Any = {"labelnames": ["partition"], "registry": self.registry}
         self.lag = Histogram(
@@ -35,7 +36,9 @@ class Metrics:
         self.bytes = Gauge("writebehind_queue_bytes", "Bytes in the stream", **of)
         self.oldest = Gauge("writebehind_oldest_seconds", "Age of the oldest entry", **of)
         self.dead = Gauge("writebehind_dead_letters", "Dead letters that wait for somebody", **of)
-        self.up = Gauge("writebehind_database_up", "Whether the database took the last batch", **of)
+        self.up = Gauge(
+            "writebehind_up", "Whether Redis and the database took the last batch", **of
+        )
         self.leases = Gauge("writebehind_leases", "Leases held", registry=self.registry)
 
     def written(self, partition: str, documents: int, done: Sequence[Entry]) -> None:
@@ -59,9 +62,13 @@ class Metrics:
         self.letters.labels(partition).inc()
         self.say("dead letter", partition=partition, key=key, error=error, attempts=attempts)
 
-    def database(self, partition: str, available: bool) -> None:
-        """Whether the database answers."""
-        self.up.labels(partition).set(int(available))
+    def trouble(self, partition: str, what: str) -> None:
+        """What keeps a partition from its work now; empty: nothing."""
+        self.up.labels(partition).set(int(not what))
+        if what:
+            self.troubles[partition] = what
+        else:
+            self.troubles.pop(partition, None)
 
     def say(self, event: str, **facts: Any) -> None:
         """One line of JSON."""

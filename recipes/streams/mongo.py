@@ -38,7 +38,7 @@ class MongoSink:
                 appname="write-behind",
             )  # fmt: skip
             database = self.client.get_default_database()
-        except ConfigurationError as error:
+        except (ConfigurationError, ValueError) as error:
             raise Misconfigured(f"MongoDB: {error}; as in mongodb://host:27017/movies") from error
         # Property 2: acknowledged means journaled, by a majority.
         self.database = database.with_options(write_concern=WriteConcern(w="majority", j=True))

@@ -97,6 +97,7 @@ class PartitionWorker:
             if entries or due:
                 self._apply([*due, *entries])
             backoff.reset()
+            self.metrics.trouble(self.tag, "")
 
     def _read(self) -> list[Entry]:
         """A batch: as many as are there, or as come within the wait of a batch."""
@@ -180,7 +181,7 @@ class PartitionWorker:
                     raise LeaseLost("stopping in an outage; what is pending stays") from error
                 self._pause("the database is away", error, backoff)
             else:
-                self.metrics.database(self.tag, available=True)
+                self.metrics.trouble(self.tag, "")
                 return rejected
 
     def _fail(self, entry: Entry, error: str, outcome: Outcome) -> None:
@@ -217,8 +218,7 @@ class PartitionWorker:
     def _pause(self, event: str, error: Exception, backoff: Backoff) -> None:
         seconds = backoff.next()
         self.metrics.say(event, partition=self.tag, error=str(error), again_in=round(seconds, 2))
-        if isinstance(error, Unavailable):
-            self.metrics.database(self.tag, available=False)
+        self.metrics.trouble(self.tag, f"{event}: {error}")
         self.stop.wait(seconds)
 
 

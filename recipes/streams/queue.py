@@ -46,17 +46,8 @@ class Queue:
         self._delete = "XACKDEL" if "XACKDEL" in newer else ""
 
     def make_group(self) -> None:
-        """Make the consumer group where it is missing, from the stream's beginning.
-
-        What was acknowledged has left the stream, so nothing is skipped and little is read twice.
-        """
-        try:
-            self.redis.execute_command(
-                "XGROUP CREATE", self.partition.stream, GROUP, "0", "MKSTREAM"
-            )
-        except ResponseError as error:
-            if "BUSYGROUP" not in str(error):
-                raise
+        """Make the consumer group where it is missing."""
+        self.redis.execute_command("FCALL", "wb_group", 1, self.partition.stream, VERSION, GROUP)
 
     def read(
         self, after: str, count: int, block: float | None = None

@@ -77,7 +77,7 @@ class Worker:
 
     def trouble(self) -> str:
         """Why this worker cannot do its work now, or nothing."""
-        return self._trouble
+        return self._trouble or "; ".join(sorted(set(self.metrics.troubles.values())))
 
     def _prepare(self) -> None:
         prepare(self.redis, self.settings.partitions)
@@ -109,12 +109,11 @@ class Worker:
 
     def _share(self) -> int:
         """An equal part of the partitions, rounded up, for each worker that lives."""
-        workers = self.settings.partitions.workers
-        seconds = int(self.redis.execute_command("TIME")[0])
-        self.redis.execute_command("ZADD", workers, seconds + self.settings.lease, self.identity)
-        self.redis.execute_command("ZREMRANGEBYSCORE", workers, "-inf", seconds - 1)
-        living = max(1, int(self.redis.execute_command("ZCARD", workers)))
-        return -(-self.settings.partitions.count // living)
+        return -(-self.settings.partitions.count // max(1, self._living(self.settings.lease)))
+
+    def _living(self, seconds: float) -> int:
+        words = (self.settings.partitions.workers, VERSION, self.identity, seconds)
+        return int(self.redis.execute_command("FCALL", "wb_share", 1, *words))
 
     def _lease(self, partition: Partition) -> None:
         milliseconds = int(self.settings.lease * 1000)
@@ -160,7 +159,7 @@ class Worker:
         try:
             for held in list(self._held.values()):
                 self._renew(held, 0)
-            self.redis.execute_command("ZREM", self.settings.partitions.workers, self.identity)
+            self._living(0)
         except RedisError as error:
             self.metrics.say("leases run out by themselves", error=str(error))
         self.metrics.say("stopped", worker=self.identity)

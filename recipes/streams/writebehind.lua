@@ -269,6 +269,28 @@ local function lease(keys, args)
   return token
 end
 
+-- How many workers live, the caller among them. KEYS workers. ARGV version, its name, seconds until
+-- it is taken for dead (0: it leaves).
+local function share(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  local now = now_ms()
+  if args[3] == '0' then redis.call('ZREM', keys[1], args[2])
+  else redis.call('ZADD', keys[1], now + args[3] * 1000, args[2]) end
+  redis.call('ZREMRANGEBYSCORE', keys[1], '-inf', now)
+  return redis.call('ZCARD', keys[1])
+end
+
+-- The consumer group, from the stream's beginning: what was acknowledged has left the stream, so
+-- nothing is skipped and little is read twice. KEYS stream. ARGV version, group.
+local function group(keys, args)
+  local other = other_version(args[1])
+  if other then return other end
+  local reply = redis.pcall('XGROUP', 'CREATE', keys[1], args[2], '0', 'MKSTREAM')
+  if failed(reply) and not string.match(reply.err, 'BUSYGROUP') then return reply end
+  return 'OK'
+end
+
 -- KEYS lease. ARGV version, token, milliseconds (0: give it back). Returns whether it was held.
 local function renew(keys, args)
   if redis.call('GET', keys[1]) ~= args[2] then return 0 end
@@ -310,10 +332,12 @@ end
 
 register('wb_version', function() return VERSION end, { 'no-writes' })
 register('wb_write', write, {}) -- no allow-oom: refused before it begins
-register('wb_sweep', sweep, {})
+register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory
 register('wb_requeue', requeue, {})
 register('wb_ttl', ttl, { 'no-writes' })
 register('wb_forward', forward, { 'allow-oom' })
+register('wb_share', share, { 'allow-oom' })
+register('wb_group', group, { 'allow-oom' })
 register('wb_lease', lease, { 'allow-oom' })
 register('wb_renew', renew, { 'allow-oom' })
 register('wb_settle', settle, { 'allow-oom' }) -- it frees memory
