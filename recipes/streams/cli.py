@@ -1,4 +1,4 @@
-"""The command line."""
+"""The command line: its configuration, and the worker."""
 
 from __future__ import annotations
 
@@ -6,34 +6,40 @@ import signal
 from typing import Any
 
 import click
-from redis import Redis
 
+from . import verbs
 from .errors import Misconfigured
 from .health import serve
 from .metrics import Metrics
-from .names import DEFAULT_NAMESPACE, DEFAULT_PARTITIONS, Partitions
+from .places import Place, places
 from .settings import Settings
-from .sink import open_sink
 from .worker import Worker
 
 
-@click.group(context_settings={"auto_envvar_prefix": "WRITEBEHIND", "show_default": True})
-def main() -> None:
+@click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
+@click.option(
+    "--config", type=click.File(), help="A file of NAME=VALUE lines, as the variables below."
+)
+@click.pass_context
+def main(context: click.Context, config: Any) -> None:
     """Write-behind on Redis Streams.
 
-    Each option can be an environment variable: WRITEBEHIND_WORKER_REDIS and so on.
+    Each option may be an environment variable instead: --redis is WRITEBEHIND_REDIS, and --route
+    is WRITEBEHIND_ROUTE, its routes apart by spaces.
     """
+    lines = [line.strip() for line in config or () if line.strip() and not line.startswith("#")]
+    values = dict(line.partition("=")[::2] for line in lines)
+    given = {name.removeprefix("WRITEBEHIND_").lower(): value for name, value in values.items()}
+    if "route" in given:
+        given["routes"] = given.pop("route").split()
+    if "redis" in given:
+        given["redis_url"] = given.pop("redis")
+    context.default_map = dict.fromkeys(main.commands, given)
+    context.default_map["dead-letters"] = dict.fromkeys(["list", "show", "replay", "drop"], given)
 
 
 @main.command()
-@click.option("--redis", "redis_url", default="redis://127.0.0.1:6379", help="Redis's URL.")
-@click.option(
-    "--database", required=True, help="mongodb://… or postgresql://… with the database's name."
-)
-@click.option("--route", "routes", multiple=True, required=True, metavar="PREFIX=NAME",
-              help="Keys with this prefix go into this collection or table. May be repeated.")  # fmt: skip
-@click.option("--partitions", default=DEFAULT_PARTITIONS, help="As the clients have it.")
-@click.option("--namespace", default=DEFAULT_NAMESPACE, help="What the queue's keys begin with.")
+@places(database=True)
 @click.option("--batch-entries", default=500, help="Entries a batch, at most.")
 @click.option("--batch-wait", default=0.1, help="Seconds that a batch waits to fill.")
 @click.option("--lease", default=10.0, help="Seconds after which a silent worker is succeeded.")
@@ -41,28 +47,18 @@ def main() -> None:
 @click.option(
     "--metrics-port", default=0, help="Port on loopback of /metrics and /health; 0: none."
 )
-def worker(redis_url: str, database: str, routes: tuple[str, ...], partitions: int, namespace: str,
-           metrics_port: int, **rest: Any) -> None:  # fmt: skip
+def worker(place: Place, metrics_port: int, **rest: Any) -> None:
     """Write what waits into the database, until SIGTERM or Ctrl-C."""
+    metrics = Metrics()
+    running = Worker(place.redis, place.sink, Settings(place.partitions, **rest), metrics)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: running.stop())
     try:
-        settings = Settings(partitions=Partitions(partitions, namespace), **rest)
-        sink = open_sink(database, parse_routes(routes))
-        metrics = Metrics()
-        running = Worker(Redis.from_url(redis_url), sink, settings, metrics)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: running.stop())
         with serve(metrics, running, metrics_port):
             running.run()
-    except Misconfigured as error:
-        raise click.ClickException(str(error)) from error
+    except OSError as error:
+        raise Misconfigured(f"port {metrics_port} of loopback: {error}") from error
 
 
-def parse_routes(words: tuple[str, ...]) -> dict[str, str]:
-    """`Movie:=movies` as prefix and name."""
-    routes = {}
-    for word in words:
-        prefix, equals, name = word.rpartition("=")
-        if not equals or not name:
-            raise Misconfigured(f"a route is PREFIX=NAME, as in Movie:=movies, not {word!r}")
-        routes[prefix] = name
-    return routes
+for _command in (verbs.status, verbs.dead_letters, verbs.why, verbs.reconcile_, verbs.backfill):
+    main.add_command(_command)

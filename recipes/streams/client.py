@@ -60,9 +60,6 @@ class _Client:
             return self.call("DEL", key)
         return self.call("PEXPIRE", key, int(seconds * 1000))
 
-    def _read(self, key: str) -> tuple[str, str]:
-        return ("JSON.GET" if self.json else "GET"), key
-
 
 class WriteBehind(_Client):
     """Documents in Redis, each change queued for the system of record in the same step.
@@ -80,7 +77,12 @@ class WriteBehind(_Client):
     def get_with_etag(self, key: str) -> tuple[Any, str]:
         """The document and what `if_match` takes."""
         self.prepare()
-        return _loaded(self.redis.execute_command(*self._read(key)))
+        try:
+            return _loaded(self.redis.execute_command("FCALL", "wb_get", 1, key))
+        except ResponseError as error:
+            self._ready = library.is_there(error)
+        self.prepare()
+        return _loaded(self.redis.execute_command("FCALL", "wb_get", 1, key))
 
     def set(self, key: str, document: Any, if_match: str = "") -> str:
         """Write the whole document; returns the entry's stream id.
@@ -196,7 +198,12 @@ class AsyncWriteBehind(_Client):
     async def get_with_etag(self, key: str) -> tuple[Any, str]:
         """As `WriteBehind.get_with_etag`."""
         await self.prepare()
-        return _loaded(await self.redis.execute_command(*self._read(key)))
+        try:
+            return _loaded(await self.redis.execute_command("FCALL", "wb_get", 1, key))
+        except ResponseError as error:
+            self._ready = library.is_there(error)
+        await self.prepare()
+        return _loaded(await self.redis.execute_command("FCALL", "wb_get", 1, key))
 
     async def set(self, key: str, document: Any, if_match: str = "") -> str:
         """As `WriteBehind.set`."""

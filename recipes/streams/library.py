@@ -42,10 +42,15 @@ def must_load(reply: Any) -> bool:
             raise Misconfigured(
                 "this server has no functions: Redis 7.0 or newer, or Valkey"
             ) from reply
-        if "Function not found" not in str(reply):
-            raise reply
-        return True
+        return not is_there(reply)
     return int(reply) < VERSION
+
+
+def is_there(error: ResponseError) -> bool:
+    """False for the error of a library that is gone; raises any other."""
+    if "Function not found" in str(error):
+        return False
+    raise error
 
 
 def agree(stored: Any, partitions: Partitions) -> None:

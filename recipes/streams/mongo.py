@@ -119,7 +119,11 @@ class MongoSink:
 
 
 def _operation(change: Change) -> ReplaceOne[Any] | str:
-    """Property 3: a fenced upsert. Property 5: a delete is one, too. A text says why not."""
+    """Property 3: a fenced upsert. Property 5: a delete is one, too. A text says why not.
+
+    Property 10: change of schema. The whole document takes the place of the old one, so a field
+    that was removed is gone, and each keeps its type.
+    """
     fields: dict[str, Any] = {"_id": change.key, "_v": change.version}
     if change.document is None:
         fields |= {"_deleted": True, "_at": datetime.now(timezone.utc)}

@@ -188,4 +188,4 @@ class _Transaction:
 
 
 def _for(statement: str, table: str) -> sql.Composed:
-    return sql.SQL(statement).format(table=sql.Identifier(table))  # type: ignore[arg-type]
+    return sql.SQL(statement).format(table=sql.Identifier(table))  # type: ignore[arg-type,unused-ignore]

@@ -64,6 +64,7 @@ class Worker:
                     backoff.reset()
                     self.stopping.wait(self.settings.lease / 5)
                 except (RedisError, Unavailable) as error:
+                    ready = False  # also the library may have gone
                     seconds = min(backoff.next(), self.settings.lease / 3)
                     self._trouble = str(error)
                     self.metrics.say("waiting", error=str(error), again_in=round(seconds, 2))

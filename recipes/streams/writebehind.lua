@@ -212,6 +212,12 @@ local function sweep(keys, args)
   return #due
 end
 
+-- The document's text, or false. As a function, because redis-py decodes JSON.GET once `.json()` was
+-- called on a client. KEYS document.
+local function get(keys)
+  return text_of(keys[1])
+end
+
 -- How long a document has to live. KEYS document, due. Returns milliseconds, or -1 and -2 as PTTL.
 local function ttl(keys)
   local at = redis.call('ZSCORE', keys[2], keys[1])
@@ -334,6 +340,7 @@ register('wb_version', function() return VERSION end, { 'no-writes' })
 register('wb_write', write, {}) -- no allow-oom: refused before it begins
 register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory
 register('wb_requeue', requeue, {})
+register('wb_get', get, { 'no-writes' })
 register('wb_ttl', ttl, { 'no-writes' })
 register('wb_forward', forward, { 'allow-oom' })
 register('wb_share', share, { 'allow-oom' })

@@ -215,6 +215,14 @@ def test_out_of_memory_is_a_full_queue_with_nothing_half_done(
     assert everything(redis) == before
 
 
+def test_a_client_on_which_json_was_called_may_be_shared(wb: WriteBehind, redis: Redis) -> None:
+    redis.json()
+    wb.set(KEY, {"n": 1, "list": []})
+    assert wb.get(KEY) == {"n": 1, "list": []}
+    assert wb.increment(KEY, "$.n") == [2]
+    assert wb.append(KEY, "$.list", "a") == [1]
+
+
 def test_compare_and_set(wb: WriteBehind) -> None:
     wb.set(KEY, {"n": 1})
     document, etag = wb.get_with_etag(KEY)
@@ -272,6 +280,8 @@ def test_an_older_library_is_replaced_also_while_the_client_runs(
     redis.function_load(older, replace=True)
     wb.set(KEY, {"n": 2})
     assert redis.fcall("wb_version", 0) == VERSION
+    redis.function_flush()
+    assert wb.get(KEY) == {"n": 2}
     redis.function_flush()
     wb.set(KEY, {"n": 3})
     assert len(entries(wb)) == 3

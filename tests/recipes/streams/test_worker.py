@@ -192,6 +192,8 @@ def test_what_strangers_do_to_a_stream(
             wb.redis.delete(partition.stream)
     if deed == "flush functions":
         wb.redis.function_flush()
+        wait_for(wb.redis.function_list, 60)  # the worker brings it back by itself
+        assert wb.get("Movie:1") == {"n": 1}
     elif deed == "kill":
         wb.redis.config_set("appendfsync", "always")
         redis_server.kill()

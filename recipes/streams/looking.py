@@ -1,0 +1,202 @@
+"""What an operator asks: what waits, who works, what was given up, and what is the matter with a key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from .client import WriteBehind
+from .documents import etag_of
+from .library import VERSION
+from .names import GROUP, Partition, stream_id_of, version_of
+from .sink import Sink, Stored
+
+
+@dataclass(frozen=True)
+class Status:
+    """One partition."""
+
+    partition: Partition
+    entries: int
+    pending: int
+    bytes: int
+    oldest: float
+    dead: int
+    holder: str
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter."""
+
+    partition: Partition
+    letter_id: str
+    stream_id: str
+    key: str
+    document: str
+    error: str
+    attempts: int
+
+
+def status(wb: WriteBehind) -> Iterator[Status]:
+    """Each partition's queue, in order."""
+    ask = wb.redis.execute_command
+    for partition in wb.partitions.all():
+        entries = int(ask("XLEN", partition.stream))
+        pending, age = 0, 0.0
+        if entries:
+            pending = sum(1 for _ in _pending(wb, partition, "-"))
+            seconds, micros = ask("TIME")
+            oldest = _text(_ids(ask("XRANGE", partition.stream, "-", "+", "COUNT", 1))[0])
+            age = int(seconds) + int(micros) / 1e6 - int(oldest.split("-")[0]) / 1000
+        size = int(ask("HGET", partition.state, "bytes") or 0) if entries else 0
+        holder = _text(ask("GET", partition.lease) or "")
+        dead = int(ask("XLEN", partition.dead))
+        yield Status(partition, entries, pending, size, max(0.0, age), dead, holder)
+
+
+def letters(wb: WriteBehind) -> Iterator[Letter]:
+    """Every dead letter, oldest first in each partition."""
+    for partition in wb.partitions.all():
+        after = "-"
+        while page := wb.redis.execute_command("XRANGE", partition.dead, after, "+", "COUNT", 100):
+            for letter_id, fields in page:
+                yield _letter(partition, _text(letter_id), fields)
+            after = f"({_text(page[-1][0])}"
+
+
+def replay(wb: WriteBehind, letter: Letter) -> None:
+    """Put a dead letter back into the queue, with its own version: a newer write stays."""
+    wb.prepare()
+    at = letter.partition
+    words = (at.stream, at.state, at.dead, VERSION, letter.letter_id, version_of(letter.stream_id))
+    wb.redis.execute_command("FCALL", "wb_requeue", 3, *words)
+
+
+def drop(wb: WriteBehind, letter: Letter) -> None:
+    """Forget a dead letter."""
+    wb.redis.execute_command("XDEL", letter.partition.dead, letter.letter_id)
+
+
+@dataclass(frozen=True)
+class Why:
+    """All that is known of one key, and in one sentence what is the matter."""
+
+    key: str
+    partition: Partition
+    in_redis: Any
+    queued: list[str]
+    pending: int
+    holder: str
+    letters: list[Letter]
+    stored: Stored | None
+    verdict: str
+
+
+def why(wb: WriteBehind, sink: Sink, key: str) -> Why:
+    """Walk one key from Redis to the database."""
+    partition = wb.partitions.of(key)
+    document = wb.get(key)
+    queued = queued_ids(wb, key)
+    delivered = set(_pending(wb, partition, "-")) if queued else set()
+    dead = [letter for letter in letters(wb) if letter.key == key and letter.partition == partition]
+    holder = _text(wb.redis.execute_command("GET", partition.lease) or "")
+    stored = sink.read(key)
+    found = Why(
+        key, partition, document, queued, len(delivered & set(queued)), holder, dead, stored, ""
+    )
+    return Why(**{**found.__dict__, "verdict": _verdict(found)})
+
+
+def queued_ids(wb: WriteBehind, key: str) -> list[str]:
+    """The entries of a key that wait, oldest first."""
+    stream = wb.partitions.of(key).stream
+    return [_text(at) for at, fields in _all(wb, stream) if _field(fields, "key") == key]
+
+
+def _verdict(found: Why) -> str:
+    if found.queued and not found.holder:
+        return f"{len(found.queued)} writes wait, and no worker holds partition {found.partition.tag}: start one"
+    if found.pending:
+        return f"{found.pending} writes are with worker {found.holder}, and the database has not taken them yet"
+    if found.queued:
+        return f"{len(found.queued)} writes wait behind others of partition {found.partition.tag}"
+    newest = max((version_of(letter.stream_id) for letter in found.letters), default="")
+    if found.letters and newest > (found.stored.version if found.stored else ""):
+        return f"the database refused the last write: {found.letters[-1].error}"
+    stored = found.stored.document if found.stored else None
+    if same(found.in_redis, stored):
+        return "both stores hold the same" if stored is not None else "neither store holds it"
+    if found.in_redis is None:
+        return (
+            "only the database holds it: evicted, or deleted without being captured; see reconcile"
+        )
+    if found.stored is None:
+        return "only Redis holds it, and nothing waits: it was never captured; see backfill"
+    return "the stores differ, and nothing waits: one was changed without being captured; see reconcile"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two documents are the same JSON: 1 and 1.0 are, 1 and true are not."""
+    return _canonical(one) == _canonical(other)
+
+
+def _canonical(document: Any) -> str:
+    def number(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: number(inner) for name, inner in value.items()}
+        if isinstance(value, list):
+            return [number(inner) for inner in value]
+        return int(value) if isinstance(value, float) and value.is_integer() else value
+
+    return etag_of(json.dumps(number(document), sort_keys=True, default=str))
+
+
+def version_text(stored: Stored) -> str:
+    """A stored version as the id of its entry."""
+    return stream_id_of(stored.version) if stored.version else "none"
+
+
+def _pending(wb: WriteBehind, partition: Partition, after: str) -> Iterator[str]:
+    groups = wb.redis.execute_command("EXISTS", partition.stream)
+    while groups:
+        try:
+            page = wb.redis.execute_command("XPENDING", partition.stream, GROUP, after, "+", 1000)
+        except Exception as error:
+            if "NOGROUP" in str(error):
+                return
+            raise
+        ids = [_text(row["message_id"] if isinstance(row, dict) else row[0]) for row in page]
+        yield from ids
+        if not ids:
+            return
+        after = f"({ids[-1]}"
+
+
+def _all(wb: WriteBehind, stream: str) -> Iterator[tuple[Any, Any]]:
+    after = "-"
+    while page := wb.redis.execute_command("XRANGE", stream, after, "+", "COUNT", 500):
+        yield from page
+        after = f"({_text(page[-1][0])}"
+
+
+def _letter(partition: Partition, letter_id: str, fields: Any) -> Letter:
+    name = ("id", "key", "doc", "error")
+    stream_id, key, document, error = (_field(fields, one) for one in name)
+    return Letter(
+        partition, letter_id, stream_id, key, document, error, int(_field(fields, "attempts"))
+    )
+
+
+def _field(fields: Any, name: str) -> str:
+    return _text(fields.get(name.encode(), fields.get(name, b"")))
+
+
+def _ids(page: Any) -> list[Any]:
+    return [stream_id for stream_id, _ in page]
+
+
+def _text(word: Any) -> str:
+    return word.decode(errors="replace") if isinstance(word, bytes) else str(word)

@@ -1,0 +1,91 @@
+"""Where the verbs of the command line work: options that all of them share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+from redis import Redis
+from redis.exceptions import RedisError
+
+from .client import WriteBehind
+from .errors import Misconfigured, WriteBehindError
+from .names import DEFAULT_NAMESPACE, DEFAULT_PARTITIONS, Partitions
+from .sink import Sink, open_sink
+
+
+@dataclass
+class Place:
+    """Where a verb works."""
+
+    redis: Any
+    partitions: Partitions
+    routes: dict[str, str]
+    database: str
+
+    @functools.cached_property
+    def client(self) -> WriteBehind:
+        """A client on that Redis."""
+        return WriteBehind(self.redis, self.partitions)
+
+    @functools.cached_property
+    def sink(self) -> Sink:
+        """The system of record."""
+        return open_sink(self.database, self.routes)
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """What the keys of the routes begin with."""
+        return tuple(self.routes)
+
+
+def places(database: bool, routes: bool | None = None) -> Callable[[Any], Any]:
+    """The options that say where a verb works; and errors that say what to do."""
+    options = [
+        click.option("--redis", "redis_url", default="redis://127.0.0.1:6379", envvar="WRITEBEHIND_REDIS",
+                     help="Redis's URL."),
+        click.option("--partitions", default=DEFAULT_PARTITIONS, envvar="WRITEBEHIND_PARTITIONS",
+                     help="As the clients have it."),
+        click.option("--namespace", default=DEFAULT_NAMESPACE, envvar="WRITEBEHIND_NAMESPACE",
+                     help="What the queue's keys begin with."),
+    ]  # fmt: skip
+    if database:
+        told = "mongodb://… or postgresql://…, with the database's name."
+        options.append(
+            click.option("--database", required=True, envvar="WRITEBEHIND_DATABASE", help=told)
+        )
+    if database or routes:
+        told = "Keys with this prefix go into this collection or table. May be repeated."
+        options.append(click.option("--route", "routes", multiple=True, required=True, help=told,
+                                    metavar="PREFIX=NAME", envvar="WRITEBEHIND_ROUTE"))  # fmt: skip
+
+    def decorate(verb: Any) -> Any:
+        @functools.wraps(verb)
+        def run(redis_url: str, partitions: int, namespace: str, database: str = "",
+                routes: tuple[str, ...] = (), **rest: Any) -> Any:  # fmt: skip
+            try:
+                redis = Redis.from_url(redis_url)
+                place = Place(
+                    redis, Partitions(partitions, namespace), parse_routes(routes), database
+                )
+                return verb(place, **rest)
+            except (WriteBehindError, RedisError, ValueError) as error:
+                raise click.ClickException(f"{error}") from error
+
+        return functools.reduce(lambda made, option: option(made), reversed(options), run)
+
+    return decorate
+
+
+def parse_routes(words: tuple[str, ...]) -> dict[str, str]:
+    """`Movie:=movies` as prefix and name."""
+    routes = {}
+    for word in words:
+        prefix, equals, name = word.rpartition("=")
+        if not equals or not name:
+            raise Misconfigured(f"a route is PREFIX=NAME, as in Movie:=movies, not {word!r}")
+        routes[prefix] = name
+    return routes

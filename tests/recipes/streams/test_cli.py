@@ -1,0 +1,206 @@
+"""The command line, as somebody on call uses it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from redis import Redis
+
+from recipes.streams import Sink, Worker, WriteBehind, looking
+from recipes.streams.cli import main
+from tests.freeports import free_ports
+from tests.recipes.servers import MongoServer, PlainRedis, wait_for
+from tests.recipes.streams.conftest import QUICK, drained
+from tests.recipes.streams.test_worker import letters, raw
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(redis_server: PlainRedis, mongo_server: MongoServer, mongo: Sink) -> Run:
+    mongo.open()
+    where = {
+        "WRITEBEHIND_REDIS": redis_server.url,
+        "WRITEBEHIND_DATABASE": f"{mongo_server.url}/test",
+        "WRITEBEHIND_ROUTE": "Movie:=movies Person:=people",
+        "WRITEBEHIND_PARTITIONS": "2",
+        "COLUMNS": "200",
+    }
+
+    def run(*words: str, code: int = 0) -> Result:
+        result = CliRunner(env=where).invoke(main, words)
+        assert result.exit_code == code, result.output
+        return result
+
+    return run
+
+
+def test_a_worker_of_the_command_line_drains_on_sigterm(
+    wb: WriteBehind,
+    redis_server: PlainRedis,
+    mongo_server: MongoServer,
+    mongo: Sink,
+    tmp_path: Path,
+) -> None:
+    [port] = free_ports(1)
+    config = tmp_path / "config"
+    config.write_text(
+        f"# a comment\nWRITEBEHIND_REDIS={redis_server.url}\nWRITEBEHIND_DATABASE={mongo_server.url}/test\n"
+        f"WRITEBEHIND_ROUTE=Movie:=movies\nWRITEBEHIND_PARTITIONS=2\nWRITEBEHIND_METRICS_PORT={port}\n"
+    )
+    words = [sys.executable, "-m", "recipes.streams", "--config", str(config), "worker"]
+    worker = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
+    try:
+        for n in range(100):
+            wb.set(f"Movie:{n}", {"n": n})
+        drained(wb)
+        wait_for(lambda: b"ok" in get(port, "health"), 60)
+        page = get(port, "metrics").decode()
+        assert 'writebehind_queue_entries{partition="p00"}' in page
+        assert "writebehind_lag_seconds_bucket" in page
+    finally:
+        worker.send_signal(signal.SIGTERM)
+        _, log = worker.communicate(timeout=60)
+    events = [json.loads(line)["event"] for line in log.splitlines()]
+    assert events[0] == "started"
+    assert events[-1] == "stopped"
+    assert worker.returncode == 0
+    assert not wb.redis.exists(*[p.lease for p in wb.partitions.all()])
+    assert mongo.read("Movie:99") is not None
+
+
+def get(port: int, page: str) -> bytes:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}") as answer:
+            found: bytes = answer.read()
+            return found
+    except OSError as error:
+        return str(error).encode()
+
+
+def test_status(run: Run, wb: WriteBehind) -> None:
+    wb.set("Movie:1", {"n": 1})
+    output = run("status").output
+    assert "nobody" in output
+    assert "p01" in output
+
+
+def test_dead_letters_are_listed_shown_replayed_and_dropped(
+    run: Run,
+    wb: WriteBehind,
+    mongo: Sink,
+    mongo_server: MongoServer,
+    start_worker: Callable[..., Worker],
+) -> None:
+    with mongo_server.client() as client:
+        client.test.movies.create_index("title", unique=True)
+        wb.set("Movie:1", {"title": "Alien"})
+        start_worker(mongo)
+        drained(wb)
+        wb.set("Movie:2", {"title": "Alien"})
+        raw(wb, "Movie:3", "[1]")
+        wait_for(lambda: len(letters(wb)) == 2, 60)
+        assert "Movie:2" in run("dead-letters", "list").output
+        client.test.movies.drop_index("title_1")
+    names = {
+        letter.key: f"{letter.partition.tag}/{letter.letter_id}" for letter in looking.letters(wb)
+    }
+    assert "Alien" in run("dead-letters", "show", names["Movie:2"]).output
+    run("dead-letters", "replay", names["Movie:2"])
+    drained(wb)
+    assert mongo.read("Movie:2") is not None
+    run("dead-letters", "drop", "--yes", "--all")
+    assert letters(wb) == []
+    run("dead-letters", "replay", code=2)
+    run("dead-letters", "show", "p00/1-1", code=1)
+
+
+def test_a_replayed_letter_does_not_overwrite_a_newer_write(
+    run: Run, wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]
+) -> None:
+    start_worker(mongo)
+    raw(wb, "Movie:1", '{"_id": 1}')
+    wait_for(lambda: letters(wb), 60)
+    wb.set("Movie:1", {"n": "newer"})
+    drained(wb)
+    run("dead-letters", "replay", "--all")
+    drained(wb)
+    stored = mongo.read("Movie:1")
+    assert stored is not None
+    assert stored.document == {"n": "newer"}
+
+
+def test_planted_drift_is_found_and_repaired(
+    run: Run, wb: WriteBehind, mongo: Sink, redis: Redis, start_worker: Callable[..., Worker]
+) -> None:
+    start_worker(mongo)
+    for n in range(30):
+        wb.set(f"Movie:{n}", {"n": n, "f": 1.0})
+    drained(wb)
+    assert "0 differences" in run("reconcile").output
+    redis.json().set("Movie:1", "$", {"n": "changed by a stranger"})
+    redis.json().set("Movie:new", "$", {"n": "never captured"})
+    redis.delete("Movie:2")
+    output = run("reconcile", code=1).output
+    assert "Movie:1: different" in output
+    assert "Movie:new: only in Redis" in output
+    assert "Movie:2: only in the database" in output
+    assert "3 differences" in output
+    assert "without being captured" in run("why", "Movie:1").output
+    run("reconcile", "--repair")
+    drained(wb)
+    assert "0 differences" in run("reconcile").output
+    assert wb.get("Movie:2") == {"n": 2, "f": 1.0}
+    assert mongo.read("Movie:new") is not None
+
+
+def test_reconcile_goes_on_where_it_was(
+    run: Run, wb: WriteBehind, redis: Redis, tmp_path: Path
+) -> None:
+    for n in range(10):
+        redis.json().set(f"Movie:{n}", "$", {"n": n})
+    place = tmp_path / "place"
+    place.write_text("Movie:6")
+    assert "3 differences" in run("reconcile", "--resume", str(place), code=1).output
+    assert not place.exists()
+
+
+def test_backfill(
+    run: Run, wb: WriteBehind, redis: Redis, mongo: Sink, start_worker: Callable[..., Worker]
+) -> None:
+    for n in range(10):
+        redis.json().set(f"Movie:{n}", "$", {"n": n})
+    assert "10 documents" in run("backfill").output
+    start_worker(mongo)
+    drained(wb)
+    assert sum(1 for _ in mongo.scan()) == 10
+
+
+def test_why(run: Run, wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]) -> None:
+    assert "neither store" in run("why", "Movie:1").output
+    wb.set("Movie:1", {"n": 1})
+    assert "no worker holds" in run("why", "Movie:1").output
+    start_worker(mongo)
+    drained(wb)
+    assert "the same" in run("why", "Movie:1").output
+    raw(wb, "Movie:1", '{"_id": 1}')
+    wait_for(lambda: letters(wb), 60)
+    assert "refused the last write" in run("why", "Movie:1").output
+
+
+def test_what_cannot_be_is_said(run: Run, redis_server: PlainRedis) -> None:
+    assert "PREFIX=NAME" in run("why", "x", "--route", "Movie:", code=1).output
+    assert "mongodb://" in run("why", "x", "--database", "mysql://x", code=1).output
+    nobody = run("status", "--redis", "redis://127.0.0.1:1", code=1).output
+    assert "Traceback" not in nobody
+    assert "2 partitions" not in run("status").output
+    assert QUICK.partitions.count == 2
+    run("why", "x", "--partitions", "3", code=1)

@@ -1,0 +1,81 @@
+"""The folder as a package: copied, installed elsewhere, type-checked strictly."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.sandbox import REPOSITORY
+
+FOLDER = REPOSITORY / "recipes" / "streams"
+
+
+def said(*words: str | Path, cwd: Path) -> str:
+    done = subprocess.run(
+        [str(word) for word in words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_it_installs_into_a_bare_environment(tmp_path: Path) -> None:
+    place = tmp_path / "venv"
+    venv.create(place, with_pip=True)
+    python = place / "bin" / "python"
+    said(python, "-m", "pip", "install", "-q", FOLDER, cwd=tmp_path)
+    assert "worker" in said(place / "bin" / "write-behind", "--help", cwd=tmp_path)
+    assert "--lease" in said(python, "-m", "recipes.streams", "worker", "--help", cwd=tmp_path)
+    checked = (
+        "from recipes.streams.library import SOURCE; import recipes.streams as s; print(s.__file__)"
+    )
+    assert str(place) in said(python, "-c", checked, cwd=tmp_path)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_it_type_checks_strictly() -> None:
+    said(sys.executable, "-m", "mypy", "--strict", "-p", "recipes.streams", cwd=REPOSITORY)
+
+
+def test_it_imports_nothing_of_ours_and_nothing_absolutely() -> None:
+    for file in FOLDER.glob("*.py"):
+        lines = file.read_text().splitlines()
+        found = [
+            x
+            for x in lines
+            if x.strip().startswith(
+                ("from recipes", "import recipes", "from lab", "from minigears")
+            )
+        ]
+        assert not found, f"{file.name}: {found}"
+
+
+@pytest.mark.parametrize("number", range(1, 13))
+def test_each_property_is_found_by_its_name(number: int) -> None:
+    sources = "".join(p.read_text() for p in FOLDER.iterdir() if p.suffix in (".py", ".lua"))
+    assert f"Property {number}:" in sources or f"Property {number}." in sources, number
+
+
+def test_it_works_as_a_copy_of_another_name(tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(FOLDER, tmp_path / "queueing", ignore=shutil.ignore_patterns("__pycache__"))
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-m", "queueing", "status", "--help"], cwd=tmp_path, env=environment,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "lease" in done.stdout.lower() or "works" in done.stdout
