@@ -17,8 +17,8 @@ from lab.report import progress, say
 from lab.services import SERVICES, Service
 from lab.statefile import State
 
-READY_SECONDS = 60.0
-"""How long a service may take to become ready; a usual start takes one or two."""
+READY_SECONDS = 120.0
+"""How long a service may take to become ready; a usual start takes one or two, twelve at once a minute."""
 
 _MIN_FREE = 200 * 2**20  # bytes of disk below which databases fail in strange ways
 _PORT_TRIES = 12

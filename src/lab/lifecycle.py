@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 from types import ModuleType
 
 from lab import command, containers, embedded, external, paths
@@ -19,6 +20,10 @@ from lab.statefile import State
 
 KINDS = ("embedded", "containers", "external")
 
+_NO_MODULES = (
+    f"RedisJSON and RediSearch have no wheel for {platform.system()} on {platform.machine()}"
+)
+
 _current: Stack | None = None
 
 
@@ -26,10 +31,19 @@ def up(kind: str | None = None) -> Stack:
     """Start the stack, or find the one that runs, and return it once it is ready.
 
     `kind` is "embedded", "external" or "containers"; by default what `LAB_STACK` says, else
-    "embedded". Whatever is broken is mended, with a line that says so. Raises LabError with what to
-    do when it cannot be.
+    "embedded", or "containers" where Redis's modules have no wheel and there is Docker. Whatever is
+    broken is mended, with a line that says so. Raises LabError with what to do when it cannot be.
     """
     global _current
+    if (
+        kind is None
+        and _current is None
+        and not os.environ.get("LAB_STACK")
+        and _default() != "embedded"
+    ):
+        say(
+            f"{_NO_MODULES}, so the stack runs in containers. LAB_STACK=embedded does without them."
+        )
     kind = _kind(kind)
     stack = _UP[kind]()
     if stack != _current:  # else keep the clients that notebooks hold
@@ -121,10 +135,16 @@ def kind() -> str:
 
 def _kind(kind: str | None) -> str:
     if kind is None:
-        kind = _current.kind if _current else os.environ.get("LAB_STACK") or "embedded"
+        kind = _current.kind if _current else os.environ.get("LAB_STACK") or _default()
     if kind not in KINDS:
         raise LabError(f"There is no stack {kind!r}; there are: {', '.join(KINDS)}.")
     return kind
+
+
+def _default() -> str:
+    """Return the kind of stack for who names none: the one that this machine can run whole."""
+    lacks = set(paths.MODULES) - set(paths.redis_modules())
+    return "containers" if lacks and is_likely() else "embedded"
 
 
 def _runner(action: str) -> ModuleType:
