@@ -58,7 +58,9 @@ class Door:
         self.interest = Interest()
         self.journal = Journal()
         self.delivery = Delivery()
-        self.notifications = Notifications(self._event)
+        self.notifications = Notifications(
+            self._event, lambda mark: self.executor.marks.begins(mark)
+        )
         self.table = CommandTable({})
         self.classifier = Classifier(self.table, self.interest)
         self.scopes = Scopes()

@@ -43,8 +43,10 @@ class _Subscriber(Connection):
 class Notifications:
     """Subscribes to what the registrations watch, and offers the barrier."""
 
-    def __init__(self, on_event: OnEvent):
+    def __init__(self, on_event: OnEvent, begins: Callable[[bytes], bool]):
+        """`begins` tells whether a mark is one of our executor's (see `marks`)."""
         self._on_event = on_event
+        self._begins = begins
         self._connection: _Subscriber | None = None
         self._patterns: frozenset[bytes] = frozenset()
         self._own = False
@@ -102,7 +104,7 @@ class Notifications:
 
     def _message(self, channel: bytes, payload: bytes) -> None:
         if channel == OWN_CHANNEL:
-            self._own = payload == b"begin"
+            self._own = self._begins(payload)
         else:
             self._on_event(channel[len(KEYSPACE) :], payload.decode(errors="replace"), self._own)
 

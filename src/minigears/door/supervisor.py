@@ -17,6 +17,7 @@ from minigears.address import Address
 from minigears.door.delivery import Event
 from minigears.link import FrameReader, encode
 from minigears.loops import Loops
+from minigears.marks import MarkReader, new_secret
 from minigears.protocol import Command
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ class Supervisor:
         self._unhandled: Any = None
         """The control frame that is being handled: once more, if that fails."""
         self._ready = asyncio.Event()
+        self.marks = MarkReader(new_secret())
+        """Knows the marks of the executor of now."""
         self._started = False
         """Whether there ever was an executor that knew its registrations."""
         self._stopping = False
@@ -211,6 +214,10 @@ class Supervisor:
         ours_events, theirs_events = socket.socketpair()
         fds = (theirs_control.fileno(), theirs_events.fileno())
         address, password = self._settings.address.without_password()
+        secret = new_secret()
+        given = {"MINIGEARS_MARKS": secret}
+        if password:
+            given["MINIGEARS_REDIS_PASSWORD"] = password
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "minigears.executor", "--redis", address),
@@ -220,12 +227,13 @@ class Supervisor:
                 pass_fds=fds,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=2,  # what functions print is a log
-                env=os.environ | ({"MINIGEARS_REDIS_PASSWORD": password} if password else {}),
+                env=os.environ | given,
             )
         finally:
             theirs_control.close()
             theirs_events.close()
         self._inbox, self._unhandled = asyncio.Queue(), None
+        self.marks = MarkReader(secret)
         self._control = await self._attach(ours_control, self._inbox.put_nowait)
         self._events = await self._attach(ours_events, self._event_frame)
 

@@ -18,12 +18,13 @@ from minigears.executor.errors import GearsError
 from minigears.executor.redisconn import Connection, RedisError, pack
 from minigears.executor.replies import to_text
 from minigears.interest import OWN_CHANNEL
+from minigears.marks import END, Marker, new_secret
 from minigears.prefixmap import PrefixMap
 
 _MULTI = pack((b"MULTI",))
 _EXEC = pack((b"EXEC",))
-_BEGIN = pack((b"PUBLISH", OWN_CHANNEL, b"begin"))
-_END = pack((b"PUBLISH", OWN_CHANNEL, b"end"))
+_END = pack((b"PUBLISH", OWN_CHANNEL, END))
+_marker = Marker(new_secret())
 
 _REFUSED = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor multi exec "
@@ -42,6 +43,16 @@ _TEXTS = (
     ("ERR wrong number of arguments", "Invalid argument"),
 )
 """Errors that RedisGears tells by their errno, since the command is never called."""
+
+
+def mark_with(secret: str) -> None:
+    """Make marks that the door believes, which knows the same secret."""
+    global _marker
+    _marker = Marker(secret)
+
+
+def _begin() -> bytes:
+    return pack((b"PUBLISH", OWN_CHANNEL, _marker.begin()))
 
 
 class Call:
@@ -64,7 +75,7 @@ def plain(argv: Sequence[bytes]) -> Call:
 def in_multi(argv: Sequence[bytes], marked: bool) -> Call:
     """One command inside MULTI, between the marks if asked."""
     if marked:
-        return Call(b"".join((_MULTI, _BEGIN, pack(argv), _END, _EXEC)), 5, _second_of_exec)
+        return Call(b"".join((_MULTI, _begin(), pack(argv), _END, _EXEC)), 5, _second_of_exec)
     return Call(b"".join((_MULTI, pack(argv), _EXEC)), 3, _first_of_exec)
 
 
@@ -73,7 +84,7 @@ def together(argvs: Sequence[Sequence[bytes]], marked: bool) -> Call:
     parts = [pack(argv) for argv in argvs]
     if not marked:
         return Call(b"".join(parts), len(parts), list)
-    data = b"".join([_MULTI, _BEGIN, *parts, _END, _EXEC])
+    data = b"".join([_MULTI, _begin(), *parts, _END, _EXEC])
     return Call(data, len(parts) + 4, _inner_of_exec)
 
 

@@ -18,17 +18,20 @@ from typing import Any
 from minigears import logs
 from minigears.address import Address
 from minigears.executor import commands, interrupt, replies, runtime
+from minigears.executor.calls import mark_with
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
 from minigears.executor.redisconn import Connection, RedisError
 from minigears.executor.store import StoreError
 from minigears.link import Link, LinkClosed
+from minigears.marks import new_secret
 
 log = logging.getLogger(__name__)
 
 _PATIENCE = 60.0  # seconds for Redis to be there
 _PAUSE = 0.05
 _PASSWORD = "MINIGEARS_REDIS_PASSWORD"
+_SECRET = "MINIGEARS_MARKS"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,6 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # what functions print is a log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the door's business
     address = Address.parse(options.redis).with_password(os.environ.pop(_PASSWORD, None))
+    mark_with(os.environ.pop(_SECRET, "") or new_secret())
     control = Link.from_fd(options.control_fd)
     events = Link.from_fd(options.events_fd)
     try:

@@ -334,7 +334,7 @@ def marks(door: FakeDoor, conn: Connection, script: str) -> list[bytes]:
     return [line.rpartition(b"] ")[2] for line in lines[:-1]]
 
 
-BEGIN = b'"PUBLISH" "__minigears__:own" "begin"'
+BEGIN = b'"PUBLISH" "__minigears__:own" "begin'
 END = b'"PUBLISH" "__minigears__:own" "end"'
 
 
@@ -355,11 +355,12 @@ def test_own_writes_are_marked(
     options = f"prefix='k:*', mode='{mode}', readValue=False"
     script = f"GB('KeysReader').foreach(lambda x: execute({command})).register({options})"
     ran = marks(door, redis_conn, script)
-    assert (BEGIN in ran) == marked
+    assert any(line.startswith(BEGIN) for line in ran) == marked
     assert (END in ran) == marked
 
 
 def test_reads_are_marked_for_those_who_listen_to_misses(door: FakeDoor, redis_conn: Connection):
     options = "prefix='k:*', mode='sync', eventTypes=['keymiss']"
     script = f"GB('KeysReader').foreach(lambda x: execute('GET', x['key'])).register({options})"
-    assert marks(door, redis_conn, script).count(BEGIN) == 2  # the record, and the GET
+    ran = marks(door, redis_conn, script)
+    assert sum(line.startswith(BEGIN) for line in ran) == 2  # the record, and the GET
