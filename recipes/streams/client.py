@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError, RedisError, ResponseError
 from . import library
 from .calls import Call, Install, Lanes, Limits, Outcome, Send, Sleep, Written, attempts
 from .documents import check_key, encode, etag_of
-from .errors import Conflict
+from .errors import Conflict, Refused
 from .library import RedisClient
 from .names import Partitions
 
@@ -44,16 +44,23 @@ class _Client:
         return self.call("JSON.SET" if self.json else "SET", key, *words, etag=etag)
 
     def _merge(self, key: str, patch: Any) -> Call:
-        return self.call("JSON.MERGE", key, "$", encode(patch))
+        return self._json("JSON.MERGE", key, "$", encode(patch))
+
+    def _json(self, command: str, key: str, *arguments: Any) -> Call:
+        if not self.json:
+            raise Refused(
+                f"{command}: this server has no RedisJSON; say update(key, function) instead"
+            )
+        return self.call(command, key, *arguments)
 
     def _set_path(self, key: str, path: str, value: Any) -> Call:
         if path in ("$", "."):
             return self._set(key, value, "")
-        return self.call("JSON.SET", key, path, json.dumps(value, allow_nan=False))
+        return self._json("JSON.SET", key, path, json.dumps(value, allow_nan=False))
 
     def _append(self, key: str, path: str, values: Sequence[Any]) -> Call:
         words = [json.dumps(value, allow_nan=False) for value in values]
-        return self.call("JSON.ARRAPPEND", key, path, *words)
+        return self._json("JSON.ARRAPPEND", key, path, *words)
 
     def _expire(self, key: str, seconds: float) -> Call:
         if seconds <= 0:
@@ -99,18 +106,22 @@ class WriteBehind(_Client):
 
     def merge(self, key: str, patch: Any) -> str:
         """Merge a patch into the document (RFC 7396: null removes a field)."""
+        self.prepare()
         return self._one(self._merge(key, patch)).stream_id or ""
 
     def set_path(self, key: str, path: str, value: Any) -> str | None:
         """Set what a JSONPath points at; returns None if it points at nothing."""
+        self.prepare()
         return self._one(self._set_path(key, path, value)).stream_id
 
     def increment(self, key: str, path: str, by: int | float = 1) -> list[Any]:
         """Add to the numbers that a JSONPath points at; returns the new ones."""
-        return _numbers(self._one(self.call("JSON.NUMINCRBY", key, path, by)).reply)
+        self.prepare()
+        return _numbers(self._one(self._json("JSON.NUMINCRBY", key, path, by)).reply)
 
     def append(self, key: str, path: str, *values: Any) -> list[Any]:
         """Append to the arrays that a JSONPath points at; returns their new lengths."""
+        self.prepare()
         return _listed(self._one(self._append(key, path, values)).reply)
 
     def expire(self, key: str, seconds: float) -> bool:
@@ -217,18 +228,22 @@ class AsyncWriteBehind(_Client):
 
     async def merge(self, key: str, patch: Any) -> str:
         """As `WriteBehind.merge`."""
+        await self.prepare()
         return (await self._one(self._merge(key, patch))).stream_id or ""
 
     async def set_path(self, key: str, path: str, value: Any) -> str | None:
         """As `WriteBehind.set_path`."""
+        await self.prepare()
         return (await self._one(self._set_path(key, path, value))).stream_id
 
     async def increment(self, key: str, path: str, by: int | float = 1) -> list[Any]:
         """As `WriteBehind.increment`."""
-        return _numbers((await self._one(self.call("JSON.NUMINCRBY", key, path, by))).reply)
+        await self.prepare()
+        return _numbers((await self._one(self._json("JSON.NUMINCRBY", key, path, by))).reply)
 
     async def append(self, key: str, path: str, *values: Any) -> list[Any]:
         """As `WriteBehind.append`."""
+        await self.prepare()
         return _listed((await self._one(self._append(key, path, values))).reply)
 
     async def expire(self, key: str, seconds: float) -> bool:

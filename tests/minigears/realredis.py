@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,18 +71,26 @@ def wait_for(
 class RedisServer:
     """A redis-server on a unix socket, with the modules that it loads."""
 
-    def __init__(self, directory: Path, *options: str):
+    def __init__(
+        self,
+        directory: Path,
+        *options: str,
+        program: Path | None = None,
+        with_modules: Sequence[Path] | None = None,
+    ):
         self.directory = directory
+        self.program = program or redis_program()
+        self.modules = modules() if with_modules is None else with_modules
         self.options = list(options)
         self.socket = directory / "redis.sock"
         self.address = Address(path=str(self.socket))
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        command = [redis_program(), "--port", "0", "--unixsocket", self.socket]
+        command = [self.program, "--port", "0", "--unixsocket", self.socket]
         command += ["--dir", self.directory, "--logfile", self.directory / "redis.log"]
         command += ["--notify-keyspace-events", "KEA"]
-        for module in modules():
+        for module in self.modules:
             command += ["--loadmodule", module]
         self.process = subprocess.Popen([*map(str, command), *self.options])
         wait_for(self._ready, what="redis-server")

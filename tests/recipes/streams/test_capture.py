@@ -21,10 +21,11 @@ from recipes.streams import (
     WriteBehind,
 )
 from recipes.streams.library import SOURCE, VERSION
-from tests.recipes.servers import PlainRedis, wait_for
+from tests.recipes.servers import PlainRedis, has_json, wait_for
 from tests.recipes.streams.conftest import QUICK
 
 KEY = "Movie:1"
+needs_json = pytest.mark.skipif(not has_json(), reason="no RedisJSON that loads into this server")
 
 
 def entries(wb: WriteBehind) -> list[dict[bytes, bytes]]:
@@ -37,6 +38,7 @@ def everything(redis: Redis) -> dict[bytes, Any]:
     return {key: redis.dump(key) for key in redis.scan_iter() if not key.endswith(b":state")}
 
 
+@needs_json
 def test_each_change_has_the_whole_document_in_its_entry(wb: WriteBehind) -> None:
     wb.set(KEY, {"n": 1, "list": []})
     wb.increment(KEY, "$.n", 2.5)
@@ -55,6 +57,7 @@ def test_each_change_has_the_whole_document_in_its_entry(wb: WriteBehind) -> Non
     ]
 
 
+@needs_json
 def test_a_refused_change_changes_nothing(wb: WriteBehind, redis: Redis) -> None:
     wb.set(KEY, {"word": "x"})
     redis.rpush("Movie:list", "x")
@@ -113,6 +116,7 @@ class LosesReplies:
         return pipe
 
 
+@needs_json
 def test_a_retry_after_a_lost_reply_applies_once(redis: Redis) -> None:
     wb = WriteBehind(LosesReplies(redis, 0), QUICK.partitions)
     wb.set(KEY, {"n": 0, "list": []})
@@ -125,6 +129,7 @@ def test_a_retry_after_a_lost_reply_applies_once(redis: Redis) -> None:
     assert redis.xlen(wb.partitions.of(KEY).stream) == 4
 
 
+@needs_json
 def test_a_pipeline_whose_replies_were_lost_applies_once_and_in_order(redis: Redis) -> None:
     wb = WriteBehind(LosesReplies(redis, 0), QUICK.partitions)
     wb.set(KEY, {"n": 0})
@@ -134,6 +139,7 @@ def test_a_pipeline_whose_replies_were_lost_applies_once_and_in_order(redis: Red
     assert wb.get(KEY) == {"n": 20}
 
 
+@needs_json
 def test_a_refused_call_of_a_pipeline_keeps_its_place_after_a_lost_reply(
     redis: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -160,6 +166,7 @@ def test_a_refused_call_of_a_pipeline_keeps_its_place_after_a_lost_reply(
     assert docs == [0, 1, 2]
 
 
+@needs_json
 def test_lanes_are_bounded(redis: Redis) -> None:
     wb = WriteBehind(redis, Partitions(1))
     for _ in range(5):
@@ -215,6 +222,7 @@ def test_out_of_memory_is_a_full_queue_with_nothing_half_done(
     assert everything(redis) == before
 
 
+@needs_json
 def test_a_client_on_which_json_was_called_may_be_shared(wb: WriteBehind, redis: Redis) -> None:
     redis.json()
     wb.set(KEY, {"n": 1, "list": []})

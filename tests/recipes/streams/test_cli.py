@@ -17,7 +17,7 @@ from redis import Redis
 from recipes.streams import Sink, Worker, WriteBehind, looking
 from recipes.streams.cli import main
 from tests.freeports import free_ports
-from tests.recipes.servers import MongoServer, PlainRedis, wait_for
+from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
 from tests.recipes.streams.conftest import QUICK, drained
 from tests.recipes.streams.test_worker import letters, raw
 
@@ -75,6 +75,14 @@ def test_a_worker_of_the_command_line_drains_on_sigterm(
     assert worker.returncode == 0
     assert not wb.redis.exists(*[p.lease for p in wb.partitions.all()])
     assert mongo.read("Movie:99") is not None
+
+
+def plain(redis: Redis, key: str, document: object) -> None:
+    """A write that nobody captures."""
+    if has_json():
+        redis.json().set(key, "$", document)
+    else:
+        redis.set(key, json.dumps(document))
 
 
 def get(port: int, page: str) -> bytes:
@@ -146,8 +154,8 @@ def test_planted_drift_is_found_and_repaired(
         wb.set(f"Movie:{n}", {"n": n, "f": 1.0})
     drained(wb)
     assert "0 differences" in run("reconcile").output
-    redis.json().set("Movie:1", "$", {"n": "changed by a stranger"})
-    redis.json().set("Movie:new", "$", {"n": "never captured"})
+    plain(redis, "Movie:1", {"n": "changed by a stranger"})
+    plain(redis, "Movie:new", {"n": "never captured"})
     redis.delete("Movie:2")
     output = run("reconcile", code=1).output
     assert "Movie:1: different" in output
@@ -166,7 +174,7 @@ def test_reconcile_goes_on_where_it_was(
     run: Run, wb: WriteBehind, redis: Redis, tmp_path: Path
 ) -> None:
     for n in range(10):
-        redis.json().set(f"Movie:{n}", "$", {"n": n})
+        plain(redis, f"Movie:{n}", {"n": n})
     place = tmp_path / "place"
     place.write_text("Movie:6")
     assert "3 differences" in run("reconcile", "--resume", str(place), code=1).output
@@ -177,7 +185,7 @@ def test_backfill(
     run: Run, wb: WriteBehind, redis: Redis, mongo: Sink, start_worker: Callable[..., Worker]
 ) -> None:
     for n in range(10):
-        redis.json().set(f"Movie:{n}", "$", {"n": n})
+        plain(redis, f"Movie:{n}", {"n": n})
     assert "10 documents" in run("backfill").output
     start_worker(mongo)
     drained(wb)

@@ -15,9 +15,7 @@ def test_documents_and_deletes_arrive(
 ) -> None:
     wb.set("Movie:1", {"title": "Schindler's List", "year": 1993})
     wb.set("Movie:2", {"title": "Gone"})
-    wb.increment("Movie:1", "$.year", 1)
-    wb.merge("Movie:1", {"genres": ["drama"]})
-    wb.append("Movie:1", "$.genres", "war")
+    wb.update("Movie:1", lambda movie: {**movie, "year": 1994, "genres": ["drama", "war"]})
     assert wb.delete("Movie:2", "Movie:3") == 1
     start_worker(sink)
     drained(wb)
