@@ -6,6 +6,7 @@ wrong and what helps; anything else that fails puts a message above the cards an
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -261,8 +262,14 @@ class Pages:
     # The panel
 
     def panel(self, request: Request) -> Response:
-        """What becomes of the viewer's writes, and of all."""
-        return HTMLResponse(render("panel.html", **self._panel(_viewer(request) or "guest")))
+        """What becomes of the viewer's writes, and of all.
+
+        The controls come along only when they have changed: a button that is replaced while
+        somebody presses it would not be pressed.
+        """
+        inside = self._panel(_viewer(request) or "guest")
+        is_other = request.query_params.get("controls") != inside["controls_state"]
+        return HTMLResponse(render("look.html", **inside, has_other_controls=is_other))
 
     def _panel(self, viewer: str) -> dict[str, Any]:
         journeys = self._studio.journal.of(viewer, _SHOWN)
@@ -270,9 +277,21 @@ class Pages:
         busy = any(one.is_under_way for one in journeys) or bool(
             self._studio.changing_to or self._studio.mongo_changes or (storm and not storm.is_over)
         )
+        studio, sight = self._studio, self._studio.observer.sight
+        writer = studio.writer
+        state = (
+            studio.mode,
+            studio.changing_to,
+            str(studio.trouble),
+            studio.mongo_changes,
+            sight.mongo_answers,
+            bool(writer and writer.is_alive()),
+            bool(storm and not storm.is_over),
+        )
         return {
-            "studio": self._studio,
-            "sight": self._studio.observer.sight,
+            "studio": studio,
+            "controls_state": hashlib.sha256(repr(state).encode()).hexdigest()[:12],
+            "sight": sight,
             "lags": self._studio.journal.lags(),
             "journeys": journeys,
             "stages": Stage,

@@ -39,7 +39,8 @@ def main() -> None:
     from recipes.streams.cli import main as recipe
 
     def watch() -> None:
-        sys.stdin.buffer.read()
+        while os.read(0, 100):  # not sys.stdin, which a thread must not hold when Python ends
+            pass
         os.kill(os.getpid(), signal.SIGTERM)
 
     threading.Thread(target=watch, daemon=True).start()

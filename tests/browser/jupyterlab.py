@@ -85,12 +85,12 @@ def _server_file(runtime: Path, pid: int) -> dict[str, str]:
 
 
 @contextmanager
-def chromium(folder: Path) -> Iterator[WebDriver]:
-    """Open Chromium with a profile of its own, and close it."""
+def chromium(folder: Path, *flags: str) -> Iterator[WebDriver]:
+    """Open Chromium with a profile of its own and perhaps more flags, and close it."""
     browser, driver = browser_or_skip()
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    for flag in (*_FLAGS.split(), f"--user-data-dir={folder / 'profile'}"):
+    for flag in (*_FLAGS.split(), *flags, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     page = webdriver.Chrome(options=options, service=Service(driver))
     try:

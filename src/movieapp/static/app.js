@@ -166,11 +166,5 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
 });
 document.addEventListener("visibilitychange", look);
 
-// A swap of the panel must not take away the focus, nor the choice that somebody is about to make.
-document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.elt.id === "panel" && $(".modes").contains(document.activeElement) && $(".modes").matches(":active"))
-    detail.shouldSwap = false;
-});
-
 if (matchMedia("(max-width: 64rem)").matches) $("#drawer").open = false;
 addEventListener("load", () => { look(); });

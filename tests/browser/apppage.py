@@ -1,0 +1,216 @@
+"""The movie app in Chromium: a process of `lab app`, a page of it, and axe-core."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    ElementNotInteractableException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.remote.webelement import WebElement
+from selenium.webdriver.support.wait import WebDriverWait
+
+from tests.programs import left_out
+
+AXE = "axe-core@4.14.1"
+PATIENCE = 60.0
+MOUSE = (
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,"
+    "primaryPointerType=4,availablePointerTypes=4"
+)
+"""A machine without a screen has no mouse, and then Chromium says that nothing can hover."""
+
+_CACHE = Path(__file__).resolve().parents[2] / ".cache" / "axe"
+
+
+class App:
+    """One process of `lab app`, which can be ended and started again on its port."""
+
+    def __init__(self, mode: str, port: int = 0) -> None:
+        self._mode, self.port = mode, port
+        self._process: subprocess.Popen[str] | None = None
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        words = ["-c", "from lab.cli import main; main()"]
+        words += ["app", "--no-browser", "--mode", self._mode, "--port", str(self.port)]
+        self._process = subprocess.Popen(
+            [sys.executable, *words], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
+        )
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
+                self.port = int(found[1])
+                return
+        raise AssertionError("the app has ended before it said where it is")
+
+    def end(self, how: signal.Signals = signal.SIGINT) -> int:
+        assert self._process
+        self._process.send_signal(how)
+        self._process.communicate(timeout=PATIENCE)
+        return self._process.returncode
+
+
+@contextmanager
+def running(mode: str) -> Iterator[App]:
+    app = App(mode)
+    try:
+        yield app
+    finally:
+        app.end()
+
+
+def axe_core() -> str:
+    """The source of axe-core, which npm brings once; or skip the test."""
+    file = _CACHE / AXE.replace("@", "-") / "package" / "axe.min.js"
+    _CACHE.mkdir(parents=True, exist_ok=True)
+    with FileLock(_CACHE / "lock"):
+        if not file.exists():
+            npm = shutil.which("npm")
+            if npm is None:
+                left_out("no npm here, which brings axe-core")
+            folder = file.parent.parent
+            folder.mkdir(exist_ok=True)
+            words = [npm, "pack", AXE, "--silent", "--cache", str(_CACHE / "npm")]
+            packed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+            shutil.unpack_archive(folder / packed.stdout.split()[-1], folder, filter="data")
+    return file.read_text()
+
+
+class AppPage:
+    """A page of the app, as somebody uses it."""
+
+    def __init__(self, page: WebDriver, url: str) -> None:
+        self.page, self.url = page, url
+
+    def open(self, query: str = "") -> AppPage:
+        self.page.get(self.url + query)
+        self.until(lambda: self.all("#grid .card"))
+        self.until(lambda: self.script("return Boolean(window.htmx)"))
+        return self
+
+    def script(self, code: str, *arguments: Any) -> Any:
+        return self.page.execute_script(code, *arguments)
+
+    def all(self, selector: str) -> list[WebElement]:
+        return self.page.find_elements(By.CSS_SELECTOR, selector)
+
+    def one(self, selector: str) -> WebElement:
+        self.until(lambda: self.all(selector))
+        return self.all(selector)[0]
+
+    def click(self, selector: str) -> None:
+        self.until(lambda: self._clicked(selector))
+
+    def _clicked(self, selector: str) -> bool:
+        found = [e for e in self.all(selector) if e.is_enabled()]
+        if found:
+            self.script("arguments[0].scrollIntoView({block: 'center'})", found[0])
+            found[0].click()
+        return bool(found)
+
+    def text(self, selector: str) -> str:
+        told = self.script(
+            "return [...document.querySelectorAll(arguments[0])].map(e => e.textContent).join('\\n')",
+            selector,
+        )
+        return " ".join(str(told).split())
+
+    def until(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+        ignored = [
+            ElementClickInterceptedException,
+            ElementNotInteractableException,
+            StaleElementReferenceException,
+        ]
+        return WebDriverWait(self.page, seconds, 0.05, ignored).until(lambda _: condition())
+
+    def until_text(self, selector: str, words: str) -> None:
+        try:
+            self.until(lambda: words in self.text(selector))
+        except TimeoutException as problem:
+            shown = self.text(selector)[:1500]
+            raise AssertionError(f"{words!r} is not in {selector}: {shown!r}") from problem
+
+    def type(self, selector: str, text: str) -> None:
+        field = self.one(selector)
+        field.send_keys(Keys.CONTROL, "a")
+        field.send_keys(Keys.DELETE)
+        field.send_keys(text)
+
+    def focused(self) -> str:
+        return str(self.script("return document.activeElement.id || document.activeElement.name"))
+
+    def press(self, *keys: str) -> None:
+        self.page.switch_to.active_element.send_keys(*keys)
+
+    def choose(self, mode: str) -> None:
+        """Choose a way of writing, and wait until it is ready."""
+        self.until(lambda: self.all(".modes fieldset:not([disabled])"))
+        self.click(f"#mode-{mode}")
+        self.until(lambda: self.all(f".panel-inner[data-mode='{mode}']"), 120)
+
+    def fill(self, title: str, year: str = "1999") -> None:
+        """Fill the form of a movie."""
+        self.until(lambda: self.all("dialog[open] #f-title"))
+        self.type("#f-title", title)
+        self.type("#f-year", year)
+        self.script("document.querySelector('[name=genres][value=Drama]').checked = true")
+        self.script(
+            "document.querySelector('.editor').dispatchEvent(new Event('input', {bubbles: true}))"
+        )
+
+    def add(self, title: str) -> None:
+        """Add a movie; returns when the dialog has closed."""
+        self.click("#add")
+        self.fill(title)
+        self.click(".save")
+        self.until(lambda: not self.all("dialog[open]"))
+        self.until_text(".journey:first-child", title)
+
+    def arrived(self, what: str) -> None:
+        """Wait until the newest write is this one, and is in MongoDB."""
+        try:
+            self.until(lambda: what in self.newest() and "in MongoDB after" in self.newest())
+        except TimeoutException as problem:
+            raise AssertionError(f"{what!r} has not arrived: {self.newest()!r}") from problem
+
+    def newest(self) -> str:
+        """What the panel says of the newest write of this viewer."""
+        return self.text(".journey:first-child")
+
+    def flaws(self) -> list[str]:
+        """What axe-core finds on the page as it is now."""
+        code = (
+            f"{axe_core()}; const done = arguments[arguments.length - 1];"
+            "axe.run().then(r => done(r.violations.map(v => v.id + ': ' +"
+            " v.nodes.map(n => n.html.slice(0, 160) + ' ' + n.failureSummary).join(' | '))))"
+        )
+        found: list[str] = self.page.execute_async_script(code)
+        return found
+
+    def media(self, width: int = 1400, height: int = 1000, **features: str) -> None:
+        """Set the window, and features such as prefers_color_scheme="dark"."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        told = [{"name": n.replace("_", "-"), "value": v} for n, v in features.items()]
+        self.page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": told})
