@@ -21,6 +21,9 @@ MAX_BULK = 512 * 1024 * 1024
 MAX_INLINE = 64 * 1024
 """Bytes in an inline command."""
 
+_SMALL = 256
+"""Bytes of a small piece of a command, and how many of them are joined."""
+
 _MORE = object()
 _LARGE_COUNT = re.compile(rb"\*\d{7}")
 _INLINE_WORD = re.compile(
@@ -51,6 +54,8 @@ class RequestParser:
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._held: list[bytes] = []
         self._held_length = 0
+        self._small = 0
+        """How many of the last pieces held are small."""
         self._walker: _HeaderWalker | None = None
         self.error: ProtocolError | None = None
         """Why nothing more can be read, once that is so."""
@@ -122,8 +127,7 @@ class RequestParser:
         """Work out `raw`, and keep what belongs to a command that is not complete."""
         if not commands:
             self.raw = b""
-            self._held.append(data)
-            self._held_length += len(data)
+            self._hold(data)
             if self._held_length > self._max_bulk + MAX_INLINE:
                 self._fail("Protocol error: invalid bulk length", commands)
             return
@@ -141,6 +145,15 @@ class RequestParser:
         whole = b"".join(self._held)
         self.raw = whole[:consumed]
         self._keep(whole[consumed:])
+
+    def _hold(self, data: bytes) -> None:
+        """Keep a piece; many small ones, each an object of its own, become one."""
+        self._held.append(data)
+        self._held_length += len(data)
+        self._small = self._small + 1 if len(data) < _SMALL else 0
+        if self._small == _SMALL:
+            self._held[-_SMALL:] = [b"".join(self._held[-_SMALL:])]
+            self._small = 0
 
     def _guard(self, data: bytes) -> None:
         """Refuse what would make hiredis allocate gigabytes, counts and nesting, before it does."""
@@ -186,6 +199,7 @@ class RequestParser:
 
     def _keep(self, rest: bytes) -> None:
         self._held = [rest] if rest else []
+        self._small = 0
         self._held_length = len(rest)
 
 

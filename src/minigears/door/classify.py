@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from minigears.commandtable import CommandTable
-from minigears.door.glance import Glance
+from minigears.door.glance import MAX_NAME, Glance
 from minigears.door.notifications import SETTING
 from minigears.door.shared import Shared, Use
 from minigears.interest import Interest
@@ -62,7 +62,9 @@ _OFFSET = frozenset({b"wait", b"waitaof"})
 _SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
 """Sections of INFO that show minigears, too."""
 
-_MAX_NAMES = 10_000
+_MAX_NAMES = 1000
+"""Names that are remembered, beside those of Redis's own commands in small or in capital letters."""
+
 _MAX_SCANNED = 8
 """Prefixes to look for in a whole chunk; with more of them, looking at each key is quicker."""
 
@@ -94,7 +96,7 @@ class Classifier(dict[bytes, Kind]):
 
     def __missing__(self, name: bytes) -> Kind:
         kind = self._kind_of(name.lower())
-        if len(self) < _MAX_NAMES:  # names that a client makes up must not fill the memory
+        if self._may_remember(name):
             self[name] = kind
             if kind in (Kind.PLAIN, Kind.KEYED):
                 self._harmless.add(name)
@@ -102,6 +104,13 @@ class Classifier(dict[bytes, Kind]):
             if place is not None:
                 self._places[name] = place
         return kind
+
+    def _may_remember(self, name: bytes) -> bool:
+        """Names that a client makes up must neither fill the memory nor keep others from being known."""
+        if len(name) > MAX_NAME:
+            return False
+        usual = name in (name.lower(), name.upper()) and self._table.knows(name)
+        return usual or len(self) < _MAX_NAMES
 
     def glance(self, data: bytes) -> bool:
         """Whether `data` is nothing but whole commands that can go to Redis as they are.

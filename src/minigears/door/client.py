@@ -9,7 +9,7 @@ from minigears.door.backend import BackendError, connect
 from minigears.door.conversation import Conversation
 from minigears.door.sharing import Sharing
 from minigears.door.sockets import BackendSide
-from minigears.door.states import AT_REST, SHARING, Front, State, Step
+from minigears.door.states import AT_REST, HAS_TASK, SHARING, Front, State, Step
 from minigears.door.unavailable import UNAVAILABLE, Refusal
 from minigears.protocol import encode_error
 
@@ -92,6 +92,8 @@ class Client(Conversation, asyncio.Protocol):
         self._more.set()
         if self.place.now in AT_REST:
             self.came_to_rest()
+        elif self.place.now is State.CONNECTING and not self._door.available.is_set():
+            self.turn_away()  # it will not hear whether it was done once redis-server is back
         elif self._last_words is None:
             loop = asyncio.get_running_loop()
             self._last_words = loop.call_later(_LAST_WORDS, self._cut_short)
@@ -118,7 +120,9 @@ class Client(Conversation, asyncio.Protocol):
 
     async def _connect(self) -> None:
         try:
-            await self._find_redis()
+            if not await self._find_redis():
+                self.close()
+                return
             self._backend = await connect(self._door.address, lambda: BackendSide(self))
         except BackendError as error:
             self.refuse(str(error))
@@ -130,21 +134,21 @@ class Client(Conversation, asyncio.Protocol):
         if self._sharing:
             self._sharing.connected()
 
-    async def _find_redis(self) -> None:
-        """Wait for redis-server; whoever speaks meanwhile is told to try again, and closed in the end.
+    async def _find_redis(self) -> bool:
+        """Wait for redis-server; whoever speaks meanwhile is told to try again.
 
-        Otherwise part of a transaction could be refused and the rest carried out.
+        In the end it is no use to them, which is returned: part of a transaction would have been
+        refused, and the rest carried out.
         """
         while not self._door.available.is_set():
             if await self._door.comes_back_soon():
-                return
+                break
             self.place.take(Step.FIND_NOBODY)
             if self._sharing and (held := self._sharing.take_held()):
                 self._refuse_for_now(held)
             await self._door.available.wait()
             self.place.take(Step.TRY)
-            if self._refusal.used or self.ending:
-                raise BackendError("redis-server is back")
+        return not self._refusal.used
 
     def _refuse_for_now(self, data: bytes) -> None:
         self.write(self._refusal.answer(data))
@@ -205,15 +209,19 @@ class Client(Conversation, asyncio.Protocol):
         self.close()
 
     def turn_away(self) -> None:
-        """Say that redis-server does not answer, and close."""
-        self.write(UNAVAILABLE)
+        """Say that redis-server does not answer, and close.
+
+        Nothing is said to who waits for other replies, too: it would be taken for one of them.
+        """
+        if self.place.now is not State.WAITING:
+            self.write(UNAVAILABLE)
         self.close()
 
     @property
     def stuck(self) -> bool:
         """Whether the client waits for something of the door's that waits for redis-server."""
         connecting = self.place.now in (State.CONNECTING, State.INTRODUCING)
-        return connecting or (self.place.now is State.SERVING and self.asking)
+        return connecting or (self.place.now in HAS_TASK and self.asking)
 
     def close(self) -> None:
         """Close both sides once what was written has left."""

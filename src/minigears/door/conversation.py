@@ -282,7 +282,11 @@ class Conversation(ABC):
             self.send(self.replies.start_counting(self._trusted))
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.replies.when_drained(lambda: None if done.done() else done.set_result(None))
-        await done
+        self.asking = not self.replies.waiting
+        try:
+            await done
+        finally:
+            self.asking = False
 
     async def ask(self, argv: Command, past_messages: bool = False) -> bytes:
         """Send a command on this client's connection and take its reply away; see `ReplyStream.capture`.

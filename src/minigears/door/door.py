@@ -64,7 +64,7 @@ class Door:
         self.table = CommandTable({})
         self.classifier = Classifier(self.table, self.interest)
         self.scopes = Scopes()
-        callbacks = Callbacks(self._interest, self._done, self._executor_ready)
+        callbacks = Callbacks(self._interest, self._done, self._executor_ready, self._flush_soon)
         self.executor = Supervisor(settings, callbacks, self.loops)
         self.connected = asyncio.Event()
         """Set while the door's own connections to redis-server are there."""
@@ -197,6 +197,8 @@ class Door:
     def _flush(self) -> None:
         """Hand on what happened; what cannot be sent for an error stays, and is tried again."""
         self._flushing = False
+        if self.executor.full:  # once it has room: `_outbox` grows no faster than `delivery`
+            return
         try:
             if self._outbox:
                 self.executor.send_events(self._outbox)
@@ -234,6 +236,7 @@ class Door:
                     self.delivery.add(watch.id, event.key, event.name, watch.sync)
                 self.delivery.done([event.seq])
         self._outbox.clear()
+        self._flush_soon()
         self._probation.begin(self.delivery.outstanding())
 
     def _resend(self, event: Event) -> None:
@@ -247,7 +250,7 @@ class Door:
 
     def _given_up(self, event: Event) -> None:
         log.error(
-            "%s of %r killed the executor again and again; registration %s never handles it",
+            "%s of %.200r killed the executor again and again; registration %s never handles it",
             event.name,
             event.key,
             event.registration,

@@ -14,6 +14,9 @@ from collections.abc import Iterable
 
 from minigears.protocol import Command
 
+MAX_NAME = 64
+"""Bytes of a name that is remembered; Redis's and its modules' longest have half as many."""
+
 _MAX_SHAPES = 16
 _MAX_WORDS = 6
 """Few enough that the expression is compiled in ten milliseconds, whatever clients send."""
@@ -50,7 +53,11 @@ class Glance:
         """Know these commands from now on; the caller says that they are harmless."""
         if len(self._shapes) >= _MAX_SHAPES:
             return
-        seen = {(len(argv), argv[0]) for argv in commands if len(argv) <= _MAX_WORDS}
+        seen = {
+            (len(argv), argv[0])
+            for argv in commands
+            if len(argv) <= _MAX_WORDS and len(argv[0]) <= MAX_NAME
+        }
         if new := sorted(seen - self._shapes):
             self._shapes |= set(new[: _MAX_SHAPES - len(self._shapes)])
             self.covers = _compile(self._shapes).fullmatch

@@ -21,7 +21,7 @@ STREAM = b"__minigears__:intents"
 
 _REMOVE_AFTER = 0.05  # seconds; a removal that comes late costs a duplicate after a crash, no more
 _REMOVE_BATCH = 128
-_PAGE = 1000
+_PAGE = 100  # entries; each may have many keys
 
 
 class Intent:

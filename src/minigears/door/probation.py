@@ -33,7 +33,8 @@ class Probation:
         for event in blamed:
             self._deaths[event.seq] += 1
         dangerous = [event for event in suspects if self._deaths[event.seq] >= _DEATHS]
-        self._waiting = deque(event for event in suspects if event not in dangerous)
+        given_up = {event.seq for event in dangerous}
+        self._waiting = deque(event for event in suspects if event.seq not in given_up)
         for event in dangerous:
             del self._deaths[event.seq]
             self._give_up(event)

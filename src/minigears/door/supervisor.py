@@ -11,7 +11,7 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from minigears.address import Address
 from minigears.door.delivery import Event
@@ -26,6 +26,9 @@ _RESTART_PAUSE = 0.2  # seconds, doubled while the executor dies at once, up to 
 _RESTART_LIMIT = 10.0
 _SPAWN_PAUSE = 1.0
 _STOP_TIMEOUT = 5.0
+_MAX_UNREAD = (
+    1 << 20
+)  # bytes for an executor that reads slowly, before news of streams and events wait
 
 
 class ExecutorLost(Exception):
@@ -51,17 +54,36 @@ class Callbacks:
     done: Callable[[list[int]], None]
     ready: Callable[[], None]
     """An executor has loaded its registrations: the first one, or one that takes over."""
+    room: Callable[[], None]
+    """The executor reads its events again."""
 
 
 class _Pipe(asyncio.Protocol):
-    def __init__(self, on_frame: Callable[[Any], None], on_lost: Callable[[], None]):
+    def __init__(
+        self,
+        on_frame: Callable[[Any], None],
+        on_lost: Callable[[], None],
+        on_room: Callable[[], None] = lambda: None,
+    ):
         self._frames = FrameReader()
         self._on_frame = on_frame
         self._on_lost = on_lost
+        self._on_room = on_room
+        self.full = False
+        """Whether the other side has much left to read."""
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = transport  # type: ignore[assignment]
+        socket_pair = cast(asyncio.Transport, transport)
+        socket_pair.set_write_buffer_limits(high=_MAX_UNREAD)
+        self.transport = socket_pair
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self._on_room()
 
     def data_received(self, data: bytes) -> None:
         for frame in self._frames.feed(data):
@@ -109,6 +131,11 @@ class Supervisor:
     def ready(self) -> bool:
         """Whether there is an executor that knows its registrations."""
         return self._ready.is_set()
+
+    @property
+    def full(self) -> bool:
+        """Whether the executor has so much left to read that more should wait."""
+        return self._events is not None and self._events.full
 
     async def start(self) -> None:
         """Start the executor and return once it knows its registrations.
@@ -242,7 +269,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         process = self._process
         _, pipe = await loop.create_unix_connection(
-            lambda: _Pipe(on_frame, lambda: self._link_lost(process)), sock=sock
+            lambda: _Pipe(on_frame, lambda: self._link_lost(process), self._callbacks.room),
+            sock=sock,
         )
         return pipe
 

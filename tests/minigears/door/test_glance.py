@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from minigears.commandtable import CommandTable
 from minigears.door.classify import Classifier
-from minigears.door.glance import Glance
+from minigears.door.glance import MAX_NAME, Glance
 from minigears.interest import Interest
 from minigears.protocol import RequestParser, encode_command
 
@@ -53,6 +53,30 @@ def test_shapes_that_a_client_makes_up_do_not_fill_the_memory():
         glance.learn([[b"made-up-%d" % number]])
     assert glance.covers(encode_command([b"made-up-3"]))
     assert not glance.covers(encode_command([b"made-up-999"]))
+
+
+def test_a_long_name_is_not_learnt():
+    """An expression with five million letters takes seconds to compile, and everybody waits."""
+    for words in ([b"x" * 5_000_000], [b"SET" + b"x" * MAX_NAME, b"k", b"v"]):
+        assert not taught(words).covers(encode_command(words))
+
+
+def test_names_that_a_client_makes_up_are_forgotten():
+    kinds = classifier("movie:*")
+    for number in range(5_000):
+        kinds.kind([b"%0100d" % number])
+        kinds.kind([b"n%d" % number])
+    assert sum(map(len, kinds)) < 64 * 1024
+
+
+def test_names_of_redis_are_remembered_whatever_was_made_up_before():
+    table = CommandTable.from_reply([[b"get", 2, [b"readonly"], 1, 1, 1]])
+    kinds = Classifier(table, Interest())
+    for number in range(5_000):
+        kinds.kind([b"n%d" % number])
+    for name in (b"get", b"GET"):
+        kinds.kind([name, b"k"])
+        assert name in kinds
 
 
 def classifier(*prefixes):
