@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 from collections import deque
 from typing import TYPE_CHECKING
@@ -63,9 +64,14 @@ async def _gears(door: Door, client: Conversation, argv: Command) -> None:
         return
     resp = 3 if nil.startswith(b"_") else 2
     try:
-        client.reply(await door.executor.command(argv, {"resp": resp}))
+        wanted = functools.partial(_wanted, client)
+        client.reply(await door.executor.command(argv, {"resp": resp}, wanted))
     except ExecutorLost as error:
         client.reply(encode_error(f"ERR {error}"))
+
+
+def _wanted(client: Conversation) -> bool:
+    return not client.abandoned
 
 
 async def _login(client: Conversation, argv: Command) -> None:

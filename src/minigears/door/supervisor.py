@@ -153,13 +153,20 @@ class Supervisor:
             ready.cancel()
             raise ExecutorLost("the executor did not start; its own words are in the log above")
 
-    async def command(self, argv: Sequence[bytes], client: dict[str, Any]) -> bytes:
+    async def command(
+        self,
+        argv: Sequence[bytes],
+        client: dict[str, Any],
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> bytes:
         """Have an `RG.*` command answered; waits for an executor that is being started.
 
         Raises:
-            ExecutorLost: the executor died over it.
+            ExecutorLost: the executor died over it, or was not there before it was not `wanted` any more.
         """
         await self._ready.wait()
+        if not wanted():
+            raise ExecutorLost("who asked for this is gone")
         number = next(self._ids)
         future = self._commands[number] = asyncio.get_running_loop().create_future()
         assert self._control is not None

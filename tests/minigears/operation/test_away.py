@@ -176,3 +176,23 @@ def test_a_frozen_redis_is_shown_and_told(own):
         assert client.ping()
         assert own.run("GB('ShardsIDReader').run()")
     assert b"\nminigears_redis_answers 1.0" in shown()
+
+
+def test_a_function_of_one_who_is_gone_does_not_run_once_there_is_an_executor(own):
+    run = "execute('SET', 'dead', 1)"
+    executor = own.executor
+    with own.client() as client:
+        client.ping()
+        executor.kill()
+        wait_for(lambda: not client.info("minigears")["minigears_executor_ready"], 60, "its end")
+        wait_for(lambda: own.executor, 60, "the next one")
+        executor = own.executor
+        executor.suspend()  # so that it gets ready when the client has been gone for a while
+        with own.raw() as sock:
+            sock.sendall(encode_command([b"RG.PYEXECUTE", run.encode()]))
+            wait_for(lambda: client.info("minigears")["minigears_clients"] == 2, 60, "the client")
+        wait_for(lambda: _seconds(client, 5), 60, "more than a moment")
+        executor.resume()
+        wait_for(lambda: client.info("minigears")["minigears_clients"] == 1, 60, "its end")
+        assert own.run("GB('ShardsIDReader').run()")
+        assert not client.exists("dead")

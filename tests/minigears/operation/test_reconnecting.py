@@ -79,6 +79,7 @@ def test_a_recovery_that_fails_is_tried_again(own):
     own.server.restart()
     wait_for(lambda: "not connected yet: WRONGTYPE" in own.log, what="an attempt")
     other_journal(own.server.connect())
+    wait_for(lambda: "is back" in own.log, 60, "the attempt that succeeds")
     assert int(count_of(own, "k:1")) >= 1  # more if the next executor was just starting
 
 
