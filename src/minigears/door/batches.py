@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from minigears.door.classify import Classifier, Kind
@@ -19,6 +19,10 @@ _MARKED = frozenset({Kind.MULTI, Kind.CACHING})
 """Kinds behind which no marker may come."""
 
 
+OnReply = Callable[[bool], None]
+"""Told whether Redis refused a command."""
+
+
 @dataclass
 class Batch:
     """Commands that are sent in one piece."""
@@ -32,27 +36,45 @@ class Batch:
     """Whether one of them may wait in Redis for somebody else."""
     counted: bool = False
     """Whether replies have to be counted from here on, and were not before."""
+    watched: list[tuple[int, OnReply]] = field(default_factory=list)
+    """Which of them, from 1, Redis may refuse so that we have to know, and who is to be told."""
+
+
+@dataclass
+class _Transaction:
+    """What is queued between MULTI and EXEC."""
+
+    keys: dict[bytes, None] = field(default_factory=dict)
+    subscribes: bool = False
+    """Whether EXEC will change what replies look like."""
+    begun: bool = False
+    """Whether Redis has agreed to MULTI: until then what follows may be carried out at once."""
 
 
 class Batches:
     """Cuts one client's commands into batches; knows whether it is inside MULTI."""
 
     def __init__(self) -> None:
-        self.in_multi = False
-        """Whether the client is between MULTI and EXEC."""
+        self._transaction: _Transaction | None = None
+        self._ends = 0
+        """Times that a transaction ended, or may have."""
         self.wrote_elsewhere = False
         """Whether the client's last write may have gone over a shared connection."""
-        self._transaction_keys: dict[bytes, None] = {}
-        self._subscribes = False
-        """Whether EXEC will change what replies look like."""
+
+    @property
+    def in_multi(self) -> bool:
+        """Whether the client is between MULTI and EXEC."""
+        return self._transaction is not None
 
     def reset(self) -> None:
         """The connection is in no transaction, or nothing is to be known of the one it is in."""
-        self.in_multi, self._transaction_keys, self._subscribes = False, {}, False
+        self._transaction = None
+        self._ends += 1
 
     def stops(self, kind: Kind, counting: bool) -> bool:
         """Whether a command of this kind cannot simply be forwarded."""
-        if kind is Kind.STREAMING or (kind is Kind.EXEC and self._subscribes):
+        subscribes = self._transaction is not None and self._transaction.subscribes
+        if kind is Kind.STREAMING or (kind is Kind.EXEC and subscribes):
             return counting and not (kind is Kind.STREAMING and self.in_multi)
         if kind is Kind.OFFSET:  # inside MULTI it does not wait
             return self.wrote_elsewhere and not self.in_multi
@@ -88,6 +110,7 @@ class Batches:
             if kind in _SLOW and batch.keys:  # what came before must not wait for it
                 yield batch
                 batch = Batch()
+            before = self._transaction
             keys = self.concerned(argv, kind, classifier) if kind else ()
             if not counting and (keys or kind in _MARKED):
                 yield batch
@@ -100,7 +123,27 @@ class Batches:
             if keys:
                 batch.keys.extend(keys)
                 batch.last = len(batch.commands)
+            if told := self._to_be_told(kind, before):
+                batch.watched.append((len(batch.commands), told))
         yield batch
+
+    def _to_be_told(self, kind: Kind, before: _Transaction | None) -> OnReply | None:
+        """Who has to know whether Redis refuses what was just taken to begin or to end a transaction."""
+        now, ends = self._transaction, self._ends
+
+        def multi(refused: bool) -> None:
+            if now and not refused:
+                now.begun = True
+            elif self._transaction is now:
+                self.reset()
+
+        def discard(refused: bool) -> None:
+            if refused and self._ends == ends and self._transaction is None:
+                self._transaction = before
+
+        if now is before:
+            return None
+        return {Kind.MULTI: multi, Kind.DISCARD: discard}.get(kind)
 
     @staticmethod
     def _too_far(batch: Batch, commands: int) -> bool:
@@ -109,16 +152,15 @@ class Batches:
 
     def concerned(self, argv: Command, kind: Kind, classifier: Classifier) -> Sequence[bytes]:
         """Keys of a command that concern a registration and that it is going to change now."""
+        transaction = self._transaction
         if kind is Kind.MULTI:  # a second one is refused, and what is queued stays
-            self.in_multi = True
+            self._transaction = transaction or _Transaction()
             return ()
-        if kind in (Kind.EXEC, Kind.DISCARD):
-            queued = list(self._transaction_keys)
+        if kind in (Kind.EXEC, Kind.DISCARD, Kind.ABORT):
             self.reset()
-            return queued if kind is Kind.EXEC else ()
+            return list(transaction.keys) if transaction and kind is Kind.EXEC else ()
         keys = classifier.concerned(argv)
-        if self.in_multi:
-            self._subscribes |= kind is Kind.STREAMING
-            self._transaction_keys.update(dict.fromkeys(keys))
-            return ()
-        return keys
+        if transaction:
+            transaction.subscribes |= kind is Kind.STREAMING
+            transaction.keys.update(dict.fromkeys(keys))
+        return () if transaction and transaction.begun else keys

@@ -34,9 +34,11 @@ class Kind(enum.IntEnum):
     """The door answers it, or asks the executor first."""
     RESET = 9
     """The connection is as new."""
-    CACHING = 10
+    ABORT = 10
+    """EXEC with words behind it: Redis refuses it, and ends the transaction."""
+    CACHING = 11
     """It is about the command that follows: nothing may come between."""
-    OFFSET = 11
+    OFFSET = 12
     """It waits for replicas to have the client's writes, wherever those went, or for their being saved."""
 
 
@@ -156,7 +158,7 @@ class Classifier(dict[bytes, Kind]):
         if kind is Kind.SUBCOMMAND:
             return _by_subcommand(argv)
         if len(argv) > 1 and argv[0].lower() in _BARE:
-            return Kind.PLAIN
+            return Kind.ABORT if kind is Kind.EXEC else Kind.PLAIN
         return kind
 
     def concerned(self, argv: Command) -> Sequence[bytes]:

@@ -148,6 +148,10 @@ class Conversation(ABC):
     def _take(self, commands: list[Command]) -> None:
         """Forward commands as they came if that is all they need, as nearly always."""
         classifier, batches = self._door.classifier, self._batches
+        if not self._trusted:  # Redis is asked before anything is done
+            self._pending.extend(commands)
+            self._start(self._specials())
+            return
         if not batches.in_multi and classifier.passes(commands, self._parser.raw):
             self.replies.sent(len(commands))
             self.send(self._parser.raw)
@@ -176,7 +180,9 @@ class Conversation(ABC):
         return self.replies.mode is not Mode.PASSING
 
     def _send(self, raw: bytes, batch: Batch) -> None:
-        if batch.keys:
+        for place, told in batch.watched:
+            self.replies.watch(place, told)
+        if batch.keys and self._trusted:
             # The intent leaves the door before the write does.
             intent = self._door.journal.record(set(batch.keys))
             if self._door.delivery.crowded:
@@ -233,9 +239,24 @@ class Conversation(ABC):
                 if kind is not Kind.RESET or self._counting:
                     await self.drained()
                 await self._special(kind)
+            elif self._trusted or not self._asks_for_more():
+                self._forward(self._pending)
             else:
+                await self._ask_whether_served()
                 self._forward(self._pending)
         self._rest()
+
+    def _asks_for_more(self) -> bool:
+        """Whether something would be done here for one of the pending commands."""
+        kind = self._door.classifier.kind
+        return any(kind(argv) is not Kind.PLAIN for argv in self._pending)
+
+    async def _ask_whether_served(self) -> None:
+        """Redis refused the client once: it may ask for no password any more."""
+        await self.drained()
+        said = await self.ask([b"PING"])
+        if not said.startswith(b"-NOAUTH"):
+            self.trust(count=said.startswith(b"-"))
 
     async def _special(self, kind: Kind) -> None:
         """Do what the next command needs beside forwarding; all earlier ones are answered."""

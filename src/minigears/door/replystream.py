@@ -92,6 +92,8 @@ class ReplyStream:
         self._on_drained: Callable[[], None] | None = None
         self._capture: Callable[[bytes], None] | None = None
         self._past_messages = False
+        self._watched: dict[int, Callable[[bool], None]] = {}
+        """Who is to be told of a reply, by its number."""
         self._lines: list[bytes] = []
         """Of a message that has arrived in part, while messages are told apart."""
 
@@ -141,6 +143,7 @@ class ReplyStream:
         self._nonce = secrets.token_hex(16).encode()
         self.mode = Mode.MARKING
         self._sent = self._received = 0
+        self._watched = {}
         self._reader = hiredis.Reader(notEnoughData=_MORE)
         self._head = b"$%d\r\n" % len(self._nonce) if trusted else b"-ERR unknown command '"
         return encode_command([b"PING", self._nonce] if trusted else [self._nonce])
@@ -164,6 +167,10 @@ class ReplyStream:
         if not (self.drained or self.mode is Mode.PASSING):
             raise WrongStateError("replies are missing that have to be counted")
         self.mode = Mode.PASSING
+
+    def watch(self, place: int, callback: Callable[[bool], None]) -> None:
+        """Tell whether the reply to one of the commands that are sent next, from 1, is an error."""
+        self._watched[self._sent + place] = callback
 
     def sent(self, commands: int) -> None:
         """A batch of so many commands was forwarded that concerns no registration."""
@@ -255,6 +262,8 @@ class ReplyStream:
             found.append(reply)
             if not isinstance(reply, hiredis.PushNotification):
                 self._received += 1
+                if self._watched and (callback := self._watched.pop(self._received, None)):
+                    callback(isinstance(reply, hiredis.ReplyError))
         return found
 
     def _sift(self, data: bytes) -> bytes:

@@ -66,16 +66,44 @@ def test_the_keys_of_a_transaction_count_at_its_end():
     batches = Batches()
     pending = deque(commands("MULTI; SET k:1 v; SET x v; SET k:2 v"))
     (batch,) = batches.cut(pending, CLASSIFIER, True)
+    assert (batch.keys, batches.in_multi) == ([b"k:1", b"k:2"], True)  # Redis may refuse MULTI
+    answer(batch, refused=False)
+    (batch,) = batches.cut(deque(commands("SET k:3 v")), CLASSIFIER, True)
     assert (batch.keys, batches.in_multi) == ([], True)
     (batch,) = batches.cut(deque(commands("GET x; EXEC; GET y")), CLASSIFIER, True)
-    assert (batch.keys, batch.last, batches.in_multi) == ([b"k:1", b"k:2"], 2, False)
+    assert (batch.keys, batch.last, batches.in_multi) == ([b"k:1", b"k:2", b"k:3"], 2, False)
 
 
 def test_the_keys_of_a_transaction_that_is_discarded_are_forgotten():
     batches = Batches()
-    for text in ("MULTI; SET k:1 v; DISCARD", "MULTI; SET k:2 v; EXEC"):
+    for text in ("MULTI", "SET k:1 v; DISCARD", "MULTI", "SET k:2 v; EXEC"):
         (batch,) = batches.cut(deque(commands(text)), CLASSIFIER, True)
+        answer(batch, refused=False)
     assert batch.keys == [b"k:2"]
+
+
+def answer(batch, refused):
+    for _, told in batch.watched:
+        told(refused)
+
+
+def test_a_transaction_that_redis_refuses_is_none():
+    batches = Batches()
+    (batch,) = batches.cut(deque(commands("MULTI; SET k:1 v")), CLASSIFIER, True)
+    answer(batch, refused=True)
+    assert not batches.in_multi
+
+
+@pytest.mark.parametrize(
+    ("behind", "in_multi"), [("", True), ("; EXEC", False), ("; EXEC; MULTI", True)]
+)
+def test_a_transaction_goes_on_when_redis_refuses_to_discard_it(behind, in_multi):
+    batches = Batches()
+    (batch,) = batches.cut(deque(commands("MULTI")), CLASSIFIER, True)
+    answer(batch, refused=False)
+    (batch,) = batches.cut(deque(commands("DISCARD" + behind)), CLASSIFIER, True)
+    answer(batch, refused=True) if not behind.endswith("MULTI") else batch.watched[0][1](True)
+    assert batches.in_multi == in_multi
 
 
 @pytest.mark.parametrize(
@@ -107,12 +135,14 @@ def concerned(text):
     [
         ("MULTI; SET k:1 v; MULTI; EXEC", [b"k:1"]),
         ("MULTI x; SET k:1 v", (b"k:1",)),
-        ("MULTI; SET k:1 v; EXEC x; EXEC", [b"k:1"]),
+        ("MULTI; SET k:1 v; EXEC x; EXEC", []),
         ("MULTI; SET k:1 v; DISCARD; EXEC", []),
     ],
 )
-def test_a_refused_command_neither_begins_a_transaction_nor_ends_it(text, keys):
-    assert concerned(text) == keys
+def test_a_command_of_too_many_words_begins_no_transaction_and_an_exec_of_them_aborts_one(
+    text, keys
+):
+    assert list(concerned(text)) == list(keys)
 
 
 def test_nothing_comes_between_a_client_s_word_on_caching_and_the_next_command():
