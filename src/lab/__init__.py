@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
     from lab.lifecycle import current, down, kill, reset, start, status, stop, up
     from lab.liveview import watch
+    from lab.movieapp import app
     from lab.movies import load_movies
     from lab.openloop import LoadResult, load, per_second
     from lab.plots import plot_lag, plot_latency, plot_latency_over_time, plot_peaks, show
@@ -30,6 +31,7 @@ _HOMES = {
     "errors": "CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout",
     "lifecycle": "current down kill reset start status stop up",
     "liveview": "watch",
+    "movieapp": "app",
     "movies": "load_movies",
     "openloop": "LoadResult load per_second",
     "plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
@@ -52,6 +54,7 @@ __all__ = [
     "Status",
     "Unsupported",
     "WaitTimeout",
+    "app",
     "check",
     "current",
     "doctor",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import webbrowser
@@ -18,6 +19,8 @@ from lab.report import progress
 from lab.snapshot import count_movies
 from lab.stack import Stack
 from lab.states import RECIPE_REQUIREMENTS, prepare, recipes
+from movieapp.guard import ANY
+from movieapp.studio import Studio
 from movieapp.surroundings import Surroundings
 from movieapp.writers import Mode
 
@@ -37,6 +40,49 @@ def run(*, port: int, mode: str, hosts: tuple[str, ...], open_browser: bool) -> 
 
     movieapp.app.serve(surroundings(stack, hosts), Mode(mode), port, ready)
     click.echo("The movie app has ended. The stack still runs; stop it with: lab down")
+
+
+class AppInNotebook:
+    """The running app; as the last value of a cell it is shown in a frame."""
+
+    def __init__(self, running: movieapp.app.Running, height: int) -> None:
+        self._running, self._height = running, height
+
+    @property
+    def url(self) -> str:
+        """Where a browser of the person at the notebook finds it."""
+        prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
+        return f"{prefix}proxy/{self._running.port}/" if prefix else self._running.url
+
+    @property
+    def studio(self) -> Studio:
+        """The app's inside: `studio.journal`, `studio.writer`, `studio.finder`."""
+        return self._running.studio
+
+    def stop(self) -> None:
+        """End the app. It also ends with the kernel."""
+        self._running.stop()
+
+    def __repr__(self) -> str:
+        return f"The movie app is at {self.url}"
+
+    def _repr_html_(self) -> str:
+        url = html.escape(self.url)
+        frame = f'<iframe src="{url}" title="The movie app" width="100%" height="{self._height}"'
+        return f'{frame} style="border:0"></iframe><p><a href="{url}" target="_blank">{url}</a></p>'
+
+
+def app(mode: str = "write-behind-streams", *, height: int = 760, port: int = 0) -> AppInNotebook:
+    """Run the movie app in this kernel, and return it once it answers.
+
+    `mode` is how it writes at first; `height` is the frame's, in pixels. Where the notebook is served by a
+    JupyterHub, the frame leads through jupyter-server-proxy. Raises LabError.
+    """
+    stack = lifecycle.current()
+    ensure_movies(stack)
+    # A hub's container has no browser of its own: whoever gets here was let in by the hub.
+    hosts = (ANY,) if os.environ.get("JUPYTERHUB_SERVICE_PREFIX") else ()
+    return AppInNotebook(movieapp.app.Running(surroundings(stack, hosts), Mode(mode), port), height)
 
 
 def surroundings(stack: Stack, hosts: tuple[str, ...] = ()) -> Surroundings:

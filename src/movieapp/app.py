@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 
 import uvicorn
@@ -57,6 +58,33 @@ def create_app(around: Surroundings, mode: Mode) -> Starlette:
     return app
 
 
+class Running:
+    """The app beside a kernel's own work: in a thread, so that a notebook can look into `studio`."""
+
+    def __init__(self, around: Surroundings, mode: Mode, port: int = 0) -> None:
+        app = create_app(around, mode)
+        self.studio: Studio = app.state.studio
+        self._listener = _listen(port)
+        self.port: int = self._listener.getsockname()[1]
+        ready = threading.Event()
+        self._server = _Server(_config(app), ready.set)
+        sockets = [self._listener]
+        self._thread = threading.Thread(target=self._server.run, args=(sockets,), daemon=True)
+        self._thread.start()
+        ready.wait(60)
+
+    @property
+    def url(self) -> str:
+        """Where it is on this machine."""
+        return f"http://{LOOPBACK}:{self.port}/"
+
+    def stop(self) -> None:
+        """End it, and wait until it has ended."""
+        self._server.should_exit = True
+        self._thread.join(60)
+        self._listener.close()
+
+
 def serve(
     around: Surroundings, mode: Mode, port: int, ready: Callable[[str], None] = print
 ) -> None:
@@ -64,20 +92,31 @@ def serve(
 
     Port 0 takes a free one. Raises OSError when the port cannot be had.
     """
+    listener = _listen(port)
+    server = _Server(
+        _config(create_app(around, mode)),
+        lambda: ready(f"http://{LOOPBACK}:{listener.getsockname()[1]}/"),
+    )
+    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
+        server.run(sockets=[listener])
+
+
+def _listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((LOOPBACK, port))
     listener.listen(100)
-    config = uvicorn.Config(
-        create_app(around, mode),
+    return listener
+
+
+def _config(app: Starlette) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=5,
         proxy_headers=False,
     )
-    server = _Server(config, lambda: ready(f"http://{LOOPBACK}:{listener.getsockname()[1]}/"))
-    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again at its end
-        server.run(sockets=[listener])
 
 
 class _Server(uvicorn.Server):

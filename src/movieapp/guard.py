@@ -14,6 +14,10 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+ANY = "*"
+"""As a host: every name will do. Only where no browser can reach this machine's loopback but
+through a proxy that knows who asks, as in a JupyterHub's container."""
+
 _READS = ("GET", "HEAD")
 # A notebook shows the app in an IFrame, from another port of this machine.
 _FRAMED_BY = "'self' http://127.0.0.1:* http://localhost:*"
@@ -64,7 +68,7 @@ class Guard:
 
     def _refusal(self, method: str, headers: Headers) -> str:
         host = headers.get("host", "").lower()
-        if _name(host) not in self._hosts:
+        if ANY not in self._hosts and _name(host) not in self._hosts:
             return f"This app answers to {', '.join(sorted(self._hosts))}; start it with --allow-host to add a name."
         if method not in _READS and not _is_own_page(headers, host):
             return (

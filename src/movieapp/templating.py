@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from movieapp.facts import Facts, clock
 HERE = Path(__file__).parent
 
 
+@functools.lru_cache(maxsize=2000)
 def _poster(facts: Facts) -> Markup:
     return Markup(posters.poster(facts))  # it escapes what it is given
 
@@ -37,6 +39,10 @@ _ENVIRONMENT = Environment(
 _ENVIRONMENT.filters.update(poster=_poster, clock=clock, ms=_ms)
 _version = max(int(file.stat().st_mtime) for file in (HERE / "static").iterdir())
 _ENVIRONMENT.globals.update(version=_version)
+_icons: Any = _ENVIRONMENT.get_template("icons.html").module
+_ENVIRONMENT.globals.update(
+    icon=_icons.icon
+)  # here, because each import of a macro costs a page time
 
 
 def render(name: str, **values: Any) -> str:
