@@ -69,7 +69,8 @@ class Lanes:
             except IndexError:
                 call.lane = Lane(secrets.token_hex(8))
             call.lane.sequence += 1
-        link(calls)
+        if len(calls) > 1:
+            link(calls)
 
     def give(self, calls: Sequence[Call]) -> None:
         """Take the lanes of finished calls back."""
@@ -93,16 +94,15 @@ class Call:
 
     def words(self, limits: Limits) -> list[Any]:
         """The FCALL. `before` is the write on the same key that has to be in first."""
-        at = self.partition
-        after = (self.before.lane.name, self.before.lane.sequence) if self.before else ("", "")
+        at, lane = self.partition, self.lane
         keys = [self.key, at.stream, at.state, at.due]
         if self.other:
             there = self.other[1]
             keys += [self.other[0], there.stream, there.state, there.due]
-        lane = (self.lane.name, self.lane.sequence, *after)
-        bounds = (limits.entries, limits.bytes)
-        words = ["FCALL", "wb_write", len(keys), *keys, VERSION, *lane, *bounds, self.etag]
-        return [*words, self.command.upper(), *self.arguments]
+        first = f"{self.before.lane.name} {self.before.lane.sequence}" if self.before else "- -"
+        bounds = f"{limits.entries} {limits.bytes}"
+        head = f"{VERSION} {lane.name} {lane.sequence} {first} {bounds} {self.etag or '-'}"
+        return ["FCALL", "wb_write", len(keys), *keys, head, self.command.upper(), *self.arguments]
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ def attempts(
         install = False
         for call, reply in zip(todo, replies, strict=True):
             if not isinstance(reply, Exception):
-                outcomes[id(call)] = _written(reply)
+                outcomes[id(call)] = written_of(reply)
             elif any(word in str(reply) for word in _INSTALL) and not installed:
                 install = True
             elif _may_pass(reply):
@@ -185,7 +185,8 @@ def link(calls: Sequence[Call]) -> None:
             last[str(key)] = call
 
 
-def _written(reply: Any) -> Written:
+def written_of(reply: Any) -> Written:
+    """What the library answers to a write."""
     stream_id, value = reply[0], reply[1] if len(reply) > 1 else None
     return Written(stream_id.decode() if isinstance(stream_id, bytes) else stream_id or None, value)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 
 from .errors import Misconfigured
 
@@ -25,32 +26,32 @@ class Partition:
     index: int
     namespace: str
 
-    @property
+    @cached_property
     def tag(self) -> str:
         """The hash tag: `p07`."""
         return f"p{self.index:02d}"
 
-    @property
+    @cached_property
     def stream(self) -> str:
         """The queue: one entry a write, oldest first."""
         return f"{self.namespace}:{{{self.tag}}}"
 
-    @property
+    @cached_property
     def state(self) -> str:
         """A hash: queued bytes, last version, fencing token, and what was answered lately."""
         return f"{self.stream}:state"
 
-    @property
+    @cached_property
     def lease(self) -> str:
         """Who may read the stream now."""
         return f"{self.stream}:lease"
 
-    @property
+    @cached_property
     def due(self) -> str:
         """A sorted set: documents that expire, with their time."""
         return f"{self.stream}:due"
 
-    @property
+    @cached_property
     def dead(self) -> str:
         """The dead letters."""
         return f"{self.stream}:dead"
@@ -82,23 +83,27 @@ class Partitions:
         return f"{self.namespace}:workers"
 
     def __getitem__(self, index: int) -> Partition:
-        return Partition(index, self.namespace)
+        return self.all()[index]
 
     def all(self) -> list[Partition]:
         """Every partition."""
-        return [self[index] for index in range(self.count)]
+        return self._all
+
+    @cached_property
+    def _all(self) -> list[Partition]:
+        return [Partition(index, self.namespace) for index in range(self.count)]
 
     def of(self, key: str) -> Partition:
         """The partition of a document's key. Property 4: one key, one stream, one order.
 
         Raises Misconfigured for a key that names a partition that does not exist.
         """
-        if tag := _TAG.search(key):
+        if "{p" in key and (tag := _TAG.search(key)):
             index = int(tag[1])
             if index >= self.count:
                 raise Misconfigured(f"key {key!r} names a partition, and there are {self.count}")
             return self[index]
-        return self[zlib.crc32(key.encode()) % self.count]
+        return self._all[zlib.crc32(key.encode()) % self.count]
 
     def key(self, kind: str, identity: str) -> str:
         """A key that works on a cluster, too: `key("Movie", "1234")` is `Movie:{p07}:1234`."""

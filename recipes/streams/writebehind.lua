@@ -8,9 +8,11 @@ local CHANGES = {
   ['JSON.SET'] = true, ['JSON.MERGE'] = true, ['JSON.DEL'] = true, ['JSON.NUMINCRBY'] = true,
   ['JSON.NUMMULTBY'] = true, ['JSON.ARRAPPEND'] = true, ['JSON.ARRINSERT'] = true,
   ['JSON.ARRPOP'] = true, ['JSON.ARRTRIM'] = true, ['JSON.STRAPPEND'] = true,
-  ['JSON.TOGGLE'] = true, ['JSON.CLEAR'] = true, ['SET'] = true, ['DEL'] = true,
+  ['JSON.TOGGLE'] = true, ['JSON.CLEAR'] = true, ['SET'] = true, ['DEL'] = true, ['RENAME'] = true, ['PEXPIREAT'] = true, ['PEXPIRE'] = true,
+  ['PERSIST'] = true,
 }
 local EXPIRES = { ['PEXPIREAT'] = true, ['PEXPIRE'] = true, ['PERSIST'] = true }
+local SETS = { ['SET'] = true, ['JSON.SET'] = true } -- with NX or XX they may change nothing
 local ROOT = { ['$'] = true, ['.'] = true }
 local MOST_LANES = 2000
 
@@ -62,7 +64,10 @@ end
 
 -- A lane is what one call at a time of one client is numbered in. Short-lived clients leave lanes
 -- behind; the longer unused half goes when there are too many.
+-- The note makes the hash a real one from the start: a small one is searched from end to end.
+local NOTE = 'what waits in bytes, the last version, and what each lane was answered last'
 local function prune(state)
+  redis.call('HSETNX', state, 'note', NOTE)
   if redis.call('HLEN', state) <= MOST_LANES then return end
   local all, lanes = redis.call('HGETALL', state), {}
   for i = 1, #all, 2 do
@@ -96,38 +101,67 @@ local function expire(key, due, command, at)
   return 1
 end
 
--- RENAME is a delete here and a write there, which may be another partition.
-local function rename(keys, args, bytes, last)
+-- RENAME is a delete here and a write there, which may be another partition. Returns the first
+-- entry's id (false: nothing changed), the reply, and the bytes that wait here.
+local function rename(keys, bytes, last, most_entries, most_bytes)
   local key, new, text = keys[1], keys[5], text_of(keys[1])
-  if not text then return redis.error_reply('ERR no such key') end
-  if key == new then return { false, 'OK' } end
+  if not text then return false, redis.error_reply('ERR no such key') end
+  if key == new then return false, 'OK' end
   local there = redis.call('HMGET', keys[7], 'bytes', 'last')
-  local refusal, bytes_there = full(keys[6], there[1], #text, args[6], args[7])
-  if refusal then return refusal end
+  local refusal, bytes_there = full(keys[6], there[1], #text, most_entries, most_bytes)
+  if refusal then return false, refusal end
   redis.call('RENAME', key, new)
   redis.call('ZREM', keys[4], key)
   redis.call('ZREM', keys[8], new)
   local id = append(keys[2], last, 'key', key, 'doc', '')
-  redis.call('HSET', keys[3], 'bytes', bytes + #key, 'last', id)
-  if keys[7] == keys[3] then there[2], bytes_there = id, bytes + #key end
+  bytes = bytes + #key
+  if keys[7] == keys[3] then
+    id = append(keys[2], id, 'key', new, 'doc', text)
+    return id, 'OK', bytes + #new + #text
+  end
   local id_there = append(keys[6], there[2], 'key', new, 'doc', text)
   redis.call('HSET', keys[7], 'bytes', bytes_there + #new + #text, 'last', id_there)
-  return { id, 'OK' }
+  return id, 'OK', bytes
+end
+
+-- Why a change has to be refused before it is tried, or nothing.
+local function improper(key, command, args, etag)
+  if etag ~= '-' then
+    local text = text_of(key)
+    if etag ~= (text and redis.sha1hex(text) or 'absent') then
+      return refuse('WBCONFLICT', 'the document has changed since it was read')
+    end
+  end
+  if command == 'SET' then
+    local kind = redis.call('TYPE', key).ok
+    if kind ~= 'string' and kind ~= 'none' then
+      return redis.error_reply('WRONGTYPE the key holds a ' .. kind)
+    elseif not pcall(cjson.decode, args[3]) then
+      return refuse('WBJSON', 'the document is not JSON')
+    end
+  end
+end
+
+-- The whole document after a command, '' if there is none.
+local function after(key, command, args)
+  if command == 'JSON.SET' and ROOT[args[3]] then return args[4] end
+  if command == 'SET' then return args[3] end
+  return command ~= 'DEL' and redis.call('JSON.GET', key) or ''
 end
 
 -- Property 1: atomic capture. Redis refuses the call as a whole when it is out of memory, read-only
 -- or cannot save; everything that may fail here is asked before anything is changed.
 -- KEYS document, stream, state, due (and for RENAME those of the new name)
--- ARGV version, lane, sequence, lane and sequence before it, most entries, most bytes, etag,
---      command, its arguments
+-- ARGV "version lane sequence before sequence entries bytes etag", command, its arguments; `before`
+--      is the lane of the write that has to be in first, `entries` and `bytes` may wait; - for none
 -- Returns the entry's id (false: nothing changed) and the command's reply.
 local function write(keys, args)
-  local other = other_version(args[1])
+  local version, lane, sequence, before, before_sequence, most_entries, most_bytes, etag =
+    string.match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+  local other = other_version(version)
   if other then return other end
-  local key, stream, state = keys[1], keys[2], keys[3]
-  local lane, sequence, before, before_sequence = args[2], args[3], args[4], args[5]
-  local etag, command = args[8], args[9]
-  if not (CHANGES[command] or EXPIRES[command] or command == 'RENAME') then return refuse('WBCOMMAND', command .. ' cannot be captured') end
+  local key, stream, state, command = keys[1], keys[2], keys[3], args[2]
+  if not CHANGES[command] then return refuse('WBCOMMAND', command .. ' cannot be captured') end
 
   local known = redis.call('HMGET', state, 'bytes', 'last', lane, before)
   if known[3] then -- a retry after a lost reply applies once
@@ -140,58 +174,39 @@ local function write(keys, args)
       return refuse('WBLATE', 'a later call of the same client has passed this one')
     end
   end
-  if before ~= '' and string.match(known[4] or '', '^%d+') ~= before_sequence then
+  if before ~= '-' and string.match(known[4] or '', '^%d+') ~= before_sequence then
     return refuse('WBORDER', 'the write before this one in the pipeline was refused')
   end
-  local function remember(id, reply)
-    local ok = type(reply) == 'table' and reply.ok or reply
-    local kept = sequence .. ' ' .. (id or '0-0') .. (ok == 'OK' and '' or ' ' .. cjson.encode({ ok }))
+  local expires = EXPIRES[command]
+  local refusal, bytes = full(stream, known[1], #(args[4] or args[3] or ''), most_entries, most_bytes)
+  if refusal and not expires then return refusal end
+
+  local id, reply = false, improper(key, command, args, etag)
+  if reply then -- refused
+  elseif expires then
+    reply = expire(key, keys[4], command, args[3])
+  elseif command == 'RENAME' then
+    id, reply, bytes = rename(keys, bytes, known[2], most_entries, most_bytes)
+    if failed(reply) and string.match(reply.err, '^WBFULL') then return reply end
+  else
+    reply = redis.pcall(command, key, unpack(args, 3))
+    if not failed(reply) and (reply or not SETS[command]) then
+      local doc = after(key, command, args)
+      if doc == '' then redis.call('ZREM', keys[4], key) end
+      id = append(stream, known[2], 'key', key, 'doc', doc)
+      bytes = bytes + #key + #doc
+    end
+  end
+
+  local value = type(reply) == 'table' and reply.ok or reply
+  local kept = sequence .. ' ' .. (id or '0-0') .. (value == 'OK' and '' or ' ' .. cjson.encode({ value }))
+  if id then
+    redis.call('HSET', state, 'bytes', bytes, 'last', id, lane, kept)
+  else
     redis.call('HSET', state, lane, kept)
-    if not known[3] then prune(state) end
-    return failed(ok) and ok or { id, ok }
   end
-  if EXPIRES[command] then return remember(false, expire(key, keys[4], command, args[10])) end
-  local refusal, bytes = full(stream, known[1], #(args[11] or args[10] or ''), args[6], args[7])
-  if refusal then return refusal end
-  if command == 'RENAME' then
-    local renamed = rename(keys, args, bytes, known[2])
-    if failed(renamed) then
-      return string.match(renamed.err, '^WBFULL') and renamed or remember(false, renamed)
-    end
-    return remember(renamed[1], renamed[2])
-  end
-  if etag ~= '' then
-    local text = text_of(key)
-    if etag ~= (text and redis.sha1hex(text) or 'absent') then
-      return remember(false, refuse('WBCONFLICT', 'the document has changed since it was read'))
-    end
-  end
-  if command == 'SET' then
-    local kind = redis.call('TYPE', key).ok
-    if kind ~= 'string' and kind ~= 'none' then
-      return remember(false, redis.error_reply('WRONGTYPE the key holds a ' .. kind))
-    elseif not pcall(cjson.decode, args[10]) then
-      return remember(false, refuse('WBJSON', 'the document is not JSON'))
-    end
-  end
-
-  local reply = redis.pcall(command, key, unpack(args, 10))
-  if failed(reply) or ((command == 'JSON.SET' or command == 'SET') and not reply) then
-    return remember(false, reply) -- nothing changed
-  end
-  local doc = '' -- deleted
-  if command == 'JSON.SET' and ROOT[args[10]] then
-    doc = args[11]
-  elseif command == 'SET' then
-    doc = args[10]
-  elseif command ~= 'DEL' then
-    doc = redis.call('JSON.GET', key) or ''
-  end
-  if doc == '' then redis.call('ZREM', keys[4], key) end
-
-  local id = append(stream, known[2], 'key', key, 'doc', doc)
-  redis.call('HSET', state, 'bytes', bytes + #key + #doc, 'last', id)
-  return remember(id, reply)
+  if not known[3] then prune(state) end
+  return failed(value) and value or { id, value }
 end
 
 -- Delete, with an entry each, what is due. KEYS stream, state, due.

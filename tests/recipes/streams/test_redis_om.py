@@ -54,7 +54,7 @@ def movie(capturing: CapturingRedis) -> Any:
 
 
 def queued(wb: WriteBehind) -> list[tuple[str, bool]]:
-    """Key, and whether it was written rather than deleted, of each entry in order."""
+    """Key, and whether it was written rather than deleted, of each entry, in order within a partition."""
     found = [
         (stream_id, fields[b"key"].decode(), fields[b"doc"] != b"")
         for partition in wb.partitions.all()
@@ -74,7 +74,7 @@ def test_query_delete_has_an_entry_for_each_key(movie: Any, wb: WriteBehind) -> 
     for pk in "12":
         movie(pk=pk, title="Alien").save()
     assert movie.find(movie.title == "Alien").delete() == 2
-    assert sorted(queued(wb)[2:]) == [("Movie:1", False), ("Movie:2", False)]
+    assert sorted(e for e in queued(wb) if not e[1]) == [("Movie:1", False), ("Movie:2", False)]
 
 
 def test_save_and_add_into_a_pipeline(
@@ -85,9 +85,9 @@ def test_save_and_add_into_a_pipeline(
     movie.add([movie(pk="2", title="Aliens"), movie(pk="3", title="Alien 3")], pipeline=pipe)
     assert queued(wb) == []
     assert pipe.execute() == [True, True, True]
-    assert [key for key, _ in queued(wb)] == ["Movie:1", "Movie:2", "Movie:3"]
+    assert sorted(key for key, _ in queued(wb)) == ["Movie:1", "Movie:2", "Movie:3"]
     movie.add([movie(pk="4", title="Resurrection")])
-    assert queued(wb)[-1] == ("Movie:4", True)
+    assert ("Movie:4", True) in queued(wb)
 
 
 def test_expire_leaves_no_ttl_of_redis(
