@@ -79,6 +79,10 @@ class Command:
     subcommands: dict[bytes, Command]
     incomplete: bool
     """Redis cannot tell all of its keys: SORT, whose destination follows the word STORE."""
+    outside_scripts: bool
+    """Refused inside scripts: MULTI, EVAL, SUBSCRIBE and their like."""
+    movable_keys: bool
+    """Where its keys stand depends on its other words."""
     single: int | None
     """Position of the only key, for the many commands that have just one at a fixed place."""
 
@@ -174,6 +178,8 @@ def _command(entry: Sequence[Any]) -> Command:
         arity=arity,
         writes=writes,
         blocking=b"blocking" in words,
+        outside_scripts=b"noscript" in words,
+        movable_keys=b"movablekeys" in words,
         specs=specs,
         subcommands={sub.name.split(b"|")[-1]: sub for sub in subcommands},
         incomplete=len(known) < len(pairs),

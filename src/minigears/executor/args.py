@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import FunctionType, NoneType
 from typing import Any
 
 from minigears.executor.errors import GearsError
@@ -11,6 +12,7 @@ from minigears.executor.streams import StreamArgs
 
 MODES = ("async", "async_local", "sync")
 _INT64 = 2**63
+_KEY_TYPES = frozenset(["empty", "string", "list", "hash", "set", "zset", "module", "stream"])
 _POLICIES = ("continue", "abort", "retry")
 
 
@@ -61,6 +63,24 @@ def fields(args: Args) -> list[Any]:
     ]
 
 
+def mode(given: Mapping[str, Any]) -> str:
+    """The mode that `register` was given; raises GearsError."""
+    value = given.get("mode", "async")
+    if not isinstance(value, str):
+        raise GearsError("execution mode must be a string")
+    if value not in MODES:
+        raise GearsError("unknown execution mode")
+    return value
+
+
+def on_registered(given: Mapping[str, Any]) -> Callable[[], Any] | None:
+    """The function that `register` was given for the moment of taking effect; raises GearsError."""
+    function = given.get("onRegistered")
+    if not isinstance(function, (FunctionType, NoneType)):
+        raise GearsError("OnRegistered argument must be a function")
+    return function
+
+
 def parse(reader: str, given: Mapping[str, Any]) -> Args:
     """Check what `register` was given; raises GearsError with RedisGears's words."""
     if reader == "KeysReader":
@@ -73,60 +93,79 @@ def parse(reader: str, given: Mapping[str, Any]) -> Args:
 
 
 def _keys(given: Mapping[str, Any]) -> KeysArgs:
+    key_types = _texts(given, "keyTypes", "key")
+    if set(key_types or ()) - _KEY_TYPES:
+        raise GearsError("unknown key type")
     return KeysArgs(
-        prefix=_text(given, "prefix", "*"),
-        event_types=_texts(given, "eventTypes"),
-        key_types=_texts(given, "keyTypes"),
-        commands=_texts(given, "commands"),
-        read_value=_flag(given, "readValue", True),
+        prefix=_prefix(given),
+        event_types=_texts(given, "eventTypes", "event"),
+        key_types=key_types,
+        commands=_texts(given, "commands", "command") or None,
+        read_value=_flag(given, "readValue", True, "readValue is not boolean"),
     )
 
 
 def _stream(given: Mapping[str, Any]) -> StreamArgs:
-    policy = _text(given, "onFailedPolicy", "continue").lower()
+    policy = given.get("onFailedPolicy", "continue")
+    if not isinstance(policy, str):
+        raise GearsError("onFailedPolicy must be a string (Continue/Abort/Retry)")
+    policy = policy.lower()
     if policy not in _POLICIES:
         raise GearsError("onFailedPolicy must be Continue/Abort/Retry")
+    if given.get("mode") == "sync" and policy != "continue":
+        raise GearsError("ExecutionMode sync can only be combined with OnFailedPolicy Continue")
+    trim = "pyTrimmStream argument must be a boolean"
     try:
         return StreamArgs(
-            prefix=_text(given, "prefix", "*"),
-            batch=_number(given, "batch", 1),
-            duration=_number(given, "duration", 0),
+            prefix=_prefix(given),
+            batch=_number(given, "batch", 1, "batch"),
+            duration=_number(given, "duration", 0, "duration"),
             on_failed_policy=policy,
-            on_failed_retry_interval=_number(given, "onFailedRetryInterval", 1),
-            trim_stream=_flag(given, "trimStream", True),
+            on_failed_retry_interval=_number(given, "onFailedRetryInterval", 1, "retryInterval"),
+            trim_stream=_flag(given, "trimStream", True, trim),
         )
     except ValueError as error:
         raise GearsError(str(error)) from error
 
 
 def _command(given: Mapping[str, Any]) -> CommandArgs:
-    trigger, hook = given.get("trigger"), given.get("hook")
+    trigger = _word(given, "trigger")
+    inorder = _flag(given, "inorder", False, "inorder argument is be boolean")
+    key_prefix, hook = _word(given, "keyprefix"), _word(given, "hook")
+    if trigger is not None and (key_prefix is not None or hook is not None):
+        raise GearsError("trigger argument can not be given with keyprefix or hook")
     if trigger is None and hook is None:
         raise GearsError("no trigger or hook argument was given")
-    if trigger is not None and hook is not None:
-        raise GearsError("can not specify both trigger and hook")
-    return CommandArgs(
-        trigger=None if trigger is None else _text(given, "trigger", ""),
-        hook=None if hook is None else _text(given, "hook", "").lower(),
-        key_prefix=None if given.get("keyprefix") is None else _text(given, "keyprefix", "*"),
-        inorder=_flag(given, "inorder", False),
-    )
+    return CommandArgs(trigger, None if hook is None else hook.lower(), key_prefix, inorder)
 
 
-def _text(given: Mapping[str, Any], name: str, default: str) -> str:
-    value = given.get(name, default)
+def _prefix(given: Mapping[str, Any]) -> str:
+    value = given.get("prefix", "*")
     if not isinstance(value, str):
-        raise GearsError(f"{name} argument must be a string")
-    return _utf8(value, name)
+        raise GearsError("regex argument must be a string")
+    return _utf8(value, "regex")
 
 
-def _texts(given: Mapping[str, Any], name: str) -> tuple[str, ...] | None:
+def _word(given: Mapping[str, Any], name: str) -> str | None:
     value = given.get(name)
     if value is None:
         return None
-    if not isinstance(value, (list, tuple)) or not all(isinstance(v, str) for v in value):
-        raise GearsError(f"{name} argument must be a list of strings")
-    return tuple(_utf8(text, name) for text in value)
+    if not isinstance(value, str):
+        raise GearsError(f"{name} argument is not string")
+    return _utf8(value, name)
+
+
+def _texts(given: Mapping[str, Any], name: str, what: str) -> tuple[str, ...] | None:
+    value = given.get(name)
+    if value is None:
+        return None
+    try:
+        texts = tuple(value)
+    except TypeError:
+        raise GearsError(f"given {name} is not iterable") from None
+    if not all(isinstance(text, str) for text in texts):
+        raise GearsError(f"given {what} type is not string")
+    return tuple(_utf8(text, name) for text in texts)
 
 
 def _utf8(text: str, name: str) -> str:
@@ -138,17 +177,17 @@ def _utf8(text: str, name: str) -> str:
     return text
 
 
-def _number(given: Mapping[str, Any], name: str, default: int) -> int:
+def _number(given: Mapping[str, Any], name: str, default: int, told: str) -> int:
     value = given.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
-        raise GearsError(f"{name} argument must be a number")
+        raise GearsError(f"{told} argument must be a number")
     return value
 
 
-def _flag(given: Mapping[str, Any], name: str, default: bool) -> bool:
+def _flag(given: Mapping[str, Any], name: str, default: bool, complaint: str) -> bool:
     value = given.get(name, default)
     if not isinstance(value, bool):
-        raise GearsError(f"{name} argument must be a boolean")
+        raise GearsError(complaint)
     return value
 
 

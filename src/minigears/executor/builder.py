@@ -7,11 +7,12 @@ and modules.
 from __future__ import annotations
 
 import copy
+import functools
 import types
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
-from minigears.executor.context import current
+from minigears.executor.context import Context, current
 from minigears.executor.errors import GearsError
 from minigears.executor.steps import Step
 
@@ -24,79 +25,129 @@ READERS = (
     "CommandReader",
 )
 
+Method = Callable[..., "GearsBuilder"]
+
 _MAX_LIMIT = 2**62
 """Beyond what a run can have records; two of them added are still a number of 64 bits."""
+
+
+def _takes(*counts: int) -> Callable[[Method], Method]:
+    """Refuse another number of arguments with RedisGears's words."""
+
+    def wrap(method: Method) -> Method:
+        @functools.wraps(method)
+        def checked(self: GearsBuilder, *arguments: Any, **named: Any) -> GearsBuilder:
+            if len(arguments) + len(named) not in counts:
+                raise GearsError(f"wrong number of args to {method.__name__} function")
+            return method(self, *arguments, **named)
+
+        return checked
+
+    return wrap
+
+
+class Asked(Protocol):
+    """Takes what a builder asks for."""
+
+    def builder_made(self) -> None:
+        """Every builder uses one id up."""
+
+    def request_run(
+        self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
+    ) -> Any:
+        """Run a flow once."""
+
+    def request_registration(
+        self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
+    ) -> str:
+        """Run a flow for every event."""
+
+
+def outside(context: Context | None) -> Asked:
+    """Where no script runs; `process` puts the runtime's own in this place."""
+    raise GearsError("a GearsBuilder can only be made while a script runs")
 
 
 class GearsBuilder:
     """A flow: a reader, the steps its records go through, then `run` or `register`.
 
-    Every method but the last two adds steps and returns the builder.
+    It works wherever Python runs: in scripts, functions, coroutines, timers. Every method but the
+    last two adds steps and returns the builder.
     """
 
     def __init__(
         self, reader: str = "KeysReader", defaultArg: str = "*", desc: str | None = None
     ) -> None:
+        if not isinstance(reader, str):
+            raise GearsError("reader argument must be a string")
         if reader not in READERS:
             raise GearsError("The given reader does not exists")
         if not (desc is None or isinstance(desc, str)):
             raise GearsError("desc argument must be a string")
-        context = current.get()
-        if context is None or context.script is None:
-            raise GearsError("a GearsBuilder can only be made while a script runs")
-        self._script = context.script
-        self._script.builder_made()
+        self._asked = self._who()
+        self._asked.builder_made()
         self.reader = reader
         self.defaultArg = defaultArg
         self.desc = desc
         self.steps: list[Step] = []
 
+    @_takes(1)
     def map(self, function: Callable[[Any], Any]) -> GearsBuilder:
         """Replace each record by what `function` returns for it."""
         return self._add("map", map=function)
 
+    @_takes(1)
     def flatmap(self, function: Callable[[Any], Any]) -> GearsBuilder:
         """Like `map`; the elements of a list become records, the last one first."""
         return self._add("flatmap", flatmap=function)
 
+    @_takes(1)
     def foreach(self, function: Callable[[Any], Any]) -> GearsBuilder:
         """Call `function` for each record and keep the record."""
         return self._add("foreach", foreach=function)
 
+    @_takes(1)
     def filter(self, function: Callable[[Any], Any]) -> GearsBuilder:
         """Keep the records for which `function` is true."""
         return self._add("filter", filter=function)
 
+    @_takes(1)
     def accumulate(self, function: Callable[[Any, Any], Any]) -> GearsBuilder:
         """Fold all records: `function(accumulator, record)`, which begins as None."""
         return self._add("accumulate", accumulate=function)
 
+    @_takes(2)
     def localgroupby(
         self, extractor: Callable[[Any], Any], reducer: Callable[[Any, Any, Any], Any]
     ) -> GearsBuilder:
         """Fold the records of each key: `reducer(key, accumulator, record)`."""
         return self._add("localgroupby", extractor=extractor, reducer=reducer)
 
+    @_takes(2)
     def groupby(
         self, extractor: Callable[[Any], Any], reducer: Callable[[Any, Any, Any], Any]
     ) -> GearsBuilder:
         """`localgroupby` over the records of all shards."""
         return self.localgroupby(extractor, reducer)
 
+    @_takes(2)
     def batchgroupby(
         self, extractor: Callable[[Any], Any], reducer: Callable[[Any, Any], Any]
     ) -> GearsBuilder:
         """Reduce the list of each key's records: `reducer(key, records)`."""
         return self._add("batchgroupby", extractor=extractor, batchreducer=reducer)
 
+    @_takes(1)
     def repartition(self, extractor: Callable[[Any], Any]) -> GearsBuilder:
         """Move records to the shard of their key; there is one shard."""
         return self._add("repartition", extractor=extractor)
 
+    @_takes(0)
     def collect(self) -> GearsBuilder:
         """Bring the records of all shards together; there is one shard."""
         return self._add("collect")
 
+    @_takes(1, 2)
     def limit(self, length: int, start: int = 0) -> GearsBuilder:
         """Keep `length` records, from number `start` on."""
         for number in (length, start):
@@ -161,25 +212,40 @@ class GearsBuilder:
 
     def run(
         self, arg: Any = None, convertToStr: bool = True, collect: bool = True, **kargs: Any
-    ) -> None:
-        """Run the flow once when the script ends; `arg` is what the reader reads."""
+    ) -> Any:
+        """Run the flow once; `arg` is what the reader reads.
+
+        In a script it begins when the script has ended. Elsewhere it begins at once, and a future
+        of `[results, errors]` is returned.
+        """
         if convertToStr:
             self.map(lambda x: str(x))
         if collect:
             self.collect()
         arg = self.defaultArg if arg is None else arg
-        self._script.request_run(self.reader, self.steps, arg, kargs)
+        return self._asked.request_run(self.reader, self.steps, arg, kargs)
 
     def register(
         self, prefix: Any = "*", convertToStr: bool = True, collect: bool = True, **kargs: Any
     ) -> str:
-        """Run the flow for every event from the script's end on; returns the registration's id."""
+        """Run the flow for every event to come; returns the registration's id.
+
+        In a script it takes effect when the script has ended, elsewhere at once.
+        """
         if convertToStr:
             self.map(lambda x: str(x))
         if collect:
             self.collect()
         kargs["prefix"] = kargs.pop("regex", prefix)
-        return self._script.request_registration(self.reader, self.desc, self.steps, kargs)
+        return self._asked.request_registration(self.reader, self.desc, self.steps, kargs)
+
+    @staticmethod
+    def _who() -> Asked:
+        """Who takes what is asked for: the script that runs, or else the runtime."""
+        context = current.get()
+        if context is not None and context.script is not None:
+            return context.script
+        return outside(context)
 
     def _add(self, kind: str, **functions: Any) -> GearsBuilder:
         for name, function in functions.items():

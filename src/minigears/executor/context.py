@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from minigears.executor.calls import Caller
     from minigears.executor.executions import Execution
+    from minigears.executor.futures import Promise
     from minigears.executor.prefetch import Prefetch
     from minigears.executor.scripts import Script
     from minigears.executor.sessions import Session
@@ -49,6 +50,10 @@ class Context:
     script: Script | None = None
     """The script that runs, while `run` and `register` are allowed."""
     atomic_depth: int = 0
+    promise: Promise | None = None
+    """Of the future that the step which runs now has made."""
+    step_waits: bool = True
+    """Whether the step that runs now can wait for a future."""
     prefetch: Prefetch | None = None
     """What was read ahead for it."""
     execution: Execution | None = None

@@ -113,7 +113,8 @@ class Execution:
             if self.done:
                 return
             if self._shares_thread:
-                interrupt.stop(self)
+                if self.waits_for is None or not self.waits_for.cancel():
+                    interrupt.stop(self)
                 return
             if self._thread is None:
                 self.aborted = True

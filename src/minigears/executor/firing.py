@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor.calls import Caller
@@ -11,14 +11,23 @@ from minigears.executor.context import CommandContext, Context
 from minigears.executor.errors import ForceStopped
 from minigears.executor.executions import Execution
 from minigears.executor.prefetch import Prefetch
+from minigears.executor.readers import Source
 from minigears.executor.registrations import Registration
-from minigears.executor.running import call_without_waiting, user_call, waiting_in
+from minigears.executor.running import (
+    UserCall,
+    folding_call,
+    plain_call,
+    user_call,
+    waiting_in,
+    waiting_on,
+)
 from minigears.executor.runtime import running
-from minigears.executor.steps import Run
+from minigears.executor.steps import Run, Step
 from minigears.executor.streams import BatchFailed
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
+    from minigears.executor.sessions import Session
 
 WhenDone = Callable[[Execution], None]
 
@@ -32,12 +41,13 @@ def run_here(
     keep: bool = True,
     prefetch: Prefetch | None = None,
 ) -> Execution:
-    """Run in this thread, to the end, without a place to wait for coroutines."""
+    """Run in this thread, to the end; on the main thread others go on while it waits."""
     execution = gears.executions.new(registration.steps, registration.id, keep)
     context = Context(
         caller,
         registration.session,
         marked=registration.marked,
+        wait=waiting_on(execution, gears.hub) if gears.hub.here else waiting_in(execution, None),
         command=command,
         prefetch=prefetch,
         execution=execution,
@@ -86,14 +96,33 @@ def run_in_pool(
     gears.pool.submit(job, registration.id if inorder else None)
 
 
+def run_once(gears: Gears, session: Session, source: Source, steps: list[Step]) -> Execution:
+    """Begin a run over what a reader reads, in a thread of the pool."""
+    execution = gears.executions.new(steps)
+
+    def job() -> None:
+        wait = waiting_in(execution, gears.pool)
+        context = Context(gears.blocking, session, wait=wait)
+        profiler = session.profiler if gears.config.number("ProfileExecutions") else None
+        with running(context):
+            execution.run(_made(user_call(wait, profiler)), _read(source, context))
+
+    gears.pool.submit(job)
+    return execution
+
+
+def _read(source: Source, context: Context) -> Iterator[Any]:
+    """The records; what reading them raises is an error of the run."""
+    yield from source(context.caller)
+
+
 def run_batch(gears: Gears, registration: Registration, records: list[dict[str, Any]]) -> None:
     """Run for a stream's batch, in its runner's thread.
 
     Raises BatchFailed, or ForceStopped for an abort; the runner counts.
     """
     execution = gears.executions.new(registration.steps, registration.id)
-    wait = None if registration.sync else waiting_in(execution, None)
-    context = Context(gears.blocking, registration.session, wait=wait)
+    context = Context(gears.blocking, registration.session, wait=waiting_in(execution, None))
     with running(context):
         execution.run(_run(gears, registration, context), records)
     if execution.aborted:
@@ -104,9 +133,11 @@ def run_batch(gears: Gears, registration: Registration, records: list[dict[str, 
 
 def _run(gears: Gears, registration: Registration, context: Context) -> Run:
     profiled = gears.config.number("ProfileExecutions")
-    if context.wait is None and not profiled:
-        return Run(call_without_waiting)
-    return Run(user_call(context.wait, registration.session.profiler if profiled else None))
+    return _made(user_call(context.wait, registration.session.profiler if profiled else None))
+
+
+def _made(call: UserCall) -> Run:
+    return Run(call, folding_call(call), plain_call)
 
 
 def _count(registration: Registration, execution: Execution) -> None:

@@ -118,6 +118,15 @@ class Gears:
             self.sessions[session.id] = session
             self._change(session.registrations.values(), [r.id for r, _ in leaving])
 
+    def add(self, registration: Registration, piece: bytes) -> None:
+        """Let one more registration of a session take effect, which a function has made."""
+        with self._changing:
+            session = self.sessions.setdefault(registration.session.id, registration.session)
+            session.registrations[registration.id] = registration
+            session.seal({registration.id: piece})
+            self._store().update({session.id: session.pack(), _STATE: self._pack_state()})
+            self._change([registration], ())
+
     def unregister(self, leaving: Leaving) -> None:
         """Take registrations out; a session goes with its last one."""
         if leaving:
@@ -179,6 +188,7 @@ class Gears:
         session = stored.restore(requirements)
         for registration in session.registrations.values():
             self.registration_ids.skip_to((to_number(registration.id) or 0) + 1)
+        for registration in session.registrations.values():
             if registration.on_registered is not None:
                 with running(Context(caller=self.blocking, session=session)):
                     registration.on_registered()

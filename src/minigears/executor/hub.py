@@ -13,6 +13,7 @@ import select
 import threading
 from collections import deque
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,11 @@ class Hub:
         self._pending: list[tuple[greenlet, Call]] = []
         self._resumable: deque[tuple[greenlet, Any]] = deque()
         self._exclusive: Any = None
+        self._lane_of: dict[greenlet, Hashable] = {}
+        """The lane that each greenlet works on."""
+        self._waiting: set[greenlet] = set()
+        """Those that wait for a future; their lanes go on without them."""
+        self._woken: deque[greenlet] = deque()
         self._posted: deque[tuple[Hashable, Job]] = deque()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
@@ -68,7 +74,7 @@ class Hub:
     @property
     def busy(self) -> bool:
         """Whether there is something to run or to wait for."""
-        return bool(self._fresh or self._resumable or self._pending or self._posted)
+        return bool(self._fresh or self._resumable or self._pending or self._posted or self._woken)
 
     def submit(self, lane: Hashable, job: Job) -> None:
         """Queue a job, from the hub's own thread; it must not raise."""
@@ -82,6 +88,36 @@ class Hub:
     def post(self, lane: Hashable, job: Job) -> None:
         """Queue a job from any thread."""
         self._posted.append((lane, job))
+        self._wake()
+
+    def wait_for(self, future: Future[Any]) -> Any:
+        """Wait for a future inside a job; other jobs go on, those of its own lane, too."""
+        if not self.here or getcurrent() is self._home:
+            return future.result()
+        me: Any = getcurrent()
+        self._leave_lane(me)
+        self._waiting.add(me)
+        future.add_done_callback(lambda _: self._resume_later(me))
+        loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+        self._home.switch()
+        asyncio._set_running_loop(loop)
+        return future.result()
+
+    def _resume_later(self, worker: greenlet) -> None:
+        self._woken.append(worker)
+        self._wake()
+
+    def _leave_lane(self, worker: greenlet) -> None:
+        lane = self._lane_of.pop(worker, None)
+        if lane is None:
+            return
+        if self._lanes[lane]:
+            self._fresh.append(lane)
+        else:
+            del self._lanes[lane]
+
+    def _wake(self) -> None:
         with suppress(BlockingIOError):  # the pipe is full of wake-ups still to be read
             os.write(self._wake_write, b"x")
 
@@ -106,6 +142,10 @@ class Hub:
         """Run what can run, then make one round trip for all calls that wait."""
         while self._posted:
             self.submit(*self._posted.popleft())
+        while self._woken:
+            worker = self._woken.popleft()
+            self._waiting.discard(worker)
+            self._resumable.append((worker, None))
         self._run_all()
         if self._pending:
             self._exchange()
@@ -140,7 +180,7 @@ class Hub:
             elif self._resumable:
                 worker, value = self._resumable.popleft()
                 worker.switch(value)
-            elif self._fresh and (self._idle or self._workers < _MAX_OVERLAP):
+            elif self._fresh and (self._idle or self._workers - len(self._waiting) < _MAX_OVERLAP):
                 self._worker().switch()
             else:
                 return
@@ -168,13 +208,18 @@ class Hub:
             self._home.switch()
 
     def _run_lane(self, lane: Hashable) -> None:
+        me: Any = getcurrent()
         jobs = self._lanes[lane]
+        self._lane_of[me] = lane
         while jobs:
             job = jobs.popleft()
             try:
                 job()
             except Exception:
                 log.exception("a job failed")
+            if me not in self._lane_of:  # it has waited, and another one has taken the lane
+                return
+        del self._lane_of[me]
         del self._lanes[lane]
 
     def _exchange(self) -> None:

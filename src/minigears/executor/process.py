@@ -17,11 +17,15 @@ from typing import Any
 
 from minigears import logs
 from minigears.address import Address
-from minigears.executor import commands, interrupt, replies, runtime
+from minigears.executor import builder, commands, interrupt, replies, runtime
 from minigears.executor.calls import mark_with
+from minigears.executor.context import Context
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
+from minigears.executor.ids import new_session_id
 from minigears.executor.redisconn import Connection, RedisError
+from minigears.executor.scripts import Outside
+from minigears.executor.sessions import Session
 from minigears.executor.store import StoreError
 from minigears.link import Link, LinkClosed
 from minigears.marks import new_secret
@@ -73,6 +77,7 @@ def _wait_for_redis(address: Address) -> None:
 
 def _serve(gears: Gears, control: Link, events: Link) -> None:
     runtime.install(gears)
+    builder.outside = lambda context: Outside(gears, _session_of(context))
     commands.install(gears)
     interrupt.install()
     gears.on_interest = lambda interest: control.send(("interest", interest))
@@ -81,6 +86,12 @@ def _serve(gears: Gears, control: Link, events: Link) -> None:
         target=_serve_control, args=(gears, control), name="minigears-control", daemon=True
     ).start()
     Events(gears, events).serve()
+
+
+def _session_of(context: Context | None) -> Session:
+    """The session that code belongs to; a new one for a thread that nobody has told."""
+    session = context.session if context is not None else None
+    return session or Session(new_session_id())
 
 
 def _serve_control(gears: Gears, control: Link) -> None:

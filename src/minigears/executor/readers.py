@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType, NoneType
 from typing import Any
 
 from minigears.executor import records
 from minigears.executor.calls import Caller, plain, together
-from minigears.executor.errors import GearsError
+from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.redisconn import RedisError
 from minigears.executor.streams.group import Entry
 from minigears.executor.streams.records import to_record
@@ -29,8 +30,8 @@ def source(reader: str, arg: Any, options: Mapping[str, Any]) -> Source:
 
 def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
     pattern = _pattern(arg)
-    no_scan = bool(options.get("noScan", False))
-    read_value = bool(options.get("readValue", True))
+    no_scan = _flag(options, "noScan", False, "exactMatch")
+    read_value = _flag(options, "readValue", True, "readValue")
 
     def read(caller: Caller) -> Iterator[Any]:
         for keys in [[pattern]] if no_scan else _scan(caller, pattern):
@@ -43,10 +44,21 @@ def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
 
 
 def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
-    pattern = _pattern(arg)
+    generator = options.get("patternGenerator")
+    if not isinstance(generator, (FunctionType, NoneType)):
+        raise GearsError("patternGenerator argument must be a function")
+    count = options.get("count", int(_SCAN_COUNT))
+    if isinstance(count, bool) or not isinstance(count, int):
+        raise GearsError("count argument must be a number")
+    no_scan = _flag(options, "noScan", False, "noScan")
+    given = _pattern(arg)
 
     def read(caller: Caller) -> Iterator[Any]:
-        for keys in [[pattern]] if options.get("noScan") else _scan(caller, pattern):
+        pattern, one = given, no_scan
+        if generator is not None:  # a pattern for this shard, and whether it is one
+            text, matches = generator()
+            pattern, one = _pattern(text), not matches
+        for keys in [[pattern]] if one else _scan(caller, pattern):
             yield from (records.to_text(key) for key in keys)
 
     return read
@@ -59,7 +71,7 @@ def _stream(arg: Any, options: Mapping[str, Any]) -> Source:
         raise GearsError("fromId argument must be a string")
 
     def read(caller: Caller) -> Iterator[Any]:
-        start = first.encode()
+        start = b"-" if first in ("0", "0-0") else b"(" + first.encode()
         while True:
             count = str(_STREAM_PAGE).encode()
             page = _ask(caller, b"XRANGE", key, start, b"+", b"COUNT", count)
@@ -73,8 +85,8 @@ def _stream(arg: Any, options: Mapping[str, Any]) -> Source:
 
 
 def _python(arg: Any, options: Mapping[str, Any]) -> Source:
-    if not callable(arg):
-        raise GearsError("pyreader argument must be a functions")
+    if not isinstance(arg, FunctionType):
+        raise GearsError("pyreader argument must be a function")
     return lambda caller: iter(arg())
 
 
@@ -91,6 +103,13 @@ _SOURCES: dict[str, Callable[[Any, Mapping[str, Any]], Source]] = {
 }
 
 
+def _flag(options: Mapping[str, Any], name: str, default: bool, told: str) -> bool:
+    value = options.get(name, default)
+    if not isinstance(value, bool):
+        raise GearsError(f"{told} value is not boolean")
+    return value
+
+
 def _pattern(arg: Any) -> bytes:
     if not isinstance(arg, str):
         raise GearsError("regex argument must be a string")
@@ -98,13 +117,13 @@ def _pattern(arg: Any) -> bytes:
 
 
 def _ask(caller: Caller, *words: bytes) -> Any:
-    """Redis's reply; raises GearsError if that is an error."""
+    """Redis's reply; raises GearsFlatError if that is an error: it is told as Redis tells it."""
     return _good(caller.call(plain(words)))
 
 
 def _good(reply: Any) -> Any:
     if isinstance(reply, RedisError):
-        raise GearsError(str(reply))
+        raise GearsFlatError(str(reply))
     return reply
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -31,9 +31,29 @@ _ARGS: dict[str, type[Args]] = {
 }
 
 
-def pickle_code(steps: Sequence[Step], on_registered: Callable[[], Any] | None) -> bytes:
-    """The user's functions as bytes, whole: what they share they still share once loaded."""
-    return cloudpickle.dumps(([step.pack() for step in steps], on_registered))
+Code = tuple[list[Step], Callable[[], Any] | None]
+"""A registration's steps, and what is called when it takes effect."""
+
+
+def pickle_code(code: Mapping[str, Code]) -> bytes:
+    """The functions of registrations as bytes, by id: what they share, they share once loaded.
+
+    Above all the dictionary of globals: all functions of a script have one. Raises whatever pickling
+    raises.
+    """
+    packed = {
+        name: ([step.pack() for step in steps], on_registered)
+        for name, (steps, on_registered) in code.items()
+    }
+    return cloudpickle.dumps(packed)
+
+
+def unpickle_code(data: bytes) -> dict[str, Code]:
+    """From what `pickle_code` returned; raises whatever loading the functions raises."""
+    return {
+        name: ([Step(*packed) for packed in steps], on_registered)
+        for name, (steps, on_registered) in pickle.loads(data).items()
+    }
 
 
 @dataclasses.dataclass
@@ -45,8 +65,6 @@ class Spec:
     desc: str | None
     mode: str
     args: Args
-    code: bytes
-    """From `pickle_code`."""
 
     def pack(self) -> dict[str, Any]:
         """As built-in types."""
@@ -59,9 +77,9 @@ class Spec:
 
 
 class Registration:
-    """A registration that is in force. Its functions are loaded from their pickled form."""
+    """A registration that is in force. Its functions are the script's own while the process lives."""
 
-    def __init__(self, spec: Spec, session: Session):
+    def __init__(self, spec: Spec, session: Session, code: Code):
         self.spec = spec
         self.id = spec.id
         self.args: Any = spec.args
@@ -73,8 +91,7 @@ class Registration:
         self.last_type: str | None = None
         """The type of the key that it read last, which the next one probably has, too."""
         self.habits = Habits()
-        steps, self.on_registered = pickle.loads(spec.code)
-        self.steps: list[Step] = [Step(*packed) for packed in steps]
+        self.steps, self.on_registered = code
 
     @property
     def sync(self) -> bool:
@@ -190,6 +207,11 @@ class Registry:
                 if r.spec.reader == "CommandReader" and r.args.hook is not None
             ],
         }
+
+
+def hooks_of(registrations: Iterable[Registration], command: str) -> list[Registration]:
+    """Those that stand in front of a command."""
+    return [r for r in registrations if isinstance(r.args, CommandArgs) and r.args.hook == command]
 
 
 def _keys_interest(registration: Registration) -> dict[str, Any]:

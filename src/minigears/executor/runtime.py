@@ -30,10 +30,11 @@ from minigears.executor.builder import GearsBuilder
 from minigears.executor.calls import to_value, to_words
 from minigears.executor.context import UNSET, CommandContext, Context, current
 from minigears.executor.errors import GearsError, GearsFlatError
+from minigears.executor.futures import AsyncRecord, GearsFuture
 from minigears.executor.interrupt import stop_if_asked
 from minigears.executor.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
-from minigears.executor.running import GearsFuture, call_without_waiting, coroutines
+from minigears.executor.running import call_without_waiting, coroutines, make_record
 from minigears.executor.userlog import LEVELS, write
 
 if TYPE_CHECKING:
@@ -74,6 +75,8 @@ def _context() -> Context:
 def execute(*words: Any) -> Any:
     """Run a Redis command and return its reply; raises `gears.error` if that is an error."""
     context = _context()
+    if words and not isinstance(words[0], (str, bytes, bytearray)):
+        raise GearsError("the given command must be a string")
     argv = to_words(words)
     prefetch = context.prefetch
     if prefetch is not None and not context.atomic_depth:
@@ -94,7 +97,7 @@ def call_next(*words: Any) -> Any:
     """In a hook: run the next hook, or the command itself, with these words after its name."""
     command = _context().command
     if command is None or command.call_next is None:
-        raise GearsError("Can not get command hook ctx")
+        raise GearsError(f"Can not get {'command hook' if coroutines.here else 'CommandHook'} ctx")
     return to_value(command.call_next([command.argv[0], *(to_words(words) if words else [])]))
 
 
@@ -123,6 +126,8 @@ class atomic:
 
     def __enter__(self) -> atomic:
         self._context = _context()
+        if self._context.atomic_depth:
+            raise GearsError("Already inside an atomic block")
         _gears.gate.enter()
         self._alone = _gears.alone()
         self._alone.__enter__()
@@ -130,9 +135,16 @@ class atomic:
         return self
 
     def __exit__(self, *error: Any) -> None:
+        if not self._context.atomic_depth:
+            raise GearsError("Not inside an atomic block")
         self._context.atomic_depth -= 1
         self._alone.__exit__(None, None, None)
         _gears.gate.leave()
+
+
+def gearsFuture() -> AsyncRecord:
+    """A value that comes later: the step that returns it goes on when it is continued."""
+    return make_record()
 
 
 def isInAtomicBlock() -> bool:
@@ -182,7 +194,7 @@ def flat_error(message: Any) -> None:
 
 def runCoroutine(
     coroutine: Coroutine[Any, Any, Any],
-    f: GearsFuture | None = None,
+    f: AsyncRecord | None = None,
     delay: float = 0,
     s: Any = None,
 ) -> None:
@@ -234,8 +246,10 @@ def setGearsSession(session: Any) -> None:
 
 def registerTE(seconds: float, callback: Callable[[], Any], *ignored: Any) -> None:
     """Call `callback` every so many seconds, as long as this process lives."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)) or not callable(callback):
-        raise GearsError("time event must get a time in seconds and a callback")
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise GearsError("time argument must be a long")
+    if not callable(callback):
+        raise GearsError("callback must be a function")
     context = Context(caller=_gears.blocking, session=_context().session)
 
     def run() -> None:
@@ -299,7 +313,7 @@ _NAMES: dict[str, Any] = {
     "executeCommand": execute,
     "flat_error": flat_error,
     "gearsConfigGet": gearsConfigGet,
-    "gearsFuture": GearsFuture,
+    "gearsFuture": gearsFuture,
     "getCommand": get_command,
     "getGearsSession": getGearsSession,
     "getMyHashTag": hashtag,

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import args as arguments
-from minigears.executor import readers
-from minigears.executor.args import MODES, CommandArgs
+from minigears.executor import checks, firing, readers
+from minigears.executor.args import Args, CommandArgs, KeysArgs
 from minigears.executor.context import Context, leave_if_forked
 from minigears.executor.errors import GearsError, render, render_syntax_error
+from minigears.executor.executions import Execution
+from minigears.executor.futures import GearsFuture
 from minigears.executor.ids import to_id
 from minigears.executor.readers import Source
-from minigears.executor.registrations import Registration, Spec, pickle_code
+from minigears.executor.registrations import Code, Registration, Spec, hooks_of, pickle_code
 from minigears.executor.replies import CommandError
 from minigears.executor.runtime import running, script_globals
 from minigears.executor.sessions import Session
@@ -34,6 +36,8 @@ class Script:
         self.requested_run: tuple[Source, list[Step]] | None = None
         self.unregistered: list[tuple[Registration, bool]] = []
         """Registrations that it took out, and whether what they run is to be aborted."""
+        self.pieces: dict[str, bytes] = {}
+        """The functions of each registration, as they were when it was made."""
 
     def execute(self, source: str) -> None:
         """Run it to its end; raises CommandError with the error as RedisGears tells it."""
@@ -62,43 +66,114 @@ class Script:
 
     def request_run(
         self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
-    ) -> None:
+    ) -> GearsFuture | None:
         """Note the run that begins when the script has ended."""
         if self.requested_run is not None:
             raise GearsError("Can not run more then 1 executions in a single script")
         self.requested_run = (readers.source(reader, arg, options), list(steps))
+        return None
 
     def request_registration(
         self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
     ) -> str:
         """Make a registration that takes effect when the script has ended; returns its id."""
-        mode = options.get("mode", "async")
-        if mode not in MODES:
-            raise GearsError("unknown execution mode")
+        registration, piece = self._make(reader, desc, steps, options)
+        self.session.registrations[registration.id] = registration
+        self.pieces[registration.id] = piece
+        return registration.id
+
+    def _make(
+        self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
+    ) -> tuple[Registration, bytes]:
+        mode, on_registered = arguments.mode(options), arguments.on_registered(options)
         args = arguments.parse(reader, options)
-        if isinstance(args, CommandArgs) and args.trigger is not None:
+        self._check(args)
+        number = to_id(self._gears.registration_ids.take())
+        code = (list(steps), on_registered)
+        piece = _pickled(number, code)
+        spec = Spec(id=number, reader=reader, desc=desc, mode=mode, args=args)
+        return Registration(spec, self.session, code), piece
+
+    def _check(self, args: Args) -> None:
+        """See that it can stand beside those there are; raises GearsError."""
+        if isinstance(args, KeysArgs):
+            checks.commands(self._gears.rules.table, args.commands or ())
+        elif isinstance(args, CommandArgs) and args.trigger is not None:
             self._check_trigger(args.trigger)
-        spec = Spec(
-            id=to_id(self._gears.registration_ids.take()),
-            reader=reader,
-            desc=desc,
-            mode=mode,
-            args=args,
-            code=pickle_code(steps, options.get("onRegistered")),
-        )
-        self.session.registrations[spec.id] = Registration(spec, self.session)
-        return spec.id
+        elif isinstance(args, CommandArgs) and args.hook is not None:
+            checks.hook(self._gears.rules.table, args.hook, args.key_prefix)
+            self._check_hook(args.hook)
 
     def _check_trigger(self, name: str) -> None:
+        if any(isinstance(r.args, CommandArgs) and r.args.trigger == name for r in self._mine()):
+            raise GearsError("trigger already registered in this session")
         existing = self._gears.registry.trigger(name)
-        mine = [r.args for r in self.session.registrations.values()]
-        taken = (
-            existing is not None
-            and not existing.leaving
-            and existing.session.id not in self.replaces
-        )
-        if taken or any(isinstance(a, CommandArgs) and a.trigger == name for a in mine):
+        if existing is not None and not self._goes(existing):
             raise GearsError("trigger already registered")
+
+    def _check_hook(self, command: str) -> None:
+        words = "Can not override a none sync registration"
+        if any(not r.sync for r in hooks_of(self._mine(), command)):
+            raise GearsError(f"{words} which already created on this session")
+        standing = (r for r in self._gears.registry if not self._goes(r))
+        if any(not r.sync for r in hooks_of(standing, command)):
+            raise GearsError(words)
+
+    def _mine(self) -> list[Registration]:
+        return list(self.session.registrations.values())
+
+    def _goes(self, registration: Registration) -> bool:
+        """Whether it leaves when the script has ended."""
+        return registration.leaving or registration.session.id in self.replaces
+
+
+class Outside(Script):
+    """What a GearsBuilder asks for when no script runs: it begins, or takes effect, at once."""
+
+    def request_run(
+        self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
+    ) -> GearsFuture | None:
+        """Begin the run; the future brings its results and errors."""
+        source = readers.source(reader, arg, options)
+        future = GearsFuture()
+
+        def ended(execution: Execution) -> None:
+            future.future.set_result([execution.results, execution.errors])
+
+        firing.run_once(self._gears, self.session, source, list(steps)).when_done(ended)
+        return future
+
+    def request_registration(
+        self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
+    ) -> str:
+        """Make a registration of the session that the calling function belongs to."""
+        registration, piece = self._make(reader, desc, steps, options)
+        self._gears.add(registration, piece)
+        if registration.on_registered is not None:
+            registration.on_registered()
+        return registration.id
+
+
+def _pickled(number: str, code: Code) -> bytes:
+    """The functions of one registration; raises GearsError with the name of one that cannot be."""
+    try:
+        return pickle_code({number: code})
+    except Exception as error:
+        steps, on_registered = code
+        functions = [f for step in steps for f in step.functions]
+        functions += [on_registered] if on_registered is not None else []
+        name = next((f.__name__ for f in functions if not _can_be_pickled(f)), "?")
+        raise GearsError(
+            f"Error occured when serialized a python callback, callback={name} error={error}"
+        ) from None
+
+
+def _can_be_pickled(function: Callable[..., Any]) -> bool:
+    try:
+        pickle_code({"": ([Step("map", (function,))], None)})
+    except Exception:
+        return False
+    return True
 
 
 def _compile(source: str) -> CodeType:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigears.executor.registrations import Registration, Spec
+from minigears.executor.registrations import (
+    Code,
+    Registration,
+    Spec,
+    pickle_code,
+    unpickle_code,
+)
 from minigears.executor.requirements import Requirement
 from minigears.executor.running import Profiler
 
@@ -23,6 +29,20 @@ class Session:
     """Whether requirements had to be installed for it."""
     registrations: dict[str, Registration] = field(default_factory=dict)
     profiler: Profiler = field(default_factory=Profiler)
+    code: list[bytes] = field(default_factory=list)
+    """The functions as they are stored, from `pickle_code`: one piece, or a piece a registration."""
+
+    def seal(self, pieces: Mapping[str, bytes]) -> None:
+        """Note the functions as they are to be stored, all in one piece that shares its globals.
+
+        What cannot be pickled any more, as a script may have put a connection into its globals, is
+        stored as it was when it registered: `pieces`, by id.
+        """
+        code = {r.id: (r.steps, r.on_registered) for r in self.registrations.values()}
+        try:
+            self.code = [pickle_code(code)]
+        except Exception:
+            self.code += [pieces[name] for name in code if name in pieces]
 
     def pack(self, without: Collection[str] = ()) -> bytes:
         """The session as it is stored, but for these registrations."""
@@ -32,6 +52,7 @@ class Session:
                 "description": self.description,
                 "installed": self.installed,
                 "requirements": [requirement.name for requirement in self.requirements],
+                "code": self.code,
                 "registrations": [
                     r.spec.pack() for r in self.registrations.values() if r.id not in without
                 ],
@@ -73,6 +94,7 @@ class StoredSession:
     installed: bool
     requirements: list[str]
     specs: list[Spec]
+    code: list[bytes]
 
     @classmethod
     def unpack(cls, data: bytes) -> StoredSession:
@@ -84,11 +106,16 @@ class StoredSession:
             installed=stored["installed"],
             requirements=stored["requirements"],
             specs=[Spec.unpack(packed) for packed in stored["registrations"]],
+            code=stored["code"],
         )
 
     def restore(self, requirements: Iterable[Requirement]) -> Session:
         """Load the functions; raises whatever loading them raises."""
         session = Session(self.id, self.description, list(requirements), self.installed)
+        session.code = self.code
+        code: dict[str, Code] = {}
+        for piece in self.code:
+            code |= unpickle_code(piece)
         for spec in self.specs:
-            session.registrations[spec.id] = Registration(spec, session)
+            session.registrations[spec.id] = Registration(spec, session, code[spec.id])
         return session

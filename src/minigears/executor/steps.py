@@ -54,11 +54,19 @@ READ_STEP = ("map", "RedisGearsPy_ToPyRecordMapper", "")
 class Run:
     """One run of a flow: how user functions are called, and what went wrong.
 
-    `call(function, *arguments)` calls one and returns its value, waiting for coroutines.
+    `call(function, *arguments)` calls one and returns its value, waiting for coroutines; `fold` does
+    the same for reducers, and `plain(function, where, *arguments)` for what cannot wait.
     """
 
-    def __init__(self, call: Callable[..., Any]):
+    def __init__(
+        self,
+        call: Callable[..., Any],
+        fold: Callable[..., Any] | None = None,
+        plain: Callable[..., Any] | None = None,
+    ):
         self.call = call
+        self.fold = fold or call
+        self.plain = plain or (lambda function, where, *arguments: call(function, *arguments))
         self.errors: list[str] = []
         self.aborted = False
 
@@ -131,7 +139,7 @@ def _flatmap(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
 
 
 def _accumulate(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
-    function, call = step.functions[0], run.call
+    function, call = step.functions[0], run.fold
     accumulator, some = None, False
     for record in records:
         try:
@@ -145,12 +153,11 @@ def _accumulate(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
 
 def _localgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
     extractor, reducer = step.functions
-    call = run.call
     groups: dict[str, Any] = {}
     for record in records:
         try:
-            key = str(call(extractor, record))
-            groups[key] = call(reducer, key, groups.get(key), record)
+            key = str(run.plain(extractor, "extractor", record))
+            groups[key] = run.fold(reducer, key, groups.get(key), record)
         except BaseException as error:
             run.fail(error)
             break
@@ -161,16 +168,16 @@ def _localgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]
 
 def _batchgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
     extractor, reducer = step.functions
-    call = run.call
     groups: dict[str, list[Any]] = {}
     for record in records:
         try:
-            groups.setdefault(str(call(extractor, record)), []).append(record)
+            key = str(run.plain(extractor, "extractor", record))
+            groups.setdefault(key, []).append(record)
         except BaseException as error:
             return run.fail(error)
     for key, members in groups.items():
         try:
-            value = call(reducer, key, members)
+            value = run.plain(reducer, "reduce", key, members)
         except BaseException as error:
             return run.fail(error)
         yield {"key": key, "value": value}
@@ -178,7 +185,12 @@ def _batchgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]
 
 def _repartition(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
     """One shard holds all partitions: only the extractor is called, as it may raise."""
-    return _foreach(run, step, records)
+    for record in records:
+        try:
+            run.plain(step.functions[0], "extractor", record)
+        except BaseException as error:
+            return run.fail(error)
+        yield record
 
 
 def _limit(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:

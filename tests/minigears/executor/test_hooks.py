@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hiredis
+import pytest
 from fakedoor import FakeDoor, text
 
 from minigears.executor.redisconn import Connection
@@ -22,7 +23,7 @@ def test_call_next_goes_through_all_hooks_to_the_command(door: FakeDoor, redis_c
 
 def test_errors_are_the_reply(door: FakeDoor):
     door.script("GB('CommandReader').map(lambda x: 1/0).register(hook='get', mode='sync')")
-    door.script("GB('CommandReader').flatmap(lambda x: []).register(hook='get')")
+    door.script("GB('CommandReader').flatmap(lambda x: []).register(hook='get', mode='sync')")
     door.script(
         "GB('CommandReader').map(lambda x: call_next('wrong', 'arity')).register(hook='get')"
     )
@@ -74,3 +75,36 @@ def test_a_reply_is_left_alone_or_overridden_once(door: FakeDoor):
     assert str(reply) == "ERR one"
     assert b"already" in door.stats(twice)["lastError"]
     assert door.event_of_command("0" * 40 + "-7", b"a", "set", b"SET", b"a", b"v") is None
+
+
+REFUSED = [
+    ("hook='multi'", "Can not override a command which are not allowed inside a script"),
+    ("hook='eval'", "Can not override a command which are not allowed inside a script"),
+    ("hook='nonsense'", "Can not override an unexisting command"),
+    ("hook='xread', keyprefix='a'", "Can not override a command with moveable keys by key prefix"),
+    ("hook='ping', keyprefix='a'", "by key prefix with none positive first key"),
+    ("trigger='a', keyprefix='b'", "trigger argument can not be given with keyprefix or hook"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "words"), REFUSED)
+def test_hooks_that_redisgears_refuses(door: FakeDoor, arguments: str, words: str):
+    assert words in text(door.script(f"GB('CommandReader').register({arguments})"))
+    assert door.ids == []
+
+
+@pytest.mark.parametrize("command", ["exec", "nonsense", "xread", "ping"])
+def test_commands_that_no_registration_may_watch(door: FakeDoor, command: str):
+    assert "Can not hook" in text(door.script(f"GB().register(commands=['set', '{command}'])"))
+    assert door.ids == []
+
+
+def test_nothing_stands_in_front_of_a_hook_that_is_not_sync(door: FakeDoor):
+    hook = "GB('CommandReader').register(hook='set'{})"
+    words = "Can not override a none sync registration"
+    both = f"{hook.format('')}\n{hook.format('')}"
+    assert f"{words} which already created on this session" in text(door.script(both))
+    door.script(hook.format(", mode='sync'"))
+    door.script(hook.format(""), "ID", "async")
+    assert words in text(door.script(hook.format(", mode='sync'")))
+    assert door.script(hook.format(""), "ID", "async", "UPGRADE") == b"OK"

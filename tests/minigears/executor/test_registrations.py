@@ -114,9 +114,9 @@ def test_events_of_what_is_not_registered_are_done(door: FakeDoor):
 @pytest.mark.parametrize(
     ("reader", "arguments", "message"),
     [
-        ("KeysReader", r"prefix='\udcff*'", "prefix argument must be text that is UTF-8"),
+        ("KeysReader", r"prefix='\udcff*'", "regex argument must be text that is UTF-8"),
         ("KeysReader", r"eventTypes=['\ud800']", "eventTypes argument must be text that is UTF-8"),
-        ("StreamReader", r"prefix='\ud800*'", "prefix argument must be text that is UTF-8"),
+        ("StreamReader", r"prefix='\ud800*'", "regex argument must be text that is UTF-8"),
         ("StreamReader", "duration=10**400", "duration argument must be a number"),
         ("CommandReader", r"hook='\ud800'", "hook argument must be text that is UTF-8"),
     ],

@@ -7,16 +7,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.context import Context
-from minigears.executor.executions import Execution
+from minigears.executor import firing
 from minigears.executor.ids import is_session_id, new_session_id
 from minigears.executor.replies import OK, CommandError
 from minigears.executor.requirements import RequirementError
-from minigears.executor.running import user_call, waiting_in
-from minigears.executor.runtime import running
 from minigears.executor.scripts import Script
 from minigears.executor.sessions import Session
-from minigears.executor.steps import Run
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -82,17 +78,18 @@ def _value(rest: Any, keyword: str) -> str:
     return value
 
 
-def _run(gears: Gears, source: str, options: Options, reply: Future[Any]) -> None:
+def _run(gears: Gears, text: str, options: Options, reply: Future[Any]) -> None:
     try:
         with gears.scripts:
-            script = _run_script(gears, source, options)
+            script = _run_script(gears, text, options)
     except BaseException as error:
         reply.set_exception(error)
         return
     if script.requested_run is None:
         reply.set_result(OK)
         return
-    execution = _start(gears, script)
+    source, steps = script.requested_run
+    execution = firing.run_once(gears, script.session, source, steps)
     if options.unblocking:
         reply.set_result(execution.id)
     else:
@@ -110,6 +107,7 @@ def _run_script(gears: Gears, source: str, options: Options) -> Script:
     except CommandError:
         gears.unregister(script.unregistered)  # as in RedisGears, what is out stays out
         raise
+    session.seal(script.pieces)
     gears.commit(session, replaces, script.unregistered)
     return script
 
@@ -139,24 +137,3 @@ def _install(gears: Gears, session: Session, options: Options) -> None:
     except RequirementError:
         raise CommandError(_NOT_SATISFIED) from None
     store.activate(session.requirements)
-
-
-def _start(gears: Gears, script: Script) -> Execution:
-    assert script.requested_run is not None
-    source, steps = script.requested_run
-    session = script.session
-    execution = gears.executions.new(steps)
-
-    def job() -> None:
-        wait = waiting_in(execution, gears.pool)
-        context = Context(gears.blocking, session, wait=wait)
-        profiler = session.profiler if gears.config.number("ProfileExecutions") else None
-        with running(context):
-            execution.run(Run(user_call(wait, profiler)), _records(source, context))
-
-    gears.pool.submit(job)
-    return execution
-
-
-def _records(source: Any, context: Context) -> Any:
-    yield from source(context.caller)

@@ -1,0 +1,94 @@
+"""Values that come later: the future that a step returns, and the one that a run of its own gives.
+
+Both carry a `concurrent.futures.Future`, which is all that waiting needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from minigears.executor.errors import GearsError, GearsFlatError
+
+
+class GearsFuture:
+    """The results and errors of a run that a function has begun; may be returned or awaited."""
+
+    def __init__(self) -> None:
+        self.future: Future[Any] = Future()
+
+    def __await__(self) -> Any:
+        return asyncio.wrap_future(self.future).__await__()
+
+    def __repr__(self) -> str:
+        if not self.future.done():
+            return "<GearsFuture pending>"
+        error = self.future.exception()
+        said = f"result={self.future.result()!r}" if error is None else f"exception={error!r}"
+        return f"<GearsFuture finished {said}>"
+
+
+class Promise:
+    """What a step waits for once a function has made an `AsyncRecord`.
+
+    It outlives the record, so that one which is dropped is noticed.
+    """
+
+    __slots__ = ("_lock", "dropped", "future", "maker", "returned")
+
+    def __init__(self) -> None:
+        self.future: Future[Any] = Future()
+        self.maker = threading.get_ident()
+        self.returned = False
+        """The function that made it has returned it: now it may be continued."""
+        self.dropped = False
+        self._lock = threading.Lock()
+
+    def settle(self, put: Callable[[], None]) -> bool:
+        """Give it a value or an error; false if it has one already."""
+        with self._lock:
+            if self.future.done():
+                return False
+            put()
+            return True
+
+
+class AsyncRecord:
+    """What `gearsFuture()` makes: the step goes on when somebody continues it."""
+
+    def __init__(self, promise: Promise) -> None:
+        self.future = promise.future
+        self.promise = promise
+
+    def continueRun(self, *result: Any) -> None:
+        """Go on with this value. The function that made it has to return it first."""
+        promise = self.promise
+        # Another thread may be quicker than the function's return, and does no harm.
+        if not promise.returned and threading.get_ident() == promise.maker:
+            raise GearsError("Can not handle future untill it returned from the callback")
+        self._settle(result, self.future.set_result)
+
+    def continueFailed(self, *error: Any) -> None:
+        """Go on with an error of this text."""
+        self._settle(error, lambda value: self.future.set_exception(GearsFlatError(str(value))))
+
+    def _settle(self, given: tuple[Any, ...], put: Callable[[Any], None]) -> None:
+        if len(given) != 1:
+            raise GearsError("Continue function expect an object")
+        if not self.promise.settle(lambda: put(given[0])):
+            raise GearsError("Can not continue with the same future twice")
+
+    def __await__(self) -> Any:
+        return asyncio.wrap_future(self.future).__await__()
+
+    def __del__(self) -> None:
+        promise = self.promise
+
+        def drop() -> None:
+            promise.dropped = True
+            promise.future.set_exception(GearsFlatError("Async record did not called continue"))
+
+        promise.settle(drop)

@@ -1,0 +1,73 @@
+"""What functions of the runtime are given is checked, with RedisGears's words."""
+
+from __future__ import annotations
+
+import pytest
+from fakedoor import FakeDoor, text
+
+COUNTED = ["map", "filter", "flatmap", "foreach", "groupby", "batchgroupby", "accumulate"]
+COUNTED += ["repartition", "localgroupby"]
+
+WORDS = [
+    *[(f"GB().{name}(1, 2, 3)", f"wrong number of args to {name} function") for name in COUNTED],
+    *[(f"GB().{name}()", f"wrong number of args to {name} function") for name in COUNTED],
+    ("GB().collect(1)", "wrong number of args to collect function"),
+    ("GB().limit(1, 2, 3)", "wrong number of args to limit function"),
+    ("GB().map(1)", "map argument must be a function"),
+    ("GB(1)", "reader argument must be a string"),
+    ("GB().register(1)", "regex argument must be a string"),
+    ("GB().register(eventTypes=1)", "given eventTypes is not iterable"),
+    ("GB().register(eventTypes=[1])", "given event type is not string"),
+    ("GB().register(keyTypes=1)", "given keyTypes is not iterable"),
+    ("GB().register(keyTypes=[1])", "given key type is not string"),
+    ("GB().register(keyTypes=['car'])", "unknown key type"),
+    ("GB().register(commands=1)", "given commands is not iterable"),
+    ("GB().register(commands=[1])", "given command type is not string"),
+    ("GB().register(readValue=1)", "readValue is not boolean"),
+    ("GB().register(mode=1)", "execution mode must be a string"),
+    ("GB().register(mode='x')", "unknown execution mode"),
+    ("GB().register(onRegistered=1)", "OnRegistered argument must be a function"),
+    ("GB('StreamReader').register(batch='1')", "batch argument must be a number"),
+    ("GB('StreamReader').register(onFailedPolicy=1)", "onFailedPolicy must be a string"),
+    ("GB('StreamReader').register(onFailedPolicy='retry', mode='sync')", "only be combined with"),
+    ("GB('CommandReader').register(trigger=1)", "trigger argument is not string"),
+    ("GB('CommandReader').register(hook=1)", "hook argument is not string"),
+    ("GB('CommandReader').register(hook='get', keyprefix=1)", "keyprefix argument is not string"),
+    ("GB('CommandReader').register(trigger='t', inorder=1)", "inorder argument is be boolean"),
+    ("GB().run(noScan=1)", "exactMatch value is not boolean"),
+    ("GB().run(readValue=1)", "readValue value is not boolean"),
+    ("GB('KeysOnlyReader').run(count='no')", "count argument must be a number"),
+    ("GB('KeysOnlyReader').run(patternGenerator='no')", "must be a function"),
+    ("GB('StreamReader').run(fromId=1)", "fromId argument must be a string"),
+    ("GB('PythonReader').run(1)", "pyreader argument must be a function"),
+    ("execute(1)", "the given command must be a string"),
+]
+
+
+@pytest.mark.parametrize(("call", "words"), WORDS)
+def test_arguments(door: FakeDoor, call: str, words: str):
+    assert f"gears.error: {words}" in text(door.script(call)) or words in text(door.script(call))
+
+
+def test_what_is_given_may_be_any_iterable(door: FakeDoor):
+    door.script("GB().register(eventTypes=iter(('set', 'del')), keyTypes={'string'}, commands=[])")
+    assert door.stats(door.ids[0])["args"][3] == [b"set", b"del"]
+
+
+def test_a_pattern_may_be_made_on_the_shard(door: FakeDoor):
+    door.script("for n in range(3): execute('SET', 'k%d' % n, n)")
+    run = "GB('KeysOnlyReader').run(patternGenerator=lambda: ({}))"
+    assert sorted(door.results(run.format("'k*', True"))) == [b"k0", b"k1", b"k2"]
+    assert door.results(run.format("'k1', False")) == [b"k1"]
+
+
+def test_a_stream_is_read_from_behind_an_id(door: FakeDoor):
+    door.script("for n in range(1, 4): execute('XADD', 's', '%d-0' % n, 'f', 'v')")
+    run = "GB('StreamReader').map(lambda x: x['id']).run('s'{})"
+    assert door.results(run.format("")) == [b"1-0", b"2-0", b"3-0"]
+    assert door.results(run.format(", fromId='1-0'")) == [b"2-0", b"3-0"]
+    results, errors = door.script(run.format(", fromId='no'"))
+    assert (results, errors) == (
+        [],
+        [b"ERR Invalid stream ID specified as stream command argument"],
+    )

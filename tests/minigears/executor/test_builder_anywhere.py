@@ -1,0 +1,61 @@
+"""A GearsBuilder works wherever Python runs."""
+
+from __future__ import annotations
+
+import pytest
+from fakedoor import FakeDoor, text
+
+from minigears.executor.redisconn import Connection
+from tests.minigears.realredis import wait_for
+
+RUN = "GB('ShardsIDReader').run()"
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_in_a_function_and_in_a_coroutine(door: FakeDoor, mode: str):
+    register = f"register(trigger='t', mode='{mode}')"
+    door.script(f"GB('CommandReader').map(lambda x: {RUN}).{register}", "ID", "a")
+    assert door.call("RG.TRIGGER", "t") == [b"[['1'], []]"]
+    coroutine = f"async def f(x): return await {RUN}\nGB('CommandReader').map(f).{register}"
+    door.script(coroutine, "ID", "a", "UPGRADE")
+    assert door.call("RG.TRIGGER", "t") == [b"[['1'], []]"]
+
+
+def test_the_future_of_a_run_says_what_it_is(door: FakeDoor):
+    door.script(f"GB('CommandReader').map(lambda x: repr({RUN})).register(trigger='t')")
+    assert door.call("RG.TRIGGER", "t")[0].startswith(b"<GearsFuture ")
+
+
+def test_errors_of_a_run_come_with_its_results(door: FakeDoor):
+    run = "GB('ShardsIDReader').map(lambda x: 1/0).run()"
+    door.script(
+        f"async def f(x): return await {run}\nGB('CommandReader').map(f).register(trigger='t')"
+    )
+    assert b"ZeroDivisionError" in door.call("RG.TRIGGER", "t")[0]
+
+
+def test_in_a_timer_and_when_registered(door: FakeDoor, redis_conn: Connection):
+    run = "GB('ShardsIDReader').foreach(lambda x: execute('INCR', '{}')).run()"
+    door.script(f"registerTE(.01, lambda: {run.format('timer')})")
+    door.script(
+        f"GB('CommandReader').register(trigger='t', onRegistered=lambda: {run.format('on')})"
+    )
+    for key in ("timer", "on"):
+        wait_for(lambda key=key: redis_conn.call("EXISTS", key), what=key)
+
+
+def test_a_function_registers(door: FakeDoor):
+    script = """
+def f(x):
+    return GB('CommandReader').map(lambda x: 'new').register(trigger=x[1])
+GB('CommandReader').map(f).register(trigger='make', mode='MODE')
+"""
+    for mode in ("sync", "async"):
+        door.script(script.replace("MODE", mode), "ID", "maker", *["UPGRADE"] * (mode == "async"))
+        [made] = door.call("RG.TRIGGER", "make", mode)
+        assert made in [i.encode() for i in door.ids]
+        assert door.call("RG.TRIGGER", mode) == [b"new"]
+        assert "already registered" in text(door.call("RG.TRIGGER", "make", mode))
+    door.kill()
+    door.start()
+    assert door.call("RG.TRIGGER", "async") == [b"new"]

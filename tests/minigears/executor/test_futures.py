@@ -1,0 +1,137 @@
+"""Futures and coroutines: what they bring, and that none leaves a client waiting."""
+
+from __future__ import annotations
+
+import pytest
+from fakedoor import FakeDoor, text
+
+
+def error(door: FakeDoor, function: str, flow: str = "map(f)") -> str:
+    """The error of a run of function `f`."""
+    results, errors = door.script(f"{function}\nGB('ShardsIDReader').{flow}.run()")
+    assert results == []
+    return errors[0].decode()
+
+
+POLICED = [
+    ("def f(x):\n r = gearsFuture()\n r.continueRun(1)\n return r", "untill it returned from the"),
+    (
+        "def f(x):\n gearsFuture()\n return gearsFuture()",
+        "Can not create async record twice on the",
+    ),
+    ("def f(x): return gearsFuture()", "Async record did not called continue"),
+    ("def f(x):\n gearsFuture()\n return 1", "Async record did not called continue"),
+    ("def f(x):\n with atomic(): return gearsFuture()", "inside an atomic block"),
+    ("def f(x):\n with atomic(): atomic().__enter__()", "Already inside an atomic block"),
+    ("def f(x):\n r = gearsFuture()\n r.continueFailed('because')\n return r", "because"),
+    ("def f(x):\n r = gearsFuture()\n r.continueFailed()", "Continue function expect an object"),
+]
+
+
+@pytest.mark.parametrize(("function", "words"), POLICED)
+def test_a_future_that_is_misused_is_an_error_of_the_run(door: FakeDoor, function: str, words: str):
+    assert words in error(door, function)
+
+
+COROUTINE, FUTURE = "async def f(*x): pass", "def f(*x): return gearsFuture()"
+
+
+@pytest.mark.parametrize(
+    ("function", "flow", "words"),
+    [
+        (FUTURE, "repartition(f)", "Step does not support async"),
+        (FUTURE, "batchgroupby(lambda x: x, f)", "Step does not support async"),
+        (FUTURE, "batchgroupby(f, lambda k, r: r)", "Step does not support async"),
+        (COROUTINE, "repartition(f)", "coroutine are not allow on extractor"),
+        (COROUTINE, "groupby(f, lambda k, a, r: r)", "coroutine are not allow on extractor"),
+        (COROUTINE, "batchgroupby(lambda x: x, f)", "coroutine are not allow on reduce"),
+    ],
+)
+def test_steps_that_cannot_wait(door: FakeDoor, function: str, flow: str, words: str):
+    assert words in error(door, function, flow)
+
+
+def test_a_future_at_the_top_of_a_script(door: FakeDoor):
+    words = "Future object can only be created inside certain execution steps"
+    assert words in text(door.script("gearsFuture()"))
+
+
+@pytest.mark.parametrize("end", ["return 1", "raise ValueError"])
+@pytest.mark.parametrize("flow", ["accumulate(f)", "groupby(lambda x: 'k', f)"])
+def test_a_future_that_a_reducer_drops_is_none(door: FakeDoor, flow: str, end: str):
+    function = f"def f(*x):\n gearsFuture()\n {end}"
+    [result] = door.results(f"{function}\nGB('ShardsIDReader').{flow}.run()")
+    assert b"None" in result
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_one_trigger_continues_what_others_wait_for(door: FakeDoor, mode: str):
+    script = """
+waiting = []
+def block(x):
+    waiting.append(gearsFuture())
+    return waiting[-1]
+def release(x):
+    waiting.pop(0).continueRun('released')
+GB('CommandReader').map(block).register(trigger='block', mode='MODE')
+GB('CommandReader').map(release).register(trigger='release', mode='sync')
+GB('CommandReader').map(lambda x: len(waiting)).register(trigger='waiting', mode='sync')
+"""
+    door.script(script.replace("MODE", mode))
+    blocked = [door.send("RG.TRIGGER", "block") for _ in range(3)]
+    while door.call("RG.TRIGGER", "waiting") != [b"3"]:
+        pass
+    for reply in blocked:
+        assert door.call("RG.TRIGGER", "release") == [b"None"]
+        assert reply.get(timeout=30) == [b"released"]
+
+
+def test_a_sync_function_may_wait(door: FakeDoor):
+    door.script(
+        "async def f(x): return 5\nGB('CommandReader').map(f).register(trigger='t', mode='sync')"
+    )
+    door.script(
+        "GB('CommandReader').map(lambda x: isAsyncAllow()).register(trigger='u', mode='sync')"
+    )
+    assert door.call("RG.TRIGGER", "t") == [b"5"]
+    assert door.call("RG.TRIGGER", "u") == [b"True"]
+
+
+def test_a_sync_function_that_waits_is_aborted(door: FakeDoor):
+    script = """
+kept = []
+def f(x):
+    kept.append(gearsFuture())
+    return kept[-1]
+GB('CommandReader').map(f).register(trigger='t', mode='sync')
+GB('CommandReader').map(lambda x: len(kept)).register(trigger='kept', mode='sync')
+"""
+    door.script(script)
+    reply = door.send("RG.TRIGGER", "t")
+    while door.call("RG.TRIGGER", "kept") != [b"1"]:
+        pass
+    door.call("RG.UNREGISTER", door.ids[0], "ABORTPENDING")
+    assert door.call("RG.DUMPREGISTRATIONS")
+    assert reply.empty() or text(reply.get())
+
+
+def test_a_future_that_is_continued_twice(door: FakeDoor):
+    script = """
+import threading
+kept = []
+def f(x):
+    kept.append(gearsFuture())
+    return kept[-1]
+def go(x):
+    kept[0].continueRun(1)
+    kept[0].continueRun(2)
+GB('CommandReader').map(f).register(trigger='t')
+GB('CommandReader').map(lambda x: len(kept)).register(trigger='kept')
+GB('CommandReader').map(go).register(trigger='go')
+"""
+    door.script(script)
+    reply = door.send("RG.TRIGGER", "t")
+    while door.call("RG.TRIGGER", "kept") != [b"1"]:
+        pass
+    assert "Can not continue with the same future twice" in text(door.call("RG.TRIGGER", "go"))
+    assert reply.get(timeout=30) == [b"1"]

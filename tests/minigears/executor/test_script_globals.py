@@ -1,0 +1,75 @@
+"""The globals of a script: one dictionary for all its functions, after a restart, too."""
+
+from __future__ import annotations
+
+from fakedoor import FakeDoor, text
+
+COUNTERS = """
+n = [0]
+def step():
+    n[0] += 1
+    return n[0]
+def a(x): return step()
+def b(x):
+    global total
+    total = step() * 10
+    return total
+GB('CommandReader').map(a).register(trigger='a', mode='sync')
+GB('CommandReader').map(b).register(trigger='b', mode='async')
+GB('CommandReader').map(lambda x: total).register(trigger='total')
+"""
+
+
+def test_functions_of_a_script_share_its_globals(door: FakeDoor):
+    door.script(COUNTERS)
+    assert door.call("RG.TRIGGER", "a") == [b"1"]
+    assert door.call("RG.TRIGGER", "b") == [b"20"]
+    assert door.call("RG.TRIGGER", "total") == [b"20"]
+
+
+def test_they_share_them_after_a_restart(door: FakeDoor):
+    door.script(COUNTERS)
+    door.call("RG.TRIGGER", "a")
+    door.kill()
+    door.start()
+    assert door.call("RG.TRIGGER", "b") == [b"10"]
+    assert door.call("RG.TRIGGER", "a") == [b"2"]
+    assert door.call("RG.TRIGGER", "total") == [b"10"]
+
+
+def test_scripts_share_nothing(door: FakeDoor):
+    for name in "ab":
+        door.script(
+            f"n = []\nGB('CommandReader').map(lambda x: n.append(1) or len(n)).register(trigger='{name}')"
+        )
+    assert door.call("RG.TRIGGER", "a") == [b"1"]
+    assert door.call("RG.TRIGGER", "b") == [b"1"]
+
+
+def test_what_happens_after_register_is_seen(door: FakeDoor):
+    door.script("g = []\nGB('CommandReader').map(lambda x: g).register(trigger='t')\ng.append(1)")
+    assert door.call("RG.TRIGGER", "t") == [b"[1]"]
+    door.kill()
+    door.start()
+    assert door.call("RG.TRIGGER", "t") == [b"[1]"]
+
+
+def test_what_cannot_be_stored_later_is_stored_as_it_was(door: FakeDoor):
+    script = """
+import threading
+g = {}
+GB('CommandReader').map(lambda x: sorted(g)).register(trigger='t')
+g['lock'] = threading.Lock()
+"""
+    door.script(script)
+    assert door.call("RG.TRIGGER", "t") == [b"['lock']"]
+    door.kill()
+    door.start()
+    assert door.call("RG.TRIGGER", "t") == [b"[]"]
+
+
+def test_a_function_that_cannot_be_pickled_is_refused(door: FakeDoor):
+    script = "import threading\nl = threading.Lock()\ndef f(x): return l\n"
+    refused = text(door.script(f"{script}GB().map(f).register()"))
+    assert "Error occured when serialized a python callback, callback=f error=" in refused
+    assert door.ids == []
