@@ -106,11 +106,3 @@ def test_a_command_that_waits_for_others_does_not_make_them_wait(gears: MiniGear
         wait_for(lambda: client.info("clients")["blocked_clients"] == 0, what="Redis to know")
         client.rpush("k:1", "kept")
         assert client.lrange("k:1", 0, -1) == ["kept"]
-
-
-def test_the_key_that_sort_stores_is_one_of_its_keys(gears: MiniGears):
-    """`COMMAND` does not tell of it."""
-    gears.run(COUNTS.replace("append", "sort").replace("'+' + execute('GET', x['key'])", "'mine'"))
-    with gears.client() as client:
-        client.rpush("list", 2, 1)
-        assert client.execute_command("SORT", "list", "STORE", "k:1") == "mine"
