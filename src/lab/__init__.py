@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lab.movies import load_movies
     from lab.openloop import LoadResult, load, per_second
     from lab.plots import plot_lag, plot_latency, plot_latency_over_time, plot_peaks, show
+    from lab.recording import Recording, record
     from lab.snapshot import Snapshot
     from lab.stack import Stack, Status
     from lab.states import prepare, run_gears
@@ -35,6 +36,7 @@ _HOMES = {
     "movies": "load_movies",
     "openloop": "LoadResult load per_second",
     "plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
+    "recording": "Recording record",
     "snapshot": "Snapshot",
     "stack": "Stack Status",
     "states": "prepare run_gears",
@@ -48,6 +50,7 @@ __all__ = [
     "LabError",
     "LoadResult",
     "PortTaken",
+    "Recording",
     "Snapshot",
     "Stack",
     "StartFailed",
@@ -69,6 +72,7 @@ __all__ = [
     "plot_latency_over_time",
     "plot_peaks",
     "prepare",
+    "record",
     "reset",
     "run_gears",
     "sh",
