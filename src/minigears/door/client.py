@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from minigears.door.door import Door
 
 _LAST_WORDS = 2.0  # seconds for what a client sent before it left and that has not gone to Redis
+_GONE = Front.GONE  # Python 3.11 takes its time to find the member of an enum
 _UNASKED = (b"-DENIED ", b"-ERR max number of clients")
 """Errors that Redis sends to whom it does not let in at all, before it closes."""
 
@@ -46,12 +47,12 @@ class Client(Conversation, asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self.place.now is State.UNAVAILABLE:
-            self._refuse_for_now(data)
-        elif self._sharing:
-            self._sharing.received(data)
-        else:
+        if self._sharing is None:
             self._received(data)
+        elif self.place.now is State.UNAVAILABLE:
+            self._refuse_for_now(data)
+        else:
+            self._sharing.received(data)
 
     def pause_writing(self) -> None:
         """The client reads too slowly: stop reading what Redis answers."""
@@ -171,7 +172,7 @@ class Client(Conversation, asyncio.Protocol):
     def from_redis(self, data: bytes) -> None:
         """Bytes from the client's own connection to redis-server."""
         self.replies.feed(data)
-        if self.replies.full:
+        if self.replies.kept_bytes and self.replies.full:
             self.hearing.pause("held")
         if self._sharing:
             self._sharing.from_own(data)
@@ -195,7 +196,7 @@ class Client(Conversation, asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Pass a reply on; nothing once the client is gone."""
-        if data and self._transport and self._front is not Front.GONE:
+        if data and self._transport and self._front is not _GONE:
             self._transport.write(data)
 
     @property

@@ -19,6 +19,8 @@ from minigears.protocol import Command, ProtocolError, RequestParser, encode_com
 if TYPE_CHECKING:
     from minigears.door.door import Door
 
+_RELAYING = State.RELAYING  # Python 3.11 takes its time to find the member of an enum
+_PASSING = Mode.PASSING
 _MAX_BACKLOG = 1024
 """Commands of one client that may wait for functions, or to be served, before the door stops reading from it."""
 
@@ -100,7 +102,7 @@ class Conversation(ABC):
     # bytes from the client
 
     def _received(self, data: bytes) -> None:
-        relaying = self.place.now is State.RELAYING
+        relaying = self.place.now is _RELAYING
         if relaying and self._passing() and self._door.classifier.glance(data):
             self.send(data)
             return
@@ -126,7 +128,7 @@ class Conversation(ABC):
     def _passing(self) -> bool:
         """Whether nothing needs to be known of what comes next, if it is harmless."""
         between = not (self._batches.in_multi or self._parser.held or self._error)
-        return between and self.replies.mode is Mode.PASSING
+        return between and self.replies.mode is _PASSING
 
     def _check_input(self) -> None:
         """Refuse what makes no sense, and much from somebody who has not logged in."""
@@ -177,7 +179,7 @@ class Conversation(ABC):
 
     @property
     def _counting(self) -> bool:
-        return self.replies.mode is not Mode.PASSING
+        return self.replies.mode is not _PASSING
 
     def _send(self, raw: bytes, batch: Batch) -> None:
         for place, told in batch.watched:

@@ -38,6 +38,9 @@ class Mode(enum.Enum):
     COUNTING = enum.auto()
 
 
+_PASSING = Mode.PASSING  # Python 3.11 takes its time to find the member of an enum
+
+
 @dataclass
 class Hold:
     """Writes of one batch whose replies have to wait."""
@@ -88,7 +91,8 @@ class ReplyStream:
         self._unsettled = 0
         self._unsettled_bytes = 0
         self._kept: deque[_Chunk] = deque()
-        self._kept_bytes = 0
+        self.kept_bytes = 0
+        """Bytes of replies that are kept back."""
         self._on_drained: Callable[[], None] | None = None
         self._capture: Callable[[bytes], None] | None = None
         self._past_messages = False
@@ -126,7 +130,7 @@ class ReplyStream:
 
         Never while the first that is kept needs a reply that is still to come.
         """
-        if self._kept_bytes <= MAX_KEPT or not self._kept:
+        if self.kept_bytes <= MAX_KEPT or not self._kept:
             return False
         return not (self._holds and self._holds[0] in self._kept[0].holds)
 
@@ -216,13 +220,13 @@ class ReplyStream:
             self._unsettled_bytes -= hold.size
         while self._kept and all(hold.settled for hold in self._kept[0].holds):
             data = self._kept.popleft().data
-            self._kept_bytes -= len(data)
+            self.kept_bytes -= len(data)
             self._write(data)
         self._check_drained()
 
     def feed(self, data: bytes) -> None:
         """Bytes from the backend."""
-        if self.mode is Mode.PASSING:
+        if self.mode is _PASSING:
             self._write(data)
         elif self.mode is Mode.MARKING:
             self._find_marker(data)
@@ -296,7 +300,7 @@ class ReplyStream:
         begun = [h for h in list(self._holds)[:1] if h.first <= self._received]
         if due or begun or self._kept:
             self._kept.append(_Chunk(data, due + begun))
-            self._kept_bytes += len(data)
+            self.kept_bytes += len(data)
             if due:
                 self._on_due(due)
         else:

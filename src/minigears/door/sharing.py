@@ -31,6 +31,9 @@ _MAX_HELD = 64 * 1024
 """Bytes that wait here before no more are read from the client."""
 
 _MORE = object()
+_FREE, _AWAY, _GREETING = State.FREE, State.AWAY, State.GREETING
+_RIDE, _ARRIVE = Step.RIDE, Step.ARRIVE
+"""Python 3.11 takes its time to find the member of an enum."""
 
 
 class Sharing:
@@ -59,12 +62,12 @@ class Sharing:
 
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
-        if self._place.now is State.FREE:
+        if self._place.now is _FREE:
             use = self._door.classifier.shared(data)
             if use is None or not self._ride(use, data):
                 self._look_closer(data)
             return
-        if self._place.now is State.GREETING and not self._held and self._greets(data):
+        if self._place.now is _GREETING and not self._held and self._greets(data):
             return
         self._held.append(data)
         self._held_length += len(data)
@@ -73,7 +76,7 @@ class Sharing:
 
     def from_own(self, data: bytes) -> None:
         """Bytes from the client's own connection, which the client has got."""
-        if self._place.now is State.GREETING and self._greeting.answered(data):
+        if self._place.now is _GREETING and self._greeting.answered(data):
             self._place.take(Step.BE_GREETED)
             self._go_on()
 
@@ -82,8 +85,8 @@ class Sharing:
         self._client.write(piece)
         if not whole or len(piece) > _MAX_BYTES:
             self._last = True
-        if whole and self._place.now is State.AWAY:
-            self._place.take(Step.ARRIVE)
+        if whole and self._place.now is _AWAY:
+            self._place.take(_ARRIVE)
             if self._last or self._held:
                 self._client.own_way(self.take_held())
             elif self._client.ending:
@@ -104,7 +107,7 @@ class Sharing:
         if lane is None:
             return False
         self.wrote |= use is Use.WRITES
-        self._place.take(Step.RIDE)
+        self._place.take(_RIDE)
         lane.carry(self, data)
         return True
 
