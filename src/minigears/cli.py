@@ -23,6 +23,8 @@ from minigears.door.metrics import Page
 from minigears.door.supervisor import ExecutorLost, Settings
 from minigears.tls import server_context
 
+_PREVIOUS_PASSWORD = "MINIGEARS_PREVIOUS_PASSWORD"
+
 Place = tuple[str, int]
 
 _FILE = click.Path(dir_okay=False, exists=True, path_type=Path)
@@ -173,7 +175,11 @@ def main(
             _refuse_open(option, place, password_env)
     cache = cache.resolve()
     settings = Settings(
-        address=address, cache=str(cache), log_level=log_level, log_format=log_format
+        address=address,
+        cache=str(cache),
+        log_level=log_level,
+        log_format=log_format,
+        previous_password=os.environ.pop(_PREVIOUS_PASSWORD, None),
     )
     uvloop.install()
     try:

@@ -61,6 +61,8 @@ _REPLACING = frozenset({b"delete", b"flush", b"restore"})
 _OFFSET = frozenset({b"wait", b"waitaof"})
 """Redis answers them by the offset of the connection's last write."""
 
+TAKES_AWAY = frozenset({b"swapdb", b"flushall"})
+"""Commands that concern all keys, the journal's among them."""
 _SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
 """Sections of INFO that show minigears, too."""
 
@@ -184,6 +186,8 @@ class Classifier(dict[bytes, Kind]):
             return Kind.SPECIAL
         if name in _OFFSET:
             return Kind.OFFSET
+        if name in TAKES_AWAY:
+            return Kind.SPECIAL
         if not self._interest:
             return Kind.PLAIN
         if self._table.is_blocking(name):

@@ -21,7 +21,7 @@ from minigears.door.classify import Classifier
 from minigears.door.client import Client
 from minigears.door.conversation import Conversation
 from minigears.door.delivery import Delivery, Event
-from minigears.door.intents import Intent, Journal
+from minigears.door.intents import Journal
 from minigears.door.lanes import LIMITS, Lanes
 from minigears.door.notifications import Notifications, enable_notifications
 from minigears.door.probation import Probation
@@ -31,6 +31,7 @@ from minigears.door.supervisor import Callbacks, Settings, Supervisor
 from minigears.interest import Interest
 from minigears.loops import Loops
 from minigears.protocol import Command
+from minigears.seal import Seal
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +57,9 @@ class Door:
         self.loops = Loops()
         self.clients: set[Client] = set()
         self.interest = Interest()
-        self.journal = Journal()
+        self.seal = Seal(self.address.password, settings.previous_password)
+        self.journal = Journal(self.seal, self._journal_lost)
+        self._bringing_back: asyncio.Task[None] | None = None
         self.delivery = Delivery()
         self.notifications = Notifications(
             self._event, lambda mark: self.executor.marks.begins(mark)
@@ -373,12 +376,25 @@ class Door:
     async def _recover(self) -> None:
         """Make events of intents that an earlier life, or a lost connection, left behind."""
         admin = self.admin
-        for entry_id, keys in await self.journal.leftovers():
-            release = functools.partial(self.journal.release, Intent.of(entry_id))
-            for key in keys:
+        for intent in await self.journal.leftovers():
+            release = functools.partial(self.journal.release, intent)
+            for key in intent.keys:
                 there = await admin.call("EXISTS", key)
                 self._recovered(key, "change" if there else "del")
-            self.delivery.wait(keys, False, release)
+            self.delivery.wait(intent.keys, False, release)
+
+    def _journal_lost(self) -> None:
+        if self._bringing_back is None:
+            self._bringing_back = self.loops.task("journal", self.bring_back)
+
+    async def bring_back(self) -> None:
+        """Have the journal complete again, after somebody took entries away."""
+        try:
+            await self.journal.bring_back(self.address)
+        except BackendError as error:  # once connected again, nothing is missing
+            log.warning("the journal is not complete: %s", error)
+        finally:
+            self._bringing_back = None
 
     def _recovered(self, key: bytes, name: str) -> None:
         for watch in self.interest.about(key):

@@ -1,7 +1,8 @@
 """The journal of intents: keys whose functions have not run yet.
 
 An entry is added before a write is forwarded and removed when the write's functions are done. What a
-crash leaves behind becomes events again: delivery is at least once.
+crash leaves behind becomes events again: delivery is at least once. The stream is a key as others are: what
+somebody else puts there has no code that fits (`seal`), and what somebody takes away is written again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any
 
 from minigears.address import Address
 from minigears.door.backend import BackendError, Connection, open_connection
+from minigears.seal import Seal
 
 log = logging.getLogger(__name__)
 
@@ -24,20 +26,28 @@ _REMOVE_BATCH = 128
 _PAGE = 100  # entries; each may have many keys
 
 
+_SEALED = b"intent"
+"""What codes of entries are made of, before the keys."""
+
+Entry = tuple[bytes, list[bytes]]
+"""An entry's id, and its fields or the keys in them."""
+
+
 class Intent:
     """One entry: the keys that one batch of writes from one client may change."""
 
-    __slots__ = ("_on_answered", "answered", "entry_id")
+    __slots__ = ("_on_answered", "answered", "entry_id", "keys")
 
-    def __init__(self) -> None:
+    def __init__(self, keys: Iterable[bytes]) -> None:
+        self.keys = list(keys)
         self.entry_id: bytes | None = None
         self.answered = False
         self._on_answered: list[Callable[[], None]] = []
 
     @classmethod
-    def of(cls, entry_id: bytes) -> Intent:
+    def of(cls, entry_id: bytes, keys: Iterable[bytes]) -> Intent:
         """An intent that an earlier life recorded."""
-        intent = cls()
+        intent = cls(keys)
         intent.entry_id, intent.answered = entry_id, True
         return intent
 
@@ -52,8 +62,18 @@ class Intent:
 class Journal:
     """Writes and removes intents, and reads what an earlier life left behind."""
 
-    def __init__(self) -> None:
+    def __init__(self, seal: Seal, when_lost: Callable[[], None]) -> None:
+        """`when_lost` is called when entries are not where they should be: it has `bring_back` called."""
+        self._seal = seal
+        self._when_lost = when_lost
         self._connection: Connection | None = None
+        self._database = 0
+        self._live: dict[bytes, Intent] = {}
+        """What is recorded and not to be removed yet."""
+        self._there = 0
+        """How many entries Redis should have, when it answers what it was sent last."""
+        self._made = False
+        """Whether there should be a stream, be it empty."""
         self._remove: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
 
@@ -61,16 +81,24 @@ class Journal:
         """Connect, and choose the last database; returns a future that is done when lost."""
         connection = await open_connection(address, Connection)
         databases = await connection.call("CONFIG", "GET", "databases")
-        await connection.call("SELECT", int(databases[1]) - 1)
+        self._database = int(databases[1]) - 1
+        await connection.call("SELECT", self._database)
         self._connection = connection
+        self._live, self._there, self._made = {}, 0, False
         return connection.closed
 
     def record(self, keys: Iterable[bytes]) -> Intent:
         """Write an entry for `keys`."""
-        intent = Intent()
-        words = [word for key in keys for word in (b"k", key)]
-        self._open().send(lambda reply: self._recorded(intent, reply), "XADD", STREAM, "*", *words)
+        intent = Intent(keys)
+        self._write(intent)
         return intent
+
+    def _write(self, intent: Intent) -> None:
+        words = [word for key in intent.keys for word in (b"k", key)]
+        code = self._seal.code([_SEALED, *intent.keys])
+        self._open().send(
+            lambda reply: self._recorded(intent, reply), "XADD", STREAM, "*", b"s", code, *words
+        )
 
     def release(self, intent: Intent) -> None:
         """All functions of the writes are done: remove the entry."""
@@ -80,22 +108,78 @@ class Journal:
         """Entries in the journal; raises BackendError while Redis is away."""
         return int(await self._open().call("XLEN", STREAM))
 
-    async def leftovers(self) -> list[tuple[bytes, list[bytes]]]:
-        """Entries in the journal, oldest first: (entry id, keys)."""
-        found: list[tuple[bytes, list[bytes]]] = []
-        start = b"-"
-        while True:
-            page = await self._open().call("XRANGE", STREAM, start, "+", "COUNT", _PAGE)
-            found += [(entry_id, fields[1::2]) for entry_id, fields in page]
-            if len(page) < _PAGE:
-                return found
-            start = b"(" + page[-1][0]
+    async def leftovers(self) -> list[Intent]:
+        """Entries in the journal, oldest first; what nobody of us wrote stays where it is."""
+        try:
+            entries = await _entries(self._open())
+        except BackendError as error:
+            if not str(error).startswith("WRONGTYPE"):
+                raise
+            log.error("%r was replaced by something else, which is deleted", STREAM.decode())
+            await self._open().call("DEL", STREAM)
+            entries = []
+        found = [Intent.of(entry_id, keys) for entry_id, keys in self._ours(entries)]
+        if foreign := len(entries) - len(found):
+            log.error(
+                "%d entries of %r in the last database run no function: minigears did not write them, "
+                "or had another password then (MINIGEARS_PREVIOUS_PASSWORD)",
+                *(foreign, STREAM.decode()),
+            )
+        self._live |= {intent.entry_id: intent for intent in found if intent.entry_id}
+        self._there, self._made = len(entries), bool(entries)
+        return found
+
+    def _ours(self, entries: list[Entry]) -> list[Entry]:
+        """Ids and keys of those that have a code that fits."""
+        found = []
+        for entry_id, fields in entries:
+            keys = fields[3::2]
+            if fields[0] == b"s" and self._seal.fits(fields[1], [_SEALED, *keys]):
+                found.append((entry_id, keys))
+        return found
+
+    async def bring_back(self, address: Address) -> None:
+        """Write again what somebody took away, and remove what of it came into other databases.
+
+        Raises:
+            BackendError: the connection is lost.
+        """
+        journal = self._open()
+        if await journal.call("TYPE", STREAM) not in (b"stream", b"none"):
+            await journal.call("DEL", STREAM)
+        lost, self._live = self._live, {}
+        self._made = False
+        journal.send(self._recounted, "XLEN", STREAM)
+        if lost:
+            journal.send(self._removed, "XDEL", STREAM, *lost)
+        for intent in lost.values():
+            intent.entry_id, intent.answered = None, False
+            self._write(intent)
+        connection = await open_connection(address, Connection)
+        try:
+            for database in range(self._database):
+                await connection.call("SELECT", database)
+                await self._clear(connection)
+        finally:
+            connection.close()
+
+    async def _clear(self, connection: Connection) -> None:
+        """Remove our entries from the chosen database, which is not the journal's."""
+        if await connection.call("TYPE", STREAM) != b"stream":
+            return
+        for entry_id, _ in self._ours(await _entries(connection)):
+            await connection.call("XDEL", STREAM, entry_id)
+        if not await connection.call("XLEN", STREAM):
+            await connection.call("DEL", STREAM)
 
     def _recorded(self, intent: Intent, reply: Any) -> None:
         if isinstance(reply, BackendError):
             return  # whoever waits is never told, so the write is never acknowledged
         if isinstance(reply, bytes):
             intent.entry_id = reply
+            self._live[reply] = intent
+            self._there += 1
+            self._made = True
         else:
             # Out of memory, or a replica now: the write itself gets the same answer.
             log.warning("an intent was not recorded: %s", reply)
@@ -108,6 +192,7 @@ class Journal:
         if entry_id is None:
             return
         self._remove.append(entry_id)
+        self._live.pop(entry_id, None)
         if len(self._remove) >= _REMOVE_BATCH:
             self.flush()
         elif self._timer is None:
@@ -120,11 +205,30 @@ class Journal:
             self._timer = None
         ids, self._remove = self._remove, []
         if ids and self._connection is not None:
-            self._connection.send(lambda reply: None, "XDEL", STREAM, *ids)
+            self._connection.send(self._removed, "XDEL", STREAM, *ids)
+
+    def _recounted(self, reply: Any) -> None:
+        if isinstance(reply, int):
+            self._there = reply
+
+    def _removed(self, reply: Any) -> None:
+        if isinstance(reply, int):
+            self._there -= reply
 
     def beat(self) -> None:
-        """Say something, so that Redis does not take the connection for an idle one."""
-        self._open().send(lambda reply: None, "PING")
+        """See that all is there that should be, if only so that Redis does not take us for idle."""
+        self._open().send(self._looked, "EXISTS", STREAM)
+        self._open().send(self._counted, "XLEN", STREAM)
+
+    def _looked(self, reply: Any) -> None:
+        if self._made and reply == 0:
+            self._when_lost()
+
+    def _counted(self, reply: Any) -> None:
+        if isinstance(reply, BackendError):
+            return
+        if not isinstance(reply, int) or reply < self._there:
+            self._when_lost()
 
     def close(self) -> None:
         """Close the connection, if there is one."""
@@ -135,3 +239,15 @@ class Journal:
         if self._connection is None:
             raise RuntimeError("the journal is not connected")
         return self._connection
+
+
+async def _entries(connection: Connection) -> list[Entry]:
+    """All entries of the stream in the database that is chosen, oldest first, with their fields."""
+    found: list[Entry] = []
+    start = b"-"
+    while True:
+        page = await connection.call("XRANGE", STREAM, start, "+", "COUNT", _PAGE)
+        found += [(entry_id, fields) for entry_id, fields in page]
+        if len(page) < _PAGE:
+            return found
+        start = b"(" + page[-1][0]

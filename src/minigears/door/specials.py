@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from minigears.door.access import ANY_KEY, allowed
 from minigears.door.backend import BackendError
-from minigears.door.classify import reply_mode
+from minigears.door.classify import TAKES_AWAY, reply_mode
 from minigears.door.notifications import SETTING, with_needed
 from minigears.door.status import with_section
 from minigears.door.supervisor import ExecutorLost
@@ -42,6 +42,8 @@ async def serve(door: Door, client: Conversation, argv: Command) -> None:
         await _config_set(door, client, argv)
     elif name == b"function":
         await _function(door, client, argv)
+    elif name in TAKES_AWAY:
+        await _takes_away(door, client, argv)
     elif name == b"info":
         client.reply(await with_section(door, await client.ask(argv)))
     else:
@@ -144,6 +146,14 @@ async def _function(door: Door, client: Conversation, argv: Command) -> None:
     if not reply.startswith(b"-"):
         with contextlib.suppress(ExecutorLost):
             await door.executor.command(argv, {})  # it stores them again
+    client.reply(reply)
+
+
+async def _takes_away(door: Door, client: Conversation, argv: Command) -> None:
+    """A command that may take the journal away from where it is, or bring it into view."""
+    reply = await client.ask(argv)
+    if not reply.startswith(b"-") and not client.in_multi:
+        await door.bring_back()
     client.reply(reply)
 
 

@@ -43,6 +43,8 @@ class Settings:
     cache: str
     log_level: str
     log_format: str
+    previous_password: str | None = None
+    """That of Redis when earlier lives stored what is there; "" if it had none."""
 
 
 @dataclass
@@ -252,6 +254,8 @@ class Supervisor:
         given = {"MINIGEARS_MARKS": secret}
         if password:
             given["MINIGEARS_REDIS_PASSWORD"] = password
+        if self._settings.previous_password is not None:
+            given["MINIGEARS_PREVIOUS_PASSWORD"] = self._settings.previous_password
         try:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "minigears.executor", "--redis", address),

@@ -28,6 +28,7 @@ from minigears.executor.sessions import Session, StoredSession
 from minigears.executor.store import SessionStore
 from minigears.executor.streams import StreamReaderRunner
 from minigears.executor.userlog import write
+from minigears.seal import Seal
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,9 @@ _STATE = "state:"
 class Gears:
     """Made in the main thread, which the hub belongs to. Raises OSError without Redis."""
 
-    def __init__(self, address: Address, cache_dir: Path, threads: int | None = None):
+    def __init__(self, address: Address, cache_dir: Path, previous_password: str | None = None):
         self.address = address
+        self._seal = Seal(address.password, previous_password)
         self._redis_run: bytes | None = None
         connection = self._connect()
         table = CommandTable.from_reply(connection.call("COMMAND"))
@@ -52,7 +54,7 @@ class Gears:
         self.gate = AtomicGate()
         self.blocking = BlockingCaller(address, self.gate)
         self.hub = Hub(self._connect, self.gate, self.blocking)
-        self.pool = Pool(threads or self.config.number("ExecutionThreads"))
+        self.pool = Pool(self.config.number("ExecutionThreads"))
         self.requirements = RequirementStore(cache_dir, write)
         self.registry = Registry()
         self.sessions: dict[str, Session] = {}
@@ -168,6 +170,8 @@ class Gears:
     def restore(self) -> None:
         """Load what is stored; a session that cannot be loaded stays stored and is left out."""
         stored = dict(self._store().load())
+        if stored and self._seal.changed:
+            self._store().replace(stored)
         state = pickle.loads(stored.pop(_STATE, pickle.dumps({})))
         self.config.extra.update(state.get("extra", {}))
         self.registration_ids.skip_to(state.get("next_registration", 0))
@@ -221,7 +225,7 @@ class Gears:
     # what is stored
 
     def _store(self) -> SessionStore:
-        return SessionStore(self.blocking.connection())
+        return SessionStore(self.blocking.connection(), self._seal)
 
     def store_again(self) -> None:
         """Store everything, where it is no longer; raises StoreError, or what the connection raises."""

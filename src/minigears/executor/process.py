@@ -35,6 +35,7 @@ log = logging.getLogger(__name__)
 _PATIENCE = 60.0  # seconds for Redis to be there
 _PAUSE = 0.05
 _PASSWORD = "MINIGEARS_REDIS_PASSWORD"
+_PREVIOUS_PASSWORD = "MINIGEARS_PREVIOUS_PASSWORD"
 _SECRET = "MINIGEARS_MARKS"
 
 
@@ -46,12 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         sys.stdout.reconfigure(line_buffering=True)  # what functions print is a log
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the door's business
     address = Address.parse(options.redis).with_password(os.environ.pop(_PASSWORD, None))
+    previous = os.environ.pop(_PREVIOUS_PASSWORD, None)
     mark_with(os.environ.pop(_SECRET, "") or new_secret())
     control = Link.from_fd(options.control_fd)
     events = Link.from_fd(options.events_fd)
     try:
         _wait_for_redis(address)
-        _serve(Gears(address, options.cache), control, events)
+        _serve(Gears(address, options.cache, previous), control, events)
     except (LinkClosed, KeyboardInterrupt):
         _leave(0)
     except (OSError, RedisError, StoreError) as error:

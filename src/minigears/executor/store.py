@@ -16,6 +16,8 @@ import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from minigears.seal import Seal
+
 LIBRARY = "minigears"
 FUNCTION = "minigears_sessions"
 FORMAT = 1
@@ -25,20 +27,25 @@ _SOURCE = """#!lua name={library}
 redis.register_function{{
   function_name = '{function}',
   callback = function() return {count} end,
+  description = '{digest}',
   flags = {{'no-writes'}},
 }}
---[==[minigears-sessions format={format} sha256={digest}
+--[==[minigears-sessions format={format} sha256={digest}{seal}
 {payload}
 ]==]
 """
 _STORED = re.compile(
-    rb"--\[==\[minigears-sessions format=(?P<format>\d+) sha256=(?P<digest>[0-9a-f]{64})\n"
+    rb"--\[==\[minigears-sessions format=(?P<format>\d+) sha256=(?P<digest>[0-9a-f]{64})"
+    rb"(?: seal=(?P<seal>[0-9a-f]{32}))?\n"
     rb"(?P<payload>[A-Za-z0-9+/=]*)\n\]==\]"
 )
 
 
+_SEALED = b"library"
+
+
 class StoreError(Exception):
-    """The library `minigears` is not one that we can read. It is left as it is."""
+    """The library `minigears` is not one that we can read, or should not. It is left as it is."""
 
 
 class Calls(Protocol):
@@ -49,10 +56,14 @@ class Calls(Protocol):
 
 
 class SessionStore:
-    """Session id -> opaque bytes, kept in Redis. It holds no state: Redis is the one truth."""
+    """Session id -> opaque bytes, kept in Redis. It holds no state: Redis is the one truth.
 
-    def __init__(self, conn: Calls):
+    The bytes are pickles, which run code when they are loaded. So they bear a seal, if Redis has a password.
+    """
+
+    def __init__(self, conn: Calls, seal: Seal):
         self._conn = conn
+        self._seal = seal
 
     def load(self) -> dict[str, bytes]:
         """Every stored session, oldest first. Raises StoreError, or what the connection raises."""
@@ -60,7 +71,8 @@ class SessionStore:
         if not libraries:
             return {}
         fields = libraries[0]
-        return decode(dict(zip(fields[::2], fields[1::2], strict=True))[b"library_code"])
+        source = dict(zip(fields[::2], fields[1::2], strict=True))[b"library_code"]
+        return decode(source, self._seal)
 
     def put(self, session_id: str, data: bytes) -> None:
         """Store one session; one that exists keeps its place. Raises as `update` does."""
@@ -80,25 +92,39 @@ class SessionStore:
         changed = {key: data for key, data in stored.items() if key not in set(remove)}
         changed.update(put)
         if changed != stored:
-            self._conn.call("FUNCTION", "LOAD", "REPLACE", encode(changed))
+            self.replace(changed)
+
+    def replace(self, sessions: Mapping[str, bytes]) -> None:
+        """Store these sessions, whatever is stored; raises what the connection raises."""
+        self._conn.call("FUNCTION", "LOAD", "REPLACE", encode(sessions, self._seal))
 
 
-def encode(sessions: Mapping[str, bytes]) -> bytes:
+def encode(sessions: Mapping[str, bytes], seal: Seal) -> bytes:
     """The source of the library that holds `sessions`."""
-    index = json.dumps([[key, len(data)] for key, data in sessions.items()]).encode()
-    packed = zlib.compress(index + b"\n" + b"".join(sessions.values()))
+    packed = _packed(sessions)
     return _SOURCE.format(
         library=LIBRARY,
         function=FUNCTION,
         count=len(sessions),
         format=FORMAT,
         digest=hashlib.sha256(packed).hexdigest(),
+        seal="" if seal.keyless else f" seal={seal.code([_SEALED, packed]).decode()}",
         payload=base64.b64encode(packed).decode(),
     ).encode()
 
 
-def decode(source: bytes) -> dict[str, bytes]:
-    """The sessions in a library's source. Raises StoreError if it is foreign, newer or damaged."""
+def digest_of(sessions: Mapping[str, bytes]) -> bytes:
+    """What `FUNCTION LIST` shows as the description of the library's function."""
+    return hashlib.sha256(_packed(sessions)).hexdigest().encode()
+
+
+def _packed(sessions: Mapping[str, bytes]) -> bytes:
+    index = json.dumps([[key, len(data)] for key, data in sessions.items()]).encode()
+    return zlib.compress(index + b"\n" + b"".join(sessions.values()))
+
+
+def decode(source: bytes, seal: Seal) -> dict[str, bytes]:
+    """The sessions in a library's source. Raises StoreError if it is foreign, forged, newer or damaged."""
     found = _STORED.search(source)
     if found is None:
         raise StoreError(
@@ -114,6 +140,12 @@ def decode(source: bytes) -> dict[str, bytes]:
         raise StoreError(f"stored sessions are damaged: {error}") from error
     if hashlib.sha256(packed).hexdigest().encode() != found["digest"]:
         raise StoreError("stored sessions are damaged: their checksum does not match")
+    if not (seal.open or seal.fits(found["seal"] or b"", [_SEALED, packed])):
+        raise StoreError(
+            f"the Redis function library {LIBRARY!r} was not written by a minigears with the password of now. "
+            "If that has changed, start once with the one before in MINIGEARS_PREVIOUS_PASSWORD (empty if "
+            f"there was none). If not, somebody forged it: run FUNCTION DELETE {LIBRARY} and register again"
+        )
     index, _, body = zlib.decompress(packed).partition(b"\n")
     return _split(json.loads(index), body)
 
