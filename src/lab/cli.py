@@ -183,6 +183,34 @@ def movie_app(port: int, mode: str, hosts: tuple[str, ...], no_browser: bool) ->
         ) from None
 
 
+_PORT = click.option(
+    "--port", type=click.IntRange(1, 65535), help="Its port (default: a free one)."
+)
+_NO_BROWSER = click.option("--no-browser", is_flag=True, help="Open no browser.")
+
+
+@main.command()
+@_PORT
+@_NO_BROWSER
+@_mended
+def insight(port: int | None, no_browser: bool) -> None:
+    """Show Redis's keys, JSON and streams in redis-commander (needs Node). Ctrl-C ends it."""
+    from lab import ports, windows
+
+    windows.insight(port or ports.next_free(8081), not no_browser)
+
+
+@main.command("mongo-admin")
+@_PORT
+@_NO_BROWSER
+@_mended
+def mongo_admin(port: int | None, no_browser: bool) -> None:
+    """Show the embedded MongoDB in SecantusDB's admin pages. Ctrl-C ends them."""
+    from lab import ports, windows
+
+    windows.mongo_admin(port or ports.next_free(8082), not no_browser)
+
+
 @main.group()
 def kit() -> None:
     """Carry the course to machines without a network."""

@@ -1,0 +1,53 @@
+"""Windows onto the stores: both install at first use, answer on loopback, and end with Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+
+import psutil
+import pytest
+
+import lab
+from lab import ports
+from lab.stack import Stack
+from tests.freeports import free_ports
+from tests.programs import left_out
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
+
+
+@pytest.mark.parametrize("name", ["insight", "mongo-admin"])
+def test_a_window_opens_and_ends(stack: Stack, name: str) -> None:
+    if name == "insight" and not shutil.which("npm"):
+        left_out("no npm here, which brings redis-commander")
+    (port,) = free_ports(1)
+    words = ["-c", "from lab.cli import main; main()", name, "--no-browser", "--port", str(port)]
+    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout
+        told = next(line for line in process.stdout if f":{port}/" in line)
+        found = re.search(r"http://127\.0\.0\.1:\d+/\S*", told)
+        assert found
+        with urllib.request.urlopen(found[0], timeout=60) as page:
+            assert page.status == 200
+        if name == "mongo-admin":  # not without its token
+            with pytest.raises(urllib.error.HTTPError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60)
+        listening = [
+            c.laddr.ip
+            for child in psutil.Process(process.pid).children(recursive=True)
+            for c in child.net_connections("tcp")
+            if c.status == psutil.CONN_LISTEN
+        ]
+        assert set(listening) == {"127.0.0.1"}
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    lab.wait_until(lambda: ports.is_free(port), "the port is free")
