@@ -207,7 +207,7 @@ def _refusal(call: Call, error: Exception) -> Exception:
         return Conflict(f"{call.key}: {said.partition(' ')[2]}; read it again")
     if said.startswith("WBVERSION") or "Function not found" in said:
         return Misconfigured(f"{said}; install the same version of this package everywhere")
-    if "CROSSSLOT" in said or "same slot" in said:
+    if "CROSSSLOT" in said or "same slot" in said or "same key slot" in said:
         return Misconfigured(
             f"on a cluster a key has to name its partition, as {call.partition.tag!r} in braces;"
             f" {call.key!r} does not: {said}"

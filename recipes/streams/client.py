@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from redis.exceptions import ConnectionError, RedisError, ResponseError
+from redis.exceptions import ConnectionError, RedisClusterException, RedisError, ResponseError
 
 from . import library
 from .calls import Call, Install, Lanes, Limits, Outcome, Send, Sleep, Written, attempts, written_of
@@ -189,7 +189,7 @@ class WriteBehind(_Client):
         self.lanes.number([call])
         try:
             written = written_of(self.redis.execute_command(*call.words(self.limits)))
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             return raised(self.run([call], first=[error])[0])
         self.lanes.give([call])
         return written
@@ -203,7 +203,7 @@ class WriteBehind(_Client):
                 pipe.execute_command(*call.words(self.limits))
             replies: list[Any] = pipe.execute(raise_on_error=False)
             return replies
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             return [error] * len(calls)
 
 
@@ -301,18 +301,23 @@ class AsyncWriteBehind(_Client):
         """As `WriteBehind.prepare`."""
         if self._ready:
             return
-        try:
-            reply: Any = await self.redis.execute_command("FCALL", "wb_version", 0)
-        except ResponseError as error:
-            reply = error
-        if library.must_load(reply):
-            await self.redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE)
+        if hasattr(self.redis, "get_primaries"):
+            await getattr(self.redis, "initialize")()  # noqa: B009  # a cluster learns its nodes
+        for at in library.everywhere(self.redis):
+            try:
+                reply: Any = await self.redis.execute_command("FCALL", "wb_version", 0, **at)
+            except ResponseError as error:
+                reply = error
+            if library.must_load(reply):
+                await self.redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE, **at)
+            library.check_policy(await self.redis.execute_command("FCALL", "wb_policy", 0, **at))
         config = self.partitions.config
         if (stored := await self.redis.execute_command("HGET", config, "partitions")) is None:
             await self.redis.execute_command("HSETNX", config, "partitions", self.partitions.count)
             stored = await self.redis.execute_command("HGET", config, "partitions")
         library.agree(stored, self.partitions)
-        info = await self.redis.execute_command("COMMAND INFO", "JSON.SET")
+        at = library.everywhere(self.redis)[0]
+        info = await self.redis.execute_command("COMMAND INFO", "JSON.SET", **at)
         self.json = bool(library.features(info, ("JSON.SET",)))
         self._ready = True
 
@@ -321,7 +326,7 @@ class AsyncWriteBehind(_Client):
         self.lanes.number([call])
         try:
             reply = await self.redis.execute_command(*call.words(self.limits))
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             return raised((await self.run([call], first=[error]))[0])
         except RuntimeError as error:
             lost = lost_loop(self.redis, error)
@@ -338,7 +343,7 @@ class AsyncWriteBehind(_Client):
                 pipe.execute_command(*call.words(self.limits))
             replies: list[Any] = await pipe.execute(raise_on_error=False)
             return replies
-        except RedisError as error:
+        except (RedisError, RedisClusterException) as error:
             return [error] * len(calls)
         except RuntimeError as error:  # the same number goes out again, so it applies once
             return [lost_loop(self.redis, error)] * len(calls)
@@ -365,12 +370,14 @@ def lost_loop(redis: Any, error: RuntimeError) -> ConnectionError:
 
 def prepare(redis: RedisClient, partitions: Partitions) -> None:
     """Load the library where it is missing or older; store or check the number of partitions."""
-    try:
-        reply: Any = redis.execute_command("FCALL", "wb_version", 0)
-    except ResponseError as error:
-        reply = error
-    if library.must_load(reply):
-        redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE)
+    for at in library.everywhere(redis):
+        try:
+            reply: Any = redis.execute_command("FCALL", "wb_version", 0, **at)
+        except ResponseError as error:
+            reply = error
+        if library.must_load(reply):
+            redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE, **at)
+        library.check_policy(redis.execute_command("FCALL", "wb_policy", 0, **at))
     if (stored := redis.execute_command("HGET", partitions.config, "partitions")) is None:
         redis.execute_command("HSETNX", partitions.config, "partitions", partitions.count)
         stored = redis.execute_command("HGET", partitions.config, "partitions")
@@ -379,7 +386,8 @@ def prepare(redis: RedisClient, partitions: Partitions) -> None:
 
 def ask_features(redis: RedisClient, names: tuple[str, ...]) -> frozenset[str]:
     """Which of these commands the server has."""
-    asked = [(name, redis.execute_command("COMMAND INFO", name)) for name in names]
+    at = library.everywhere(redis)[0]
+    asked = [(name, redis.execute_command("COMMAND INFO", name, **at)) for name in names]
     return frozenset(name for name, reply in asked if library.features(reply, (name,)))
 
 

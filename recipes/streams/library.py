@@ -34,6 +34,16 @@ class RedisClient(Protocol):
     def pipeline(self, transaction: Any = ...) -> Any:
         """Begin a pipeline."""
 
+    def scan_iter(self, match: Any = ..., count: Any = ...) -> Any:
+        """Iterate over keys, on every master."""
+
+
+def everywhere(redis: Any) -> list[dict[str, Any]]:
+    """The options that send a command to each master: one Redis has one."""
+    if not hasattr(redis, "get_primaries"):
+        return [{}]
+    return [{"target_nodes": node} for node in redis.get_primaries()]
+
 
 def must_load(reply: Any) -> bool:
     """Whether the library is to be loaded, from the reply to `FCALL wb_version 0`, or its error."""
@@ -44,6 +54,16 @@ def must_load(reply: Any) -> bool:
             ) from reply
         return not is_there(reply)
     return int(reply) < VERSION
+
+
+def check_policy(reply: Any) -> None:
+    """Raise Misconfigured where Redis may evict any key, as it could evict the queue."""
+    policy = reply.decode() if isinstance(reply, bytes) else str(reply)
+    if policy.startswith("allkeys"):
+        raise Misconfigured(
+            f"Redis may evict any key when it is full (maxmemory-policy {policy}), the queue among them:"
+            " set noeviction, or one that begins with volatile"
+        )
 
 
 def is_there(error: ResponseError) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -48,9 +49,8 @@ def status(wb: WriteBehind) -> Iterator[Status]:
         pending, age = 0, 0.0
         if entries:
             pending = sum(1 for _ in _pending(wb, partition, "-"))
-            seconds, micros = ask("TIME")
             oldest = _text(_ids(ask("XRANGE", partition.stream, "-", "+", "COUNT", 1))[0])
-            age = int(seconds) + int(micros) / 1e6 - int(oldest.split("-")[0]) / 1000
+            age = time.time() - int(oldest.split("-")[0]) / 1000
         size = int(ask("HGET", partition.state, "bytes") or 0) if entries else 0
         holder = _text(ask("GET", partition.lease) or "")
         dead = int(ask("XLEN", partition.dead))

@@ -45,7 +45,8 @@ class PartitionWorker:
         self.stop = threading.Event()
         self.lost = threading.Event()
         self._failing: dict[str, Failing] = {}
-        self._tend_at = 0.0
+        self._tend_at = self._purge_at = 0.0
+        self._limit = 1  # entries that are likely to have no more than the bytes of a batch
         self._after = "0"  # what is pending comes first: a predecessor may have read and died
 
     def run(self) -> None:
@@ -66,6 +67,9 @@ class PartitionWorker:
                     self._pause("redis refuses", error, backoff)
             except (RedisError, Unavailable) as error:
                 self._pause("redis or the database is away", error, backoff)
+            except Exception as error:  # ours or a driver's mistake: nothing is acknowledged
+                self._pause("failed", error, backoff)
+                self._after = "0"
 
     def ended(self) -> bool:
         """Whether to begin no other batch."""
@@ -87,7 +91,14 @@ class PartitionWorker:
         self._tend_at = now + min(1.0, self.settings.lease / 5)
         if swept := self.queue.sweep(self.settings.limits):
             self.metrics.say("expired", partition=self.tag, documents=swept)
-        self.metrics.sight(self.tag, self.queue.look())
+        seen = self.queue.look()
+        self.metrics.sight(self.tag, seen)
+        size = seen.bytes / max(1, seen.entries)
+        fit = int(self.settings.batch_bytes / max(1, size))
+        self._limit = max(1, min(self.settings.batch_entries, fit))
+        if self.queue.partition.index == 0 and now > self._purge_at:
+            self._purge_at = now + 3600
+            self.sink.purge()
 
     def _work(self, backoff: Backoff) -> None:
         while not self.ended():
@@ -101,7 +112,7 @@ class PartitionWorker:
 
     def _read(self) -> list[Entry]:
         """A batch: as many as are there, or as come within the wait of a batch."""
-        limit = self.settings.batch_entries
+        limit = self._limit
         if self._after != ">":
             entries, deleted = self.queue.read(self._after, limit)
             if deleted:

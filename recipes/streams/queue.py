@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -99,11 +100,10 @@ class Queue:
         pipe.execute_command("HGET", at.state, "bytes")
         pipe.execute_command("XRANGE", at.stream, "-", "+", "COUNT", 1, NEVER_DECODE=True)
         pipe.execute_command("XLEN", at.dead)
-        pipe.execute_command("TIME")
-        depth, size, oldest, dead, (seconds, micros) = pipe.execute()
+        depth, size, oldest, dead = pipe.execute()
         age = 0.0
         if oldest:
-            age = int(seconds) + int(micros) / 1e6 - int(bytes(oldest[0][0]).split(b"-")[0]) / 1000
+            age = time.time() - int(bytes(oldest[0][0]).split(b"-")[0]) / 1000
         return Sight(int(depth), int(size or 0) if depth else 0, max(0.0, age), int(dead))
 
     def settle(self, ids: Sequence[str], size: int, letters: Sequence[DeadLetter] = ()) -> None:

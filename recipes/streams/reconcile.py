@@ -106,13 +106,8 @@ def scan_keys(wb: WriteBehind, prefixes: tuple[str, ...]) -> Iterator[str]:
     """Redis's keys, in no order; some twice."""
     for prefix in prefixes:
         pattern = "".join(f"\\{sign}" if sign in "*?[]\\^" else sign for sign in prefix) + "*"
-        cursor: Any = 0
-        while True:
-            words = ("SCAN", cursor, "MATCH", pattern, "COUNT", 1000)
-            cursor, keys = wb.redis.execute_command(*words)
-            yield from (key.decode() if isinstance(key, bytes) else key for key in keys)
-            if int(cursor) == 0:
-                break
+        for key in wb.redis.scan_iter(match=pattern, count=1000):
+            yield key.decode() if isinstance(key, bytes) else key
 
 
 def backfill(wb: WriteBehind, prefixes: tuple[str, ...]) -> Iterator[str]:

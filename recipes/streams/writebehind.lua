@@ -347,11 +347,20 @@ local function settle(keys, args)
   return gone
 end
 
+-- What Redis does when it is full.
+local function policy()
+  local said = redis.pcall('INFO', 'memory')
+  said = type(said) == 'table' and (said.verbatim_string or said) or said
+  said = type(said) == 'table' and said.string or said
+  return type(said) == 'string' and string.match(said, 'maxmemory_policy:([%w-]+)') or ''
+end
+
 local function register(name, callback, flags)
   redis.register_function { function_name = name, callback = callback, flags = flags }
 end
 
 register('wb_version', function() return VERSION end, { 'no-writes' })
+register('wb_policy', policy, { 'no-writes' })
 register('wb_write', write, {}) -- no allow-oom: refused before it begins
 register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory
 register('wb_requeue', requeue, {})

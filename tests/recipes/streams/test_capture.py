@@ -231,6 +231,16 @@ def test_a_client_on_which_json_was_called_may_be_shared(wb: WriteBehind, redis:
     assert wb.append(KEY, "$.list", "a") == [1]
 
 
+def test_a_redis_that_may_evict_the_queue_is_refused(redis: Redis) -> None:
+    redis.config_set("maxmemory-policy", "allkeys-lru")
+    try:
+        with pytest.raises(Misconfigured, match="allkeys-lru"):
+            WriteBehind(redis).set(KEY, {})
+    finally:
+        redis.config_set("maxmemory-policy", "noeviction")
+    WriteBehind(redis).set(KEY, {})
+
+
 def test_compare_and_set(wb: WriteBehind) -> None:
     wb.set(KEY, {"n": 1})
     document, etag = wb.get_with_etag(KEY)

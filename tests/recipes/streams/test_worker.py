@@ -288,3 +288,31 @@ def test_a_big_backlog_of_pending_entries_is_taken_over(
     start_worker(mongo, QUICK, batch_entries=100)
     drained(wb)
     assert sum(1 for _ in mongo.scan()) == 1500
+
+
+def test_batches_are_bounded_by_bytes(wb: WriteBehind, held: Held, start_worker: Start) -> None:
+    for n in range(40):
+        wb.set(f"Movie:{n}", {"text": "x" * 100_000})
+    held.go.set()
+    start_worker(held, QUICK, batch_bytes=500_000)
+    drained(wb)
+    assert max(len(batch) for batch in held.batches) <= 10
+
+
+def test_a_mistake_in_a_sink_loses_nothing(
+    wb: WriteBehind, mongo: Sink, start_worker: Start
+) -> None:
+    class Wrong(Held):
+        def write(self, changes: Sequence[Change]) -> list[Rejected]:
+            if not self.batches:
+                self.batches.append([])
+                raise KeyError("a mistake")
+            return self._sink.write(changes)
+
+    wb.set("Movie:1", {})
+    wrong = Wrong(mongo)
+    start_worker(wrong)
+    drained(wb)
+    assert wrong.batches
+    assert mongo.read("Movie:1") is not None
+    assert letters(wb) == []
