@@ -188,8 +188,7 @@ def _hook(entry: dict[str, Any]) -> Hook:
 
 
 def _prefix_fits(prefix: bytes | None, keys: Sequence[bytes]) -> bool:
+    """A hook's prefix needs no star; one at its end does no harm."""
     if prefix is None or prefix == b"*":
         return True
-    if prefix.endswith(b"*"):
-        return any(key.startswith(prefix[:-1]) for key in keys)
-    return prefix in keys
+    return any(key.startswith(prefix.removesuffix(b"*")) for key in keys)

@@ -57,7 +57,7 @@ class Context:
     prefetch: Prefetch | None = None
     """What was read ahead for it."""
     execution: Execution | None = None
-    """What it is, where many share the main thread."""
+    """The run that it is part of."""
 
 
 current: ContextVar[Context | None] = ContextVar("minigears_context", default=None)

@@ -64,6 +64,8 @@ class Events:
         registration = self._gears.registry.get(registration_id)
         if registration is None:
             self._inherited(seq, registration_id, key, event)
+        elif registration.runner is not None:
+            registration.runner.notify(key, lambda: self._link.send(("done", [seq])))
         elif self._fire(registration, key, event, lambda _: self._link.send(("done", [seq]))):
             self._done.append(seq)
 

@@ -32,6 +32,7 @@ class Execution:
         "_shares_thread",
         "_thread",
         "_torn",
+        "abort_asked",
         "aborted",
         "errors",
         "number",
@@ -54,6 +55,7 @@ class Execution:
         self.total_ms = 0.0
         self.read_ms = 0.0
         self.aborted = False
+        self.abort_asked = False
         self.waits_for: Future[Any] | None = None
         self._thread: int | None = None
         self._torn = False
@@ -112,6 +114,7 @@ class Execution:
         with _changing:
             if self.done:
                 return
+            self.abort_asked = True
             if self._shares_thread:
                 if self.waits_for is None or not self.waits_for.cancel():
                     interrupt.stop(self)

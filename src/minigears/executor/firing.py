@@ -84,6 +84,7 @@ def run_in_pool(
             marked=registration.marked,
             wait=waiting_in(execution, gears.pool),
             command=command,
+            execution=execution,
         )
         with running(context):
             execution.run(_run(gears, registration, context), records)
@@ -122,7 +123,12 @@ def run_batch(gears: Gears, registration: Registration, records: list[dict[str, 
     Raises BatchFailed, or ForceStopped for an abort; the runner counts.
     """
     execution = gears.executions.new(registration.steps, registration.id)
-    context = Context(gears.blocking, registration.session, wait=waiting_in(execution, None))
+    context = Context(
+        gears.blocking,
+        registration.session,
+        wait=waiting_in(execution, None),
+        execution=execution,
+    )
     with running(context):
         execution.run(_run(gears, registration, context), records)
     if execution.aborted:

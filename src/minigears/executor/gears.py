@@ -6,26 +6,26 @@ import logging
 import pickle
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
 from minigears.address import Address
 from minigears.commandtable import CommandTable
-from minigears.executor import firing
+from minigears.executor import firing, timers
 from minigears.executor.calls import AtomicGate, BlockingCaller, Rules
 from minigears.executor.config import Config
 from minigears.executor.context import Context
-from minigears.executor.executions import ExecutionLog
+from minigears.executor.executions import Execution, ExecutionLog
 from minigears.executor.hub import Hub
 from minigears.executor.ids import Counter, to_number
 from minigears.executor.pool import Pool
-from minigears.executor.redisconn import Connection
+from minigears.executor.redisconn import Connection, RedisError
 from minigears.executor.registrations import Registration, Registry
 from minigears.executor.requirements import RequirementStore
 from minigears.executor.runtime import running
 from minigears.executor.sessions import Session, StoredSession
-from minigears.executor.store import SessionStore
+from minigears.executor.store import SessionStore, StoreError
 from minigears.executor.streams import StreamReaderRunner
 from minigears.executor.userlog import write
 from minigears.seal import Seal
@@ -70,6 +70,10 @@ class Gears:
         self.on_command: Callable[[list[bytes], Context], Any] = lambda argv, context: None
         """Answers an `RG.*` command that user code calls; raises CommandError."""
         self._changing = threading.RLock()
+        self._timers: dict[str, bytes] = {}
+        """Timers with a key, as they are stored."""
+        self._dead: list[tuple[Session, list[Execution]]] = []
+        """Sessions that are out of force, with what of them ran on."""
         self._ending: list[StreamReaderRunner] = []
         """Stopped, but perhaps still busy with a last batch."""
 
@@ -129,12 +133,15 @@ class Gears:
             self._store().update({session.id: session.pack(), _STATE: self._pack_state()})
             self._change([registration], ())
 
-    def unregister(self, leaving: Leaving) -> None:
-        """Take registrations out; a session goes with its last one."""
+    def unregister(self, leaving: Leaving, spared: Execution | None = None) -> None:
+        """Take registrations out; a session goes with its last one.
+
+        `spared` is not aborted: it is the run that asks.
+        """
         if leaving:
             with self._changing:
                 self._update(leaving, *self._without(leaving))
-                self._forget(leaving)
+                self._forget(leaving, spared)
                 self._change((), [registration.id for registration, _ in leaving])
 
     def _update(self, leaving: Leaving, put: Mapping[str, bytes], remove: Iterable[str]) -> None:
@@ -157,15 +164,24 @@ class Gears:
                 put[session.id] = session.pack(without=ids)
         return put, remove
 
-    def _forget(self, leaving: Leaving) -> None:
+    def _forget(self, leaving: Leaving, spared: Execution | None = None) -> None:
         for registration, abort_pending in leaving:
             session = registration.session
             session.registrations.pop(registration.id, None)
-            if not session.registrations:
-                self.sessions.pop(session.id, None)
-            if abort_pending:
-                for execution in self.executions.of_registration(registration.id):
+            runs = [e for e in self.executions.of_registration(registration.id) if not e.done]
+            if not session.registrations and self.sessions.get(session.id) is session:
+                del self.sessions[session.id]
+            if runs and session.id not in self.sessions:
+                self._dead.append((session, runs))
+            for execution in runs if abort_pending else ():
+                if execution is not spared:
                     execution.abort()
+
+    def dead_sessions(self) -> list[Session]:
+        """Sessions that are out of force and of which something still runs."""
+        with self._changing:
+            self._dead = [(s, runs) for s, runs in self._dead if not all(e.done for e in runs)]
+            return list({session.id: session for session, _ in self._dead}.values())
 
     def restore(self) -> None:
         """Load what is stored; a session that cannot be loaded stays stored and is left out."""
@@ -173,6 +189,7 @@ class Gears:
         if stored and self._seal.changed:
             self._store().replace(stored)
         state = pickle.loads(stored.pop(_STATE, pickle.dumps({})))
+        ticking = {n: stored.pop(n) for n in list(stored) if n.startswith(timers.STORED)}
         self.config.extra.update(state.get("extra", {}))
         self.registration_ids.skip_to(state.get("next_registration", 0))
         loaded: list[Registration] = []
@@ -185,6 +202,27 @@ class Gears:
             self.sessions[name] = session
             loaded.extend(session.registrations.values())
         self._change(loaded, ())
+        for name, data in ticking.items():
+            try:
+                timer = timers.Timer.unpack(data, self.sessions)
+            except Exception:
+                log.exception("timer %s cannot be loaded", name)
+            else:
+                self._timers[name] = data
+                timers.tick_later(self, timer)
+
+    def store_timer(self, name: str, data: bytes) -> None:
+        """Keep a timer over restarts; it takes the place of one with the same name."""
+        with self._changing:
+            self._timers[name] = data
+            self._store().put(name, data)
+
+    def forget_timer(self, name: str, data: Callable[[], bytes]) -> None:
+        """Forget a timer, unless another one has taken its place."""
+        with self._changing, suppress(OSError, RedisError, StoreError):
+            if self._timers.get(name) == data():
+                del self._timers[name]
+                self._store().remove(name)
 
     def _restore(self, stored: StoredSession) -> Session:
         requirements = self.requirements.install(stored.requirements)
@@ -230,9 +268,9 @@ class Gears:
     def store_again(self) -> None:
         """Store everything, where it is no longer; raises StoreError, or what the connection raises."""
         with self._changing:
-            if self.sessions:
+            if self.sessions or self._timers:
                 sessions = {session.id: session.pack() for session in self.sessions.values()}
-                self._store().update(sessions | {_STATE: self._pack_state()})
+                self._store().update(sessions | self._timers | {_STATE: self._pack_state()})
 
     def _store_state(self) -> None:
         with self._changing:

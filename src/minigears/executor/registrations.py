@@ -195,7 +195,10 @@ class Registry:
     def interest(self) -> dict[str, Any]:
         """The frame that tells the door what to watch (see docs/architecture.md)."""
         return {
-            "keys": [_keys_interest(r) for r in self if r.spec.reader == "KeysReader"],
+            "keys": [
+                *(_keys_interest(r) for r in self if r.spec.reader == "KeysReader"),
+                *(_sync_stream_interest(r) for r in self if r.runner is not None and r.sync),
+            ],
             "streams": [
                 {"id": r.id, "prefix": _cut(r.args.prefix)[0], "exact": _cut(r.args.prefix)[1]}
                 for r in self
@@ -225,6 +228,13 @@ def _keys_interest(registration: Registration) -> dict[str, Any]:
         "commands": None if args.commands is None else list(args.commands),
         "mode": registration.spec.mode,
     }
+
+
+def _sync_stream_interest(registration: Registration) -> dict[str, Any]:
+    """Clients of XADD wait for a sync stream registration as they do for one of keys."""
+    prefix, exact = _cut(registration.args.prefix)
+    name = {"id": registration.id, "prefix": prefix, "exact": exact}
+    return {**name, "events": ["xadd"], "commands": None, "mode": "sync"}
 
 
 def _cut(prefix: str) -> tuple[bytes, bool]:

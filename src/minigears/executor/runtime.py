@@ -25,7 +25,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import errors
+from minigears.executor import errors, timers
 from minigears.executor.builder import GearsBuilder
 from minigears.executor.calls import to_value, to_words
 from minigears.executor.context import UNSET, CommandContext, Context, current
@@ -34,7 +34,7 @@ from minigears.executor.futures import AsyncRecord, GearsFuture
 from minigears.executor.interrupt import stop_if_asked
 from minigears.executor.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
-from minigears.executor.running import call_without_waiting, coroutines, make_record
+from minigears.executor.running import coroutines, make_record
 from minigears.executor.userlog import LEVELS, write
 
 if TYPE_CHECKING:
@@ -244,29 +244,12 @@ def setGearsSession(session: Any) -> None:
     current.set(Context(caller=_gears.blocking, session=session))
 
 
-def registerTE(seconds: float, callback: Callable[[], Any], *ignored: Any) -> None:
-    """Call `callback` every so many seconds, as long as this process lives."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise GearsError("time argument must be a long")
-    if not callable(callback):
-        raise GearsError("callback must be a function")
-    context = Context(caller=_gears.blocking, session=_context().session)
+def registerTE(seconds: float, callback: Callable[[], Any], key: Any = None) -> None:
+    """Call `callback` every so many seconds.
 
-    def run() -> None:
-        current.set(context)
-        try:
-            call_without_waiting(callback)
-        except BaseException as error:
-            write(errors.render(error), "warning")
-        _timer(seconds, run)
-
-    _timer(seconds, run)
-
-
-def _timer(seconds: float, function: Callable[[], None]) -> None:
-    timer = threading.Timer(seconds, function)
-    timer.daemon = True
-    timer.start()
+    With `key` as long as that key exists, over restarts, too; else as long as this process lives.
+    """
+    timers.begin(_gears, seconds, callback, key)
 
 
 def registerGearsThread() -> None:

@@ -77,10 +77,13 @@ class Session:
             }
         )
 
-    def dump(self, requirements: list[Any], registrations: list[Any]) -> list[Any]:
+    def dump(
+        self, requirements: list[Any], registrations: list[Any], dead: bool = False
+    ) -> list[Any]:
         """One element of the reply of `RG.PYDUMPSESSIONS`."""
         shown: list[Any] = ["ID", self.id, "sessionDescription", self.description]
-        shown += ["refCount", len(self.registrations), "linked", "primary", "dead", "false"]
+        linked, state = ("None", "true") if dead else ("primary", "false")
+        shown += ["refCount", len(self.registrations), "linked", linked, "dead", state]
         shown += ["requirementInstallationNeeded", int(self.installed)]
         return [*shown, "requirements", requirements, "registrations", registrations]
 

@@ -26,6 +26,7 @@ class Stats:
     def succeeded(self, ms: float, lag_ms: float = 0.0) -> None:
         """Count a run that ended well; `triggered` is counted when it starts."""
         self.success += 1
+        self.last_error = None
         self._took(ms, lag_ms)
 
     def failed(self, error: str, ms: float, lag_ms: float = 0.0) -> None:

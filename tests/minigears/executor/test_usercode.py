@@ -279,28 +279,6 @@ GB('CommandReader').foreach(f).register(trigger='t', mode='sync')
     wait_for(lambda: redis_conn.call("GET", "thread"))
 
 
-def test_timers_go_on_ticking(door: FakeDoor, redis_conn: Connection):
-    door.script("registerTE(.01, lambda: execute('INCR', 'ticks'))")
-    wait_for(lambda: int(redis_conn.call("GET", "ticks") or 0) > 3)
-
-
-def test_timers_end_with_the_executor_unless_a_registration_makes_them(
-    door: FakeDoor, redis_conn: Connection
-):
-    door.script("registerTE(.01, lambda: execute('INCR', 'of script'))")
-    door.script("""
-GB('CommandReader').register(
-    trigger='t', onRegistered=lambda: registerTE(.01, lambda: execute('INCR', 'of registration')))
-""")
-    for key in ("of script", "of registration"):
-        wait_for(lambda key=key: redis_conn.call("EXISTS", key), what=key)
-    door.kill()
-    redis_conn.call("FLUSHALL")
-    door.start()
-    wait_for(lambda: int(redis_conn.call("GET", "of registration") or 0) > 3, what="the timer")
-    assert not redis_conn.call("EXISTS", "of script")
-
-
 def test_state_of_a_registration_is_shared_by_its_functions(door: FakeDoor):
     script = """
 seen = []

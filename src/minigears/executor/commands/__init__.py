@@ -102,6 +102,8 @@ def _call_inside(gears: Gears, argv: list[bytes], context: Context) -> Any:
     function = _function(name, argv)
     if name == "rg.unregister" and context.script is not None:
         return registrations.unregister_in_script(gears, argv[1:], context.script)
+    if name == "rg.unregister":
+        return registrations.unregister_inside(gears, argv[1:], context)
     return replies.to_python(function(gears, argv[1:]))
 
 

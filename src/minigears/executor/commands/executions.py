@@ -49,7 +49,7 @@ def results_blocking(gears: Gears, words: list[bytes]) -> Any:
 def drop(gears: Gears, words: list[bytes]) -> Any:
     """`RG.DROPEXECUTION id`."""
     execution = _find(gears, words[0])
-    if not execution.done:
+    if not (execution.done or execution.abort_asked):
         raise CommandError("can not drop a not yet finished execution, abort it first.")
     gears.executions.drop(execution)
     return OK

@@ -115,7 +115,12 @@ def _run_script(gears: Gears, source: str, options: Options) -> Script:
 def _replaced(gears: Gears, options: Options) -> frozenset[str]:
     """Ids of the sessions that the new one takes the place of; raises CommandError."""
     replaces = set()
-    if options.session in gears.sessions:
+    existing = options.session if options.session in gears.sessions else None
+    if existing is not None and options.replace_with not in (None, existing):
+        raise CommandError(
+            f"Can not replace an existing session {existing} with {options.replace_with}"
+        )
+    if existing is not None:
         if not options.upgrade:
             raise CommandError(f"Session {options.session} already exists")
         replaces.add(options.session)

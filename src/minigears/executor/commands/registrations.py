@@ -10,6 +10,7 @@ from minigears.executor.replies import OK, CommandError
 from minigears.executor.streams import StreamReaderRunner
 
 if TYPE_CHECKING:
+    from minigears.executor.context import Context
     from minigears.executor.gears import Gears
     from minigears.executor.scripts import Script
 
@@ -30,6 +31,12 @@ def dump_one(registration: Registration) -> list[Any]:
 def unregister(gears: Gears, words: list[bytes]) -> Any:
     """`RG.UNREGISTER id [ABORTPENDING]`."""
     gears.unregister([_leaving(gears, words)])
+    return OK
+
+
+def unregister_inside(gears: Gears, words: list[bytes], context: Context) -> Any:
+    """`RG.UNREGISTER` called by a function, whose own run goes on to its end."""
+    gears.unregister([_leaving(gears, words)], spared=context.execution)
     return OK
 
 
@@ -55,14 +62,14 @@ def _leaving(gears: Gears, words: list[bytes]) -> tuple[Registration, bool]:
 
 def pause(gears: Gears, words: list[bytes]) -> Any:
     """`RG.PAUSEREGISTRATIONS id …`."""
-    for runner in _runners(gears, words):
+    for runner in _runners(gears, words, "pause"):
         runner.pause()
     return OK
 
 
 def unpause(gears: Gears, words: list[bytes]) -> Any:
     """`RG.UNPAUSEREGISTRATIONS id …`."""
-    for runner in _runners(gears, words):
+    for runner in _runners(gears, words, "unpause"):
         runner.unpause()
     return OK
 
@@ -74,7 +81,7 @@ def clear_stats(gears: Gears, words: list[bytes]) -> Any:
     return OK
 
 
-def _runners(gears: Gears, words: list[bytes]) -> list[StreamReaderRunner]:
+def _runners(gears: Gears, words: list[bytes], verb: str) -> list[StreamReaderRunner]:
     """The stream readers of these ids, all or none."""
     runners = []
     for name in [word.decode("utf-8", "replace") for word in words]:
@@ -82,6 +89,6 @@ def _runners(gears: Gears, words: list[bytes]) -> list[StreamReaderRunner]:
         if registration is None:
             raise CommandError(f"Execution {name} does not exists on shard {SHARD}")
         if registration.runner is None:
-            raise CommandError(f"Reader {registration.spec.reader} does not support pause")
+            raise CommandError(f"Reader {registration.spec.reader} does not support {verb}")
         runners.append(registration.runner)
     return runners

@@ -29,7 +29,8 @@ def dump(gears: Gears, words: list[bytes]) -> Any:
         else:
             raise CommandError(f"Unknown option {word}")
     if dead:
-        return []  # a session ends when nothing uses it any more: there are no dead ones
+        gone = [session for session in gears.dead_sessions() if not names or session.id in names]
+        return [_dump(gears, session, verbose, dead=True) for session in gone]
     if names is None:
         return [_dump(gears, session, verbose) for session in list(gears.sessions.values())]
     return [_dump_named(gears, name, verbose) for name in names]
@@ -40,10 +41,10 @@ def _dump_named(gears: Gears, name: str, verbose: bool) -> Any:
     return f"Session {name} does not exists" if session is None else _dump(gears, session, verbose)
 
 
-def _dump(gears: Gears, session: Session, verbose: bool) -> list[Any]:
-    if not verbose:
-        return session.dump([r.name for r in session.requirements], list(session.registrations))
-    return session.dump(
-        [describe(gears, requirement) for requirement in session.requirements],
-        [dump_one(registration) for registration in session.registrations.values()],
-    )
+def _dump(gears: Gears, session: Session, verbose: bool, dead: bool = False) -> list[Any]:
+    requirements: list[Any] = [r.name for r in session.requirements]
+    registrations: list[Any] = list(session.registrations)
+    if verbose:
+        requirements = [describe(gears, requirement) for requirement in session.requirements]
+        registrations = [dump_one(registration) for registration in session.registrations.values()]
+    return session.dump(requirements, registrations, dead)

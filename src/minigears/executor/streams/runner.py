@@ -79,6 +79,10 @@ class StreamReaderRunner:
         self._again = False
         self._retry_at = 0.0
         self._touched: dict[bytes, float] = {}
+        self._asked: dict[bytes, list[Callable[[], None]]] = {}
+        """Called after the next look at each stream, and those that the look leads to."""
+        self._told: dict[bytes, list[Callable[[], None]]] = {}
+        """The same, for looks that are on their way."""
         self._known: set[bytes] = set()
         self._agenda = Agenda()
         self._failed_connects = 0
@@ -113,14 +117,20 @@ class StreamReaderRunner:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
-    def notify(self, key: bytes) -> None:
-        """Say that a stream may have new entries. Cheap, from any thread, for any key."""
-        if not self._args.matches(key):
-            return
+    def notify(self, key: bytes, then: Callable[[], None] | None = None) -> None:
+        """Say that a stream may have new entries. Cheap, from any thread, for any key.
+
+        `then` is called once every batch that is full by now has run, or none is going to.
+        """
         with self._wake:
-            if self._status is Status.OK and key not in self._touched:
+            works = self._status is Status.OK and not self._stopping and self._args.matches(key)
+            if works and key not in self._touched:
                 self._touched[key] = time.monotonic()
                 self._wake.notify()
+            if works and then is not None:
+                self._asked.setdefault(key, []).append(then)
+        if then is not None and not works:
+            then()
 
     def pause(self) -> None:
         """Start no more batches until `unpause`; an aborted registration stays aborted."""
@@ -150,6 +160,20 @@ class StreamReaderRunner:
                 self._work()
             except (OSError, RedisError) as error:
                 self._back_off(error)
+        self._tell_all()
+
+    def _tell(self, key: bytes) -> None:
+        """This stream has been looked at, to the end."""
+        for then in self._told.pop(key, ()):
+            then()
+
+    def _tell_all(self) -> None:
+        """Nothing more is going to happen: nobody need wait."""
+        with self._wake:
+            waiting = [*self._asked.values(), *self._told.values()]
+            self._asked, self._told = {}, {}
+        for then in [then for several in waiting for then in several]:
+            then()
 
     def _may_work(self) -> bool:
         with self._wake:
@@ -158,6 +182,7 @@ class StreamReaderRunner:
                     self._status = Status.OK
                 if self._status is Status.OK:
                     return True
+                self._tell_all()
                 waiting = self._status is Status.WAITING
                 self._sleep(self._retry_at - time.monotonic() if waiting else inf)
             return False
@@ -194,6 +219,9 @@ class StreamReaderRunner:
             if not self._touched and self._goes_on():
                 self._sleep(self._agenda.next_time() - time.monotonic())
             touched, self._touched = self._touched, {}
+            for key, then in self._asked.items():
+                self._told.setdefault(key, []).extend(then)
+            self._asked = {}
         for key, when in touched.items():
             state = self._agenda.get(key) or StreamState(key, pending=key not in self._known)
             self._known.add(key)
@@ -210,6 +238,7 @@ class StreamReaderRunner:
         except StreamGone:
             self._agenda.drop(state)
             self._known.discard(state.key)
+            self._tell(state.key)
 
     def _visit_pending(self, group: StreamGroup, state: StreamState) -> None:
         entries = group.read_pending(self._args.batch)
@@ -238,6 +267,7 @@ class StreamReaderRunner:
             self._agenda.put(state, time.monotonic())
         else:
             self._agenda.drop(state)
+            self._tell(state.key)
 
     def _count(self, group: StreamGroup, state: StreamState, now: float) -> float:
         """Count what is unread; returns when its batch is due."""
@@ -257,6 +287,7 @@ class StreamReaderRunner:
             self._agenda.drop(state)
         else:
             self._agenda.put(state, due)
+        self._tell(state.key)
 
     def _deliver(self, group: StreamGroup, state: StreamState, entries: list[Entry]) -> None:
         records = [to_record(state.key, entry) for entry in entries if entry.fields is not None]

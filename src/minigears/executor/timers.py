@@ -1,0 +1,123 @@
+"""Timers: functions that run again and again. One with a key is a key: who deletes it stops the timer.
+
+What a timer with a key calls is stored beside the sessions, so that it goes on after a restart.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor import errors
+from minigears.executor.calls import plain
+from minigears.executor.context import Context, current
+from minigears.executor.errors import GearsError
+from minigears.executor.redisconn import RedisError
+from minigears.executor.registrations import pickle_code, unpickle_code
+from minigears.executor.running import user_call
+from minigears.executor.sessions import Session
+from minigears.executor.steps import Step
+from minigears.executor.userlog import write
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+log = logging.getLogger(__name__)
+
+STORED = "timer:"
+"""What the names of stored timers begin with; no session's can."""
+
+_AWAY = 1.0  # seconds until Redis is asked again
+
+
+@dataclass(frozen=True)
+class Timer:
+    """What is called, how often (seconds), for whom; `mark` is the value of its key."""
+
+    seconds: float
+    callback: Callable[[], Any]
+    session: Session
+    key: str | None = None
+    mark: str = ""
+
+    def pack(self) -> bytes:
+        """As it is stored; raises what pickling the function raises."""
+        code = pickle_code({"": ([Step("map", (self.callback,))], None)})
+        return pickle.dumps((self.seconds, code, self.session.id, self.key, self.mark))
+
+    @classmethod
+    def unpack(cls, data: bytes, sessions: dict[str, Session]) -> Timer:
+        """From what `pack` returned."""
+        seconds, code, session, key, mark = pickle.loads(data)
+        steps, _ = unpickle_code(code)[""]
+        owner = sessions.get(session) or Session(session)
+        return cls(seconds, steps[0].functions[0], owner, key, mark)
+
+
+def begin(gears: Gears, seconds: float, callback: Callable[[], Any], key: Any = None) -> None:
+    """Start one for the code that runs now; raises GearsError."""
+    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
+        raise GearsError("time argument must be a long")
+    if not callable(callback):
+        raise GearsError("callback must be a function")
+    if not isinstance(key, (str, type(None))):
+        raise GearsError("key argument must be a string")
+    context = current.get()
+    session = (context.session if context is not None else None) or Session("")
+    timer = Timer(seconds, callback, session, key, f"minigears timer {secrets.token_hex(8)}")
+    if key is not None:
+        gears.store_timer(STORED + key, timer.pack())
+        reply = gears.blocking.call(plain((b"SET", key.encode(), timer.mark.encode())))
+        if isinstance(reply, RedisError):
+            raise GearsError(str(reply))
+    tick_later(gears, timer)
+
+
+def tick_later(gears: Gears, timer: Timer, seconds: float | None = None) -> None:
+    """Run it once its time has come."""
+    wait = timer.seconds if seconds is None else seconds
+    thread = threading.Timer(wait, lambda: _tick(gears, timer))
+    thread.daemon = True
+    thread.start()
+
+
+def _tick(gears: Gears, timer: Timer) -> None:
+    there = _is_there(gears, timer)
+    if there is None:
+        tick_later(gears, timer, _AWAY)
+    elif not there:
+        gears.forget_timer(STORED + str(timer.key), timer.pack)
+    elif _run(gears, timer):
+        tick_later(gears, timer)
+
+
+def _is_there(gears: Gears, timer: Timer) -> bool | None:
+    """Whether its key is; None when Redis cannot say."""
+    if timer.key is None:
+        return True
+    try:
+        value = gears.blocking.call(plain((b"GET", timer.key.encode())))
+    except OSError:
+        return None
+    if isinstance(value, RedisError):  # another type of key took its place, or Redis is loading
+        return False if str(value).startswith("WRONGTYPE") else None
+    return bool(value == timer.mark.encode())
+
+
+def _run(gears: Gears, timer: Timer) -> bool:
+    """Call it; one that raises is not called again."""
+    context = Context(caller=gears.blocking, session=timer.session)
+    token = current.set(context)
+    try:
+        user_call(None)(timer.callback)
+    except BaseException as error:
+        write(f"a timer stops: {errors.render(error)}", "warning")
+        return False
+    finally:
+        current.reset(token)
+    return True
