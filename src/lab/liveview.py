@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from IPython import get_ipython
 from IPython.display import HTML, display
 
 from lab import snapshot
 from lab.lifecycle import current
 from lab.snapshot import Snapshot
+from lab.stack import Stack
 
 
 @dataclass(frozen=True)
@@ -36,31 +39,83 @@ class Watched:
 
 
 def watch(
-    until: Callable[[Snapshot], Any] | None = None, *, seconds: float = 10.0, every: float = 0.25
+    until: Callable[[Snapshot], Any] | None = None,
+    *,
+    seconds: float = 10.0,
+    every: float = 0.25,
+    block: bool = True,
 ) -> Watched:
     """Show both stores, again and again, until a condition holds or the time is up.
 
     `until` gets each Snapshot; by default the view ends when the streams are empty, nothing is
     pending and MongoDB answers. It always ends after `seconds`. Returns what was seen, for
     `lab.plot_lag(seen.seconds, seen.queued)`.
+
+    With `block=False` the cell ends at once and the view goes on: for all `seconds`, unless `until`
+    ends it. Then what is returned grows.
     """
-    stack = current()
-    ends = until or _drained
     seen = Watched([], [], [], [])
-    view: Any = None
+    stack, view = current(), _View()
+    ends = until or (_drained if block else lambda now: False)
+    if block:
+        _follow(stack, view, seen, ends, seconds, every)
+    else:
+        job = (stack, view, seen, ends, seconds, every)
+        threading.Thread(target=_follow, args=job, daemon=True).start()
+    return seen
+
+
+def _follow(
+    stack: Stack,
+    view: _View,
+    seen: Watched,
+    ends: Callable[[Snapshot], Any],
+    seconds: float,
+    every: float,
+) -> None:
     start = time.perf_counter()
     while True:
         now = snapshot.take(stack)
         elapsed = time.perf_counter() - start
         _note(seen, elapsed, now)
-        page = HTML(_table(now, elapsed))
-        if view is None:
-            view = display(page, display_id=True)
-        else:
-            view.update(page)
-        if ends(now) or elapsed >= seconds:
-            return seen
+        is_last = bool(ends(now)) or elapsed >= seconds
+        view.show(now, elapsed, is_last)
+        if is_last:
+            return
         time.sleep(min(every, max(0.0, seconds - elapsed)))
+
+
+class _View:
+    """A picture that moves while there is something to see, and the table that stays.
+
+    The table is what a notebook without a kernel, a book or a run in CI keeps. It takes the
+    picture's place at the end, so that nobody needs to know which of them is looking.
+    """
+
+    def __init__(self) -> None:
+        self._picture: Any = None
+        if hasattr(get_ipython(), "kernel"):
+            from lab.placesview import PlacesView
+
+            self._picture = PlacesView(
+                now=dict.fromkeys(("keys", "queued", "pending", "documents"), 0)
+            )
+            self._place = display(self._picture, display_id=True)
+        else:
+            self._place = None
+
+    def show(self, now: Snapshot, elapsed: float, is_last: bool) -> None:
+        """Show what was seen after so many seconds."""
+        if self._picture is not None and not is_last:
+            self._picture.show(now)
+            return
+        page = HTML(_table(now, elapsed))
+        if self._place is None:
+            self._place = display(page, display_id=True)
+        else:
+            self._place.update(page)
+        if self._picture is not None:
+            self._picture.close()
 
 
 def _drained(now: Snapshot) -> bool:

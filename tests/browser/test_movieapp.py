@@ -14,31 +14,15 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 import lab
-from lab import lifecycle
 from lab.stack import Stack
 from tests.browser.apppage import MOUSE, App, AppPage, running
-from tests.browser.jupyterlab import browser_or_skip, chromium, server
-from tests.lab.conftest import end_all, environment
+from tests.browser.jupyterlab import chromium, server
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.timeout(400),
     pytest.mark.xdist_group("browser"),
 ]
-
-
-@pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    browser_or_skip()
-    home = tmp_path_factory.mktemp("app") / "lab"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(home).items():
-            patch.setenv(name, value)
-        patch.setattr(lifecycle, "_current", None)
-        try:
-            yield lab.up()
-        finally:
-            end_all(home)
 
 
 @pytest.fixture(scope="module")

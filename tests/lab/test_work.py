@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 
+import nbformat
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
+from nbclient import NotebookClient
 from pymongo.errors import PyMongoError
 
 import lab
@@ -107,6 +109,38 @@ def test_watch_ends_when_the_streams_are_empty(stack: Stack) -> None:
     assert seen.queued == [1, 0]
     assert seen.documents == [0, 0]
     assert "at most 1 in the stream" in repr(seen)
+
+
+def test_watch_need_not_hold_up_its_cell(stack: Stack) -> None:
+    lab.prepare("empty")
+    stack.redis.xadd("queue", {"a": 1})
+    seen = lab.watch(lambda now: now.queued == 2, seconds=60, every=0.01, block=False)
+    lab.wait_until(lambda: seen.queued, "it looks")
+    assert set(seen.queued) == {1}
+    stack.redis.xadd("queue", {"a": 1})
+    lab.wait_until(lambda: seen.queued[-1] == 2, "it looks on")
+
+
+def test_watch_moves_in_a_kernel_and_leaves_a_table(stack: Stack) -> None:
+    lab.prepare("empty")
+    code = "import lab\nlab.up()\nlooks = iter('123')\n"
+    code += (
+        "seen = lab.watch(lambda now: next(looks) == '3', every=0.01)\nassert len(seen.queued) == 3"
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    shown: list[str] = []
+
+    def hear(cell: object, cell_index: int, execute_reply: dict) -> None:
+        shown.append(str(execute_reply["content"]["status"]))
+
+    client = NotebookClient(notebook, timeout=120, kernel_name="python3", on_cell_executed=hear)
+    client.execute()
+    assert shown == ["ok"]
+    kinds = [set(output.get("data", {})) for output in notebook.cells[0].outputs]
+    assert [kind for kind in kinds if "text/html" in kind]
+    assert not [kind for kind in kinds if "application/vnd.jupyter.widget-view+json" in kind]
+    assert "documents in MongoDB" in str(notebook.cells[0].outputs)
+    assert client.widget_state  # the picture was there meanwhile
 
 
 def test_watch_is_bounded(stack: Stack) -> None:
