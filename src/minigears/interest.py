@@ -65,16 +65,22 @@ class Interest:
     streams: tuple[tuple[bytes, bool], ...] = ()
     """Prefixes of the streams that registrations read; the flag says that it is a whole key."""
     hooks: tuple[Hook, ...] = ()
+    unloaded: frozenset[str] = frozenset()
+    """Registrations of sessions that could not be loaded: their events wait for that."""
+    unloaded_sessions: int = 0
 
     @classmethod
     def from_frame(cls, frame: dict[str, Any]) -> Interest:
         """Read the executor's `interest` frame (see docs/architecture.md)."""
         keys = tuple(_key_watch(entry) for entry in frame["keys"])
         streams = {_pattern(entry["prefix"], entry.get("exact")) for entry in frame["streams"]}
+        unloaded = frame.get("unloaded", {"ids": (), "sessions": 0})
         return cls(
             keys=keys,
             streams=tuple(sorted(streams)),
             hooks=tuple(_hook(entry) for entry in frame["hooks"]),
+            unloaded=frozenset(unloaded["ids"]),
+            unloaded_sessions=unloaded["sessions"],
         )
 
     def __bool__(self) -> bool:

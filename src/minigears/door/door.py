@@ -240,7 +240,12 @@ class Door:
                 self.delivery.done([event.seq])
         self._outbox.clear()
         self._flush_soon()
-        self._probation.begin(self.delivery.outstanding())
+        outstanding = self.delivery.outstanding()
+        unloaded = self.interest.unloaded
+        self.hand_over(
+            [e for e in outstanding if e.registration in unloaded]
+        )  # they only wait there
+        self._probation.begin([e for e in outstanding if e.registration not in unloaded])
 
     def _resend(self, event: Event) -> None:
         self.hand_over([event])

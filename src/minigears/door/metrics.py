@@ -34,6 +34,7 @@ _HELP = {
     "intents_pending": "Writes that would become events again after a crash; -1: Redis is away.",
     "keys_registrations": "KeysReader registrations in force.",
     "hooks": "Command hooks in force.",
+    "sessions_unloaded": "Stored sessions that could not be loaded yet: their registrations wait.",
     "stream_prefixes": "Prefixes of streams that registrations read.",
     "redis_connected": "1 while redis-server is there.",
     "redis_answers": "1 while redis-server is there and answers; 0 after ten seconds without an answer.",

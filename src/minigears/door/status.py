@@ -33,6 +33,8 @@ class Status:
     keys_registrations: int
     hooks: int
     stream_prefixes: int
+    sessions_unloaded: int
+    """Stored sessions that could not be loaded yet; the log says why."""
     redis_connected: int
     redis_answers: int
     """0 while redis-server is away or has not answered for ten seconds."""
@@ -60,6 +62,7 @@ async def status_of(door: Door) -> Status:
         keys_registrations=len(door.interest.keys),
         hooks=len(door.interest.hooks),
         stream_prefixes=len(door.interest.streams),
+        sessions_unloaded=door.interest.unloaded_sessions,
         redis_connected=int(door.connected.is_set()),
         redis_answers=int(door.available.is_set()),
         executor_ready=int(door.executor.ready),

@@ -63,6 +63,11 @@ class Events:
     def _event(self, seq: int, registration_id: str, key: bytes, event: str) -> None:
         registration = self._gears.registry.get(registration_id)
         if registration is None:
+            again = functools.partial(self._event, seq, registration_id, key, event)
+            if self._gears.unloaded.hold(registration_id, key, again):
+                return
+            registration = self._gears.registry.get(registration_id)  # it was loaded just now
+        if registration is None:
             self._inherited(seq, registration_id, key, event)
         elif registration.runner is not None:
             registration.runner.notify(key, lambda: self._link.send(("done", [seq])))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
@@ -21,12 +22,13 @@ from minigears.executor.hub import Hub
 from minigears.executor.ids import Counter, to_number
 from minigears.executor.pool import Pool
 from minigears.executor.redisconn import Connection, RedisError
-from minigears.executor.registrations import Registration, Registry
+from minigears.executor.registrations import Registration, Registry, Spec
 from minigears.executor.requirements import RequirementStore
 from minigears.executor.runtime import running
 from minigears.executor.sessions import Session, StoredSession
 from minigears.executor.store import SessionStore, StoreError
 from minigears.executor.streams import StreamReaderRunner
+from minigears.executor.unloaded import Unloaded
 from minigears.executor.userlog import write
 from minigears.seal import Seal
 
@@ -34,6 +36,9 @@ log = logging.getLogger(__name__)
 
 Leaving = Sequence[tuple[Registration, bool]]
 """Registrations to take out, and whether what they run is aborted."""
+
+_RETRY_PAUSE = 1.0  # seconds before a session is loaded again, doubled up to _RETRY_LIMIT
+_RETRY_LIMIT = 60.0
 
 _STATE = "state:"
 """Where the counter and the users' configuration are stored; no session can have this name."""
@@ -58,6 +63,8 @@ class Gears:
         self.requirements = RequirementStore(cache_dir, write)
         self.registry = Registry()
         self.sessions: dict[str, Session] = {}
+        self.unloaded = Unloaded()
+        """Stored sessions that could not be loaded yet."""
         self.registration_ids = Counter()
         self.executions = ExecutionLog(
             lambda: self.config.number("MaxExecutions"),
@@ -70,6 +77,8 @@ class Gears:
         self.on_command: Callable[[list[bytes], Context], Any] = lambda argv, context: None
         """Answers an `RG.*` command that user code calls; raises CommandError."""
         self._changing = threading.RLock()
+        self._resting: dict[str, bytes] = {}
+        """Timers that could not be loaded, as they are stored."""
         self._timers: dict[str, bytes] = {}
         """Timers with a key, as they are stored."""
         self._dead: list[tuple[Session, list[Execution]]] = []
@@ -122,7 +131,8 @@ class Gears:
             self._update(leaving, put, [name for name in remove if name != session.id])
             self._forget(leaving)
             self.sessions[session.id] = session
-            self._change(session.registrations.values(), [r.id for r, _ in leaving])
+            ids = [r.id for r, _ in leaving]
+            self._change(session.registrations.values(), ids, loaded=[session.id])
 
     def add(self, registration: Registration, piece: bytes) -> None:
         """Let one more registration of a session take effect, which a function has made."""
@@ -194,21 +204,26 @@ class Gears:
         self.registration_ids.skip_to(state.get("next_registration", 0))
         loaded: list[Registration] = []
         for name, data in stored.items():
-            try:
-                session = self._restore(StoredSession.unpack(data))
-            except Exception:
-                log.exception("session %s cannot be loaded; its registrations are off", name)
-                continue
-            self.sessions[name] = session
-            loaded.extend(session.registrations.values())
+            session = self._try_to_restore(name, data)
+            if session is not None:
+                self.sessions[name] = session
+                loaded.extend(session.registrations.values())
         self._change(loaded, ())
-        for name, data in ticking.items():
+        self._load_timers(ticking)
+        if self.unloaded:
+            threading.Thread(target=self._retry, name="minigears-unloaded", daemon=True).start()
+
+    def _load_timers(self, stored: Mapping[str, bytes]) -> None:
+        """Start timers; one that cannot be loaded now is tried again when a session was loaded late."""
+        for name, data in stored.items():
+            self._timers[name] = data
             try:
                 timer = timers.Timer.unpack(data, self.sessions)
             except Exception:
                 log.exception("timer %s cannot be loaded", name)
+                self._resting[name] = data
             else:
-                self._timers[name] = data
+                self._resting.pop(name, None)
                 timers.tick_later(self, timer)
 
     def store_timer(self, name: str, data: bytes) -> None:
@@ -224,6 +239,50 @@ class Gears:
                 del self._timers[name]
                 self._store().remove(name)
 
+    def _try_to_restore(self, name: str, data: bytes) -> Session | None:
+        """The session, or None when it cannot be loaded now: then it is among `unloaded`."""
+        specs: list[Spec] = []
+        try:
+            stored = StoredSession.unpack(data)
+            specs = stored.specs
+            return self._restore(stored)
+        except Exception as error:
+            known = name in self.unloaded.data()
+            log.error(
+                "session %s cannot be loaded; its %d registrations wait for that: %r",
+                *(name, len(specs), error),
+                exc_info=None if known else error,
+            )
+            if not known:
+                self.unloaded.add(name, data, specs)
+                for spec in specs:
+                    self.registration_ids.skip_to((to_number(spec.id) or 0) + 1)
+            return None
+
+    def _retry(self) -> None:
+        """Load what could not be loaded, however often that takes."""
+        pause = _RETRY_PAUSE
+        while self.unloaded:
+            time.sleep(pause)
+            pause = min(pause * 2, _RETRY_LIMIT)
+            for name, data in self.unloaded.data().items():
+                try:
+                    self._load_late(name, data)
+                except Exception:  # Redis is away: the next turn, or another executor
+                    log.exception("session %s is not loaded yet", name)
+
+    def _load_late(self, name: str, data: bytes) -> None:
+        with self.scripts:
+            session = self._try_to_restore(name, data)
+            if session is None:
+                return
+            with self._changing:
+                if name in self.unloaded.data():  # else it was replaced meanwhile
+                    self.sessions[name] = session
+                    self._change(session.registrations.values(), (), loaded=[name])
+                    self._load_timers(dict(self._resting))
+                    log.info("session %s is loaded", name)
+
     def _restore(self, stored: StoredSession) -> Session:
         requirements = self.requirements.install(stored.requirements)
         self.requirements.activate(requirements)
@@ -236,7 +295,19 @@ class Gears:
                     registration.on_registered()
         return session
 
-    def _change(self, add: Iterable[Registration], remove: Iterable[str]) -> None:
+    def forget_unloaded(self, registration_id: str) -> bool:
+        """Remove the session of a registration that could not be loaded; tells whether there was one."""
+        with self._changing:
+            names = self.unloaded.named(registration_id)
+            if names:
+                self._store().update({}, names)
+                self._change((), (), loaded=names)
+            return bool(names)
+
+    def _change(
+        self, add: Iterable[Registration], remove: Iterable[str], loaded: Iterable[str] = ()
+    ) -> None:
+        """Let registrations take effect; `loaded` are sessions that are not `unloaded` any more."""
         add, remove = list(add), list(remove)
         self._ending = [runner for runner in self._ending if not runner.join(0)]
         gone = [r for r in map(self.registry.get, remove) if r is not None]
@@ -250,7 +321,11 @@ class Gears:
                 )
         self.registry.change(add, remove)
         self.rules.watch(self.registry.keys_patterns())
-        self.on_interest(self.registry.interest())
+        waiting = self.unloaded.drop(loaded)
+        interest, more = self.registry.interest(), self.unloaded.interest()
+        self.on_interest(interest | more | {"keys": interest["keys"] + more["keys"]})
+        for key, job in waiting:
+            self.hub.post(key, job)
         for registration in gone:
             if registration.runner is not None:
                 registration.runner.stop()
@@ -271,6 +346,10 @@ class Gears:
             if self.sessions or self._timers:
                 sessions = {session.id: session.pack() for session in self.sessions.values()}
                 self._store().update(sessions | self._timers | {_STATE: self._pack_state()})
+            if self.sessions or self.unloaded:
+                sessions = {session.id: session.pack() for session in self.sessions.values()}
+                sessions |= self.unloaded.data()
+                self._store().update(sessions | {_STATE: self._pack_state()})
 
     def _store_state(self) -> None:
         with self._changing:

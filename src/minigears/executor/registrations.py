@@ -196,7 +196,7 @@ class Registry:
         """The frame that tells the door what to watch (see docs/architecture.md)."""
         return {
             "keys": [
-                *(_keys_interest(r) for r in self if r.spec.reader == "KeysReader"),
+                *(keys_interest(r.spec) for r in self if r.spec.reader == "KeysReader"),
                 *(_sync_stream_interest(r) for r in self if r.runner is not None and r.sync),
             ],
             "streams": [
@@ -217,16 +217,17 @@ def hooks_of(registrations: Iterable[Registration], command: str) -> list[Regist
     return [r for r in registrations if isinstance(r.args, CommandArgs) and r.args.hook == command]
 
 
-def _keys_interest(registration: Registration) -> dict[str, Any]:
-    args: KeysArgs = registration.args
+def keys_interest(spec: Spec) -> dict[str, Any]:
+    """What the door is to watch for a KeysReader registration."""
+    args: Any = spec.args
     prefix, exact = _cut(args.prefix)
     return {
-        "id": registration.id,
+        "id": spec.id,
         "prefix": prefix,
         "exact": exact,
         "events": None if args.event_types is None else list(args.event_types),
         "commands": None if args.commands is None else list(args.commands),
-        "mode": registration.spec.mode,
+        "mode": spec.mode,
     }
 
 

@@ -30,7 +30,8 @@ def dump_one(registration: Registration) -> list[Any]:
 
 def unregister(gears: Gears, words: list[bytes]) -> Any:
     """`RG.UNREGISTER id [ABORTPENDING]`."""
-    gears.unregister([_leaving(gears, words)])
+    if not gears.forget_unloaded(words[0].decode("utf-8", "replace")):
+        gears.unregister([_leaving(gears, words)])
     return OK
 
 
