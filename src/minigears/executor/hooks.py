@@ -17,6 +17,10 @@ from minigears.executor.replies import CommandError, Error
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
 
+ONLY_SYNC = (
+    "can not run a non-sync execution inside a MULTI/LUA (blocking is not allowed) or on loading."
+)
+
 Answer = Callable[[bytes], None]
 
 
@@ -40,15 +44,26 @@ def run_hooks(
         firing.run_in_pool(gears, first, (record,), finish, command, keep=False)
 
 
-def _call_next(gears: Gears, hooks: Sequence[Registration], argv: list[bytes], user: bytes) -> Any:
+def call_inside(gears: Gears, hooks: Sequence[Registration], argv: list[bytes]) -> Any:
+    """A hooked command called by user code: the hook runs there and then. Raises GearsError."""
+    if not hooks[0].sync:
+        raise GearsError(ONLY_SYNC)
+    return _call_next(gears, hooks, argv, None)
+
+
+def _call_next(
+    gears: Gears, hooks: Sequence[Registration], argv: list[bytes], user: bytes | None
+) -> Any:
+    """Without a `user` it is a function that calls, which may do what minigears may."""
     context = current.get()
     assert context is not None
     form = gears.rules.form(argv, context.marked)
-    said = context.caller.call(plain([b"ACL", b"DRYRUN", user, *argv]))
-    if isinstance(said, RedisError):
-        return said
-    if said != b"OK":
-        return RedisError(f"NOPERM {said.decode(errors='replace')}")
+    if user is not None:
+        said = context.caller.call(plain([b"ACL", b"DRYRUN", user, *argv]))
+        if isinstance(said, RedisError):
+            return said
+        if said != b"OK":
+            return RedisError(f"NOPERM {said.decode(errors='replace')}")
     if not hooks:
         return context.caller.call(form)
     rest = hooks[1:]

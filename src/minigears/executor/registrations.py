@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pickle
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import cloudpickle
@@ -136,6 +136,7 @@ class Registry:
         self._all: dict[str, Registration] = {}
         self._triggers: dict[str, Registration] = {}
         self._streaming: tuple[Registration, ...] = ()
+        self._hooks: dict[bytes, list[Registration]] = {}
         self._heirs: dict[str, tuple[str, ...]] = {}
 
     def __iter__(self) -> Iterator[Registration]:
@@ -166,6 +167,13 @@ class Registry:
         """The CommandReader registration that `RG.TRIGGER name` runs."""
         return self._triggers.get(name)
 
+    def hooks(
+        self, argv: Sequence[bytes], keys: Callable[[], Sequence[bytes]]
+    ) -> list[Registration]:
+        """Those that stand in front of a command, the last one registered first."""
+        standing = self._hooks.get(argv[0].lower()) if self._hooks else None
+        return [r for r in standing if _is_for(r, keys())] if standing else []
+
     def change(self, add: Iterable[Registration], remove: Iterable[str]) -> None:
         """Take some in and others out, at once."""
         with self._lock:
@@ -178,6 +186,11 @@ class Registry:
             everything = sorted([*kept, *add], key=lambda r: to_number(r.id) or 0)
             self._all = {r.id: r for r in everything}
             self._streaming = tuple(r for r in everything if r.spec.reader == "StreamReader")
+            hooks: dict[bytes, list[Registration]] = {}
+            for r in reversed(everything):
+                if isinstance(r.args, CommandArgs) and r.args.hook is not None:
+                    hooks.setdefault(r.args.hook.encode(), []).append(r)
+            self._hooks = hooks
             self._triggers = {
                 r.args.trigger: r
                 for r in everything
@@ -229,6 +242,14 @@ def keys_interest(spec: Spec) -> dict[str, Any]:
         "commands": None if args.commands is None else list(args.commands),
         "mode": spec.mode,
     }
+
+
+def _is_for(registration: Registration, keys: Sequence[bytes]) -> bool:
+    prefix = registration.args.key_prefix
+    if prefix is None:
+        return True
+    begin = prefix.removesuffix("*").encode()
+    return prefix == "*" or any(key.startswith(begin) for key in keys)
 
 
 def _sync_stream_interest(registration: Registration) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import errors, timers
+from minigears.executor import errors, hooks, timers
 from minigears.executor.builder import GearsBuilder
 from minigears.executor.calls import to_value, to_words
 from minigears.executor.context import UNSET, CommandContext, Context, current
@@ -88,6 +88,9 @@ def execute(*words: Any) -> Any:
             return _gears.execute(argv, context)
         except CommandError as error:
             raise GearsError(f"{error}\r\n") from None
+    standing = _gears.registry.hooks(argv, lambda: _gears.rules.table.keys(argv))
+    if standing and not (context.command and context.command.call_next):
+        return to_value(hooks.call_inside(_gears, standing, argv))
     reply = context.caller.call(_gears.rules.form(argv, context.marked))
     stop_if_asked(context)
     return to_value(reply)

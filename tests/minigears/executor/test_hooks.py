@@ -108,3 +108,23 @@ def test_nothing_stands_in_front_of_a_hook_that_is_not_sync(door: FakeDoor):
     door.script(hook.format(""), "ID", "async")
     assert words in text(door.script(hook.format(", mode='sync'")))
     assert door.script(hook.format(""), "ID", "async", "UPGRADE") == b"OK"
+
+
+def test_a_hook_stands_in_front_of_what_functions_call(door: FakeDoor, redis_conn: Connection):
+    hook = "GB('CommandReader').map(lambda x: call_next(x[1], x[2] + '!')).register(hook='set', "
+    door.script(hook + "keyprefix='h', mode='sync')", "ID", "hook")
+    door.script("execute('SET', 'h:1', 'v')\nexecute('SET', 'k', 'v')")
+    assert (redis_conn.call("GET", "h:1"), redis_conn.call("GET", "k")) == (b"v!", b"v")
+    door.script(hook + "keyprefix='h')", "ID", "hook", "UPGRADE")
+    refused = text(door.script("execute('SET', 'h:1', 'w')"))
+    assert "can not run a non-sync execution inside a MULTI/LUA" in refused
+    assert redis_conn.call("GET", "h:1") == b"v!"
+
+
+def test_a_hook_may_call_its_own_command(door: FakeDoor, redis_conn: Connection):
+    script = """
+GB('CommandReader').map(lambda x: execute('SET', x[1], 'hooked')).register(hook='set', mode='sync')
+"""
+    door.script(script)
+    assert door.hook(door.ids, b"SET", b"k", b"v") == b"OK"
+    assert redis_conn.call("GET", "k") == b"hooked"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from minigears.executor import firing, replies
 from minigears.executor.context import Context
 from minigears.executor.executions import Execution
+from minigears.executor.hooks import ONLY_SYNC
 from minigears.executor.registrations import Registration
 from minigears.executor.replies import CommandError
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from minigears.executor.gears import Gears
 
 _NOT_FOUND = "ERR subcommand not found"
-_ONLY_SYNC = "ERR can not run a non-sync execution inside a MULTI/LUA or on loading."
 
 
 def trigger(gears: Gears, words: list[bytes]) -> Any:
@@ -32,7 +32,7 @@ def call_inside(gears: Gears, words: list[bytes], context: Context) -> Any:
     """A trigger called by user code: it runs there and then; raises CommandError."""
     registration = _find(gears, words)
     if not registration.sync:
-        raise CommandError(_ONLY_SYNC)
+        raise CommandError(f"ERR {ONLY_SYNC}")
     return _reply(
         firing.run_here(gears, registration, (_record(words),), context.caller, keep=False)
     )
