@@ -44,6 +44,7 @@ def main(context: click.Context, config: Any) -> None:
 @click.option("--batch-wait", default=0.1, help="Seconds that a batch waits to fill.")
 @click.option("--lease", default=10.0, help="Seconds after which a silent worker is succeeded.")
 @click.option("--attempts", default=5, help="How often a refused document is tried.")
+@click.option("--writers", default=2, help="Bulk writes at a time.")
 @click.option(
     "--metrics-port", default=0, help="Port on loopback of /metrics and /health; 0: none."
 )

@@ -39,8 +39,16 @@ class Outcome:
 class PartitionWorker:
     """Works on one partition until `stop` is set or the lease is lost."""
 
-    def __init__(self, queue: Queue, sink: Sink, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        sink: Sink,
+        settings: Settings,
+        metrics: Metrics,
+        gate: threading.Semaphore,
+    ) -> None:
         self.queue, self.sink, self.settings, self.metrics = queue, sink, settings, metrics
+        self._gate = gate
         self.tag = queue.partition.tag
         self.stop = threading.Event()
         self.lost = threading.Event()
@@ -186,7 +194,8 @@ class PartitionWorker:
         backoff = Backoff(self.settings)
         while True:
             try:
-                rejected = self.sink.write(changes)
+                with self._gate:
+                    rejected = self.sink.write(changes)
             except Unavailable as error:
                 if self.ended():
                     raise LeaseLost("stopping in an outage; what is pending stays") from error

@@ -20,6 +20,8 @@ class Settings:
     batch_wait: float = 0.1
     lease: float = 10.0
     attempts: int = 5
+    writers: int = 2
+    """Bulk writes at a time, of one worker: a database may be slower with many than with one."""
     first_backoff: float = 0.1
     longest_backoff: float = 30.0
     coalesce: bool = True

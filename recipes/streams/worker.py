@@ -46,6 +46,7 @@ class Worker:
         self.identity = f"{self.settings.name}:{secrets.token_hex(4)}"
         self.stopping = threading.Event()
         self._held: dict[int, Held] = {}
+        self._gate = threading.Semaphore(self.settings.writers)
         self._newer: frozenset[str] = frozenset()
         self._trouble = "starting"
 
@@ -131,7 +132,7 @@ class Worker:
             return
         token = token.decode() if isinstance(token, bytes) else token
         queue = Queue(self.redis, partition, token, self._newer)
-        work = PartitionWorker(queue, self.sink, self.settings, self.metrics)
+        work = PartitionWorker(queue, self.sink, self.settings, self.metrics, self._gate)
         thread = threading.Thread(target=work.run, name=partition.tag, daemon=True)
         self._held[partition.index] = Held(partition, token, work, thread)
         self.metrics.say("leased", partition=partition.tag, token=token)
