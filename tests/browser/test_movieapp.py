@@ -278,6 +278,24 @@ def test_what_was_typed_survives_a_reload(page: AppPage) -> None:
     assert page.one("#f-title").get_attribute("value") == ""
 
 
+def test_a_draft_that_was_overtaken_is_told_of(page: AppPage, stack: Stack) -> None:
+    title = f"Draft {time.time_ns()}"
+    page.add(title)
+    key = page.one("#grid .card:first-child").get_attribute("id").replace("movie-", "MovieEntity:")
+    page.click("#grid .card:first-child .actions .round:nth-child(1)")
+    page.until(lambda: page.focused() == "f-title")
+    page.type("#f-plot", "Mine.")
+    page.press(Keys.ESCAPE)
+    page.until(lambda: not page.all("dialog[open]"))
+    stack.redis.json().set(key, "$.tagline", "Theirs.")
+    page.click("#grid .card:first-child .actions .round:nth-child(1)")
+    page.until_text("#told", "Here is what you had typed")
+    page.click(".save")
+    page.until_text("#told", "Somebody else changed this movie")
+    assert page.one("#f-plot").get_attribute("value") == "Mine."
+    page.click("#dialog [data-close]")
+
+
 def test_redis_is_down(page: AppPage, stack: Stack) -> None:
     page.click("#add")
     page.fill("Typed with care")

@@ -88,7 +88,8 @@ document.body.addEventListener("close-dialog", ({ detail }) => {
   if (detail.detail) document.getElementById(detail.detail)?.querySelector(".play")?.focus();
 });
 
-// What is typed is kept for this tab, so that neither a reload nor a crash loses it.
+// What is typed is kept for this tab: no reload, crash or slip onto Escape loses it; Cancel does. With it goes what
+// the form began with, so that a change that somebody made meanwhile is told of.
 const draftName = () => $(".editor", dialog) && `draft:${opening()}`;
 const opening = () => ($("#dialog-title").textContent.startsWith("Add") ? "new" : $(".editor").dataset.keeps);
 const isTyped = () => Boolean($(".editor", dialog)) && Boolean(sessionStorage.getItem(draftName()));
@@ -98,7 +99,6 @@ dialog.addEventListener("input", () => {
   if (form) sessionStorage.setItem(draftName(), JSON.stringify([...new FormData(form)]));
 });
 dialog.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) forgetDraft(); });
-dialog.addEventListener("cancel", forgetDraft);
 
 function forgetDraft() { if ($(".editor", dialog)) sessionStorage.removeItem(draftName()); }
 
@@ -110,8 +110,8 @@ function restoreDraft() {
   for (const box of form.querySelectorAll("[name=genres]"))
     box.checked = pairs.some(([name, value]) => name === "genres" && value === box.value);
   for (const [name, value] of pairs)
-    if (name !== "genres" && name !== "was" && form.elements[name]) form.elements[name].value = value;
-  $("#told").innerHTML = "<p>Here is what you had typed before this page was loaded again.</p>";
+    if (name !== "genres" && form.elements[name]) form.elements[name].value = value;
+  $("#told").innerHTML = "<p>Here is what you had typed before.</p>";
 }
 
 // Messages. A screen reader hears what was done, once; never the panel's numbers.
