@@ -55,7 +55,7 @@ _STREAMING = frozenset(
 _BY_SUBCOMMAND = frozenset(b"command client config function info hello".split())
 _HOOKED_WHOLLY = frozenset({b"config", b"function", b"info"})
 """Those of them that a hook stands in front of, whatever their second word is."""
-_REPLACING = frozenset({b"delete", b"flush", b"restore"})
+_REPLACING = frozenset({b"delete", b"flush", b"load", b"restore"})
 """Subcommands of FUNCTION that may take away the library that holds the registrations."""
 
 _OFFSET = frozenset({b"wait", b"waitaof"})

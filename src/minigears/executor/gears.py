@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 Leaving = Sequence[tuple[Registration, bool]]
 """Registrations to take out, and whether what they run is aborted."""
 
+_KEEP_PAUSE = 1.0  # seconds between two looks at what is stored
 _RETRY_PAUSE = 1.0  # seconds before a session is loaded again, doubled up to _RETRY_LIMIT
 _RETRY_LIMIT = 60.0
 
@@ -50,6 +51,8 @@ class Gears:
     def __init__(self, address: Address, cache_dir: Path, previous_password: str | None = None):
         self.address = address
         self._seal = Seal(address.password, previous_password)
+        self._stored: bytes | None = None
+        """The digest of what should be stored."""
         self._redis_run: bytes | None = None
         connection = self._connect()
         table = CommandTable.from_reply(connection.call("COMMAND"))
@@ -338,18 +341,35 @@ class Gears:
     # what is stored
 
     def _store(self) -> SessionStore:
-        return SessionStore(self.blocking.connection(), self._seal)
+        return SessionStore(self.blocking.connection(), self._seal, self._note)
+
+    def _note(self, digest: bytes | None) -> None:
+        self._stored = digest
 
     def store_again(self) -> None:
-        """Store everything, where it is no longer; raises StoreError, or what the connection raises."""
+        """Store everything, where it is no longer; raises what the connection raises."""
         with self._changing:
-            if self.sessions or self._timers:
-                sessions = {session.id: session.pack() for session in self.sessions.values()}
-                self._store().update(sessions | self._timers | {_STATE: self._pack_state()})
-            if self.sessions or self.unloaded:
-                sessions = {session.id: session.pack() for session in self.sessions.values()}
-                sessions |= self.unloaded.data()
-                self._store().update(sessions | {_STATE: self._pack_state()})
+            kept = {session.id: session.pack() for session in self.sessions.values()}
+            kept |= self.unloaded.data() | self._timers
+            if kept:
+                kept[_STATE] = self._pack_state()
+            try:
+                self._store().update(kept)
+            except StoreError as error:
+                log.error("what is stored was replaced, and is stored again: %s", error)
+                self._store().replace(kept)
+
+    def keep_stored(self) -> None:
+        """Store again what somebody took away, or put something else in its place; never returns."""
+        while True:
+            time.sleep(_KEEP_PAUSE)
+            try:
+                with self._changing:
+                    if self._store().digest() != self._stored:
+                        self.store_again()
+                        self._stored = self._store().digest()
+            except Exception as error:  # Redis is away, say, or refuses: there is a next turn
+                log.warning("it cannot be seen whether all is stored: %r", error)
 
     def _store_state(self) -> None:
         with self._changing:

@@ -87,6 +87,7 @@ def _serve(gears: Gears, control: Link, events: Link) -> None:
     threading.Thread(
         target=_serve_control, args=(gears, control), name="minigears-control", daemon=True
     ).start()
+    threading.Thread(target=gears.keep_stored, name="minigears-stored", daemon=True).start()
     Events(gears, events).serve()
 
 

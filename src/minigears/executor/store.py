@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from minigears.seal import Seal
@@ -55,24 +55,43 @@ class Calls(Protocol):
         """Send one command and return its reply."""
 
 
+def _ignore(digest: bytes | None) -> None:
+    """Nobody wants to know."""
+
+
 class SessionStore:
     """Session id -> opaque bytes, kept in Redis. It holds no state: Redis is the one truth.
 
     The bytes are pickles, which run code when they are loaded. So they bear a seal, if Redis has a password.
     """
 
-    def __init__(self, conn: Calls, seal: Seal):
+    def __init__(self, conn: Calls, seal: Seal, note: Callable[[bytes | None], None] = _ignore):
+        """`note` is told the digest of what is found, or stored: None when there is nothing."""
         self._conn = conn
         self._seal = seal
+        self._note = note
 
     def load(self) -> dict[str, bytes]:
         """Every stored session, oldest first. Raises StoreError, or what the connection raises."""
         libraries = self._conn.call("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY, "WITHCODE")
         if not libraries:
+            self._note(None)
             return {}
         fields = libraries[0]
         source = dict(zip(fields[::2], fields[1::2], strict=True))[b"library_code"]
-        return decode(source, self._seal)
+        sessions = decode(source, self._seal)
+        self._note(_digest(source))
+        return sessions
+
+    def digest(self) -> bytes | None:
+        """The digest that the library shows, without its text; raises what the connection raises."""
+        for library in self._conn.call("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY):
+            fields = dict(zip(library[::2], library[1::2], strict=True))
+            for function in fields[b"functions"]:
+                shown: bytes = dict(zip(function[::2], function[1::2], strict=True))[b"description"]
+                return shown or b""
+            return b""
+        return None
 
     def put(self, session_id: str, data: bytes) -> None:
         """Store one session; one that exists keeps its place. Raises as `update` does."""
@@ -96,7 +115,13 @@ class SessionStore:
 
     def replace(self, sessions: Mapping[str, bytes]) -> None:
         """Store these sessions, whatever is stored; raises what the connection raises."""
-        self._conn.call("FUNCTION", "LOAD", "REPLACE", encode(sessions, self._seal))
+        if not sessions:
+            self._conn.call("FUNCTION", "DELETE", LIBRARY)
+            self._note(None)
+            return
+        source = encode(sessions, self._seal)
+        self._conn.call("FUNCTION", "LOAD", "REPLACE", source)
+        self._note(_digest(source))
 
 
 def encode(sessions: Mapping[str, bytes], seal: Seal) -> bytes:
@@ -113,9 +138,9 @@ def encode(sessions: Mapping[str, bytes], seal: Seal) -> bytes:
     ).encode()
 
 
-def digest_of(sessions: Mapping[str, bytes]) -> bytes:
-    """What `FUNCTION LIST` shows as the description of the library's function."""
-    return hashlib.sha256(_packed(sessions)).hexdigest().encode()
+def _digest(source: bytes) -> bytes:
+    found = _STORED.search(source)
+    return found["digest"] if found else b""
 
 
 def _packed(sessions: Mapping[str, bytes]) -> bytes:

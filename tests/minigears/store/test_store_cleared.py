@@ -1,7 +1,9 @@
 """Registrations are kept in a function library; a client that clears Redis's functions leaves them."""
 
 import pytest
+import redis
 from realgears import MiniGears
+from realredis import wait_for
 
 REGISTER = "GB().foreach(lambda x: None).register(prefix='k:*', mode='sync')"
 LIBRARY = "#!lua name=theirs\nredis.register_function('theirs', function() return 7 end)"
@@ -36,3 +38,34 @@ def test_nothing_is_stored_where_nothing_is_registered(own_gears):
         client.function_load(LIBRARY)
         client.function_flush()
         assert client.function_list() == []
+
+
+FORGED = "#!lua name=minigears\nredis.register_function('x', function() return 7 end)"
+
+
+@pytest.mark.parametrize("where", ["door", "multi", "redis"])
+@pytest.mark.parametrize(
+    "words", [("FLUSH",), ("DELETE", "minigears"), ("LOAD", "REPLACE", FORGED)], ids=lambda w: w[0]
+)
+def test_registrations_that_somebody_takes_away_are_stored_again(own_gears, where, words):
+    own_gears.run(REGISTER)
+    direct = redis.Redis(unix_socket_path=str(own_gears.server.socket), decode_responses=True)
+    with direct, own_gears.client() as client:
+        [before] = direct.function_list()
+        if where == "multi":
+            with client.pipeline(transaction=True) as pipe:
+                pipe.execute_command("FUNCTION", *words)
+                pipe.execute()
+        else:
+            (client if where == "door" else direct).execute_command("FUNCTION", *words)
+        wait_for(lambda: direct.function_list() == [before], what="them")
+    own_gears.kill()
+    own_gears.start()
+    with own_gears.client() as client:
+        assert len(client.execute_command("RG.DUMPREGISTRATIONS")) == 1
+
+
+def test_a_library_in_the_place_of_none_does_not_keep_minigears_from_starting(own_gears):
+    with own_gears.client() as client:
+        client.function_load(FORGED)
+        wait_for(lambda: client.function_list() == [], what="its end")
