@@ -7,44 +7,36 @@ wrong and what helps; anything else that fails puts a message above the cards an
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 import secrets
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlencode
 
 from anyio import CapacityLimiter, to_thread
-from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from movieapp import forms
+from movieapp.dialogs import COOKIE, Dialogs, viewer_of, with_events
 from movieapp.facts import facts_of
-from movieapp.forms import MovieForm
 from movieapp.journeys import Stage
-from movieapp.models import Movie, fingerprint
 from movieapp.search import Wish, wish_of
 from movieapp.studio import Studio
 from movieapp.templating import render
-from movieapp.troubles import STORES, Conflict, Trouble, trouble_of
+from movieapp.troubles import STORES, Trouble, trouble_of
 from movieapp.writers import Mode, writers
 
-COOKIE = "movieapp-viewer"
-_VIEWER = re.compile(r"[a-z0-9]{1,24}")
-_MOVIE_ID = re.compile(r"[^\s/]{1,100}")
 _SHOWN = 8  # journeys in the panel
 _WRITES_AT_ONCE = 24  # so that writes which hang leave threads for the pages
 
 
-class Pages:
+class Pages(Dialogs):
     """The handlers. Each runs in a thread, since both stores' clients wait."""
 
     def __init__(self, studio: Studio) -> None:
-        self._studio = studio
+        super().__init__(studio)
         self._limiter: CapacityLimiter | None = None
 
     def routes(self) -> list[Route]:
@@ -78,7 +70,7 @@ class Pages:
 
     def page(self, request: Request) -> Response:
         """The whole page, with the first cards of what its address asks for."""
-        viewer = _viewer(request) or secrets.token_hex(4)
+        viewer = viewer_of(request) or secrets.token_hex(4)
         wish = wish_of(request.query_params)
         try:
             inside = {**self._cards(viewer, wish, 0), "continued": self._continued(viewer)}
@@ -99,7 +91,7 @@ class Pages:
         wish = wish_of(request.query_params)
         offset = request.query_params.get("offset", "0")
         first = int(offset) if re.fullmatch(r"[0-9]{1,7}", offset) else 0
-        inside = self._cards(_viewer(request) or "guest", wish, first)
+        inside = self._cards(viewer_of(request) or "guest", wish, first)
         answer = HTMLResponse(render("cards.html", wish=wish, is_first=first == 0, **inside))
         if first == 0:
             asked = {k: v for k, v in request.query_params.items() if v.strip() and k != "offset"}
@@ -131,7 +123,7 @@ class Pages:
 
     def continue_watching(self, request: Request) -> Response:
         """The strip of movies that the viewer has paused."""
-        continued = self._continued(_viewer(request) or "guest")
+        continued = self._continued(viewer_of(request) or "guest")
         return HTMLResponse(render("continue.html", continued=continued))
 
     def _continued(self, viewer: str) -> list[tuple[Any, int]]:
@@ -142,109 +134,7 @@ class Pages:
                 strip.append((facts_of(movie_id, document), seconds))
         return strip
 
-    # The dialogs
-
-    def new_form(self, request: Request) -> Response:
-        """The form of a movie that is not there yet. Its id is made now, so that saving twice is one movie."""
-        return self._form(MovieForm(str(time.time_ns() // 1_000_000)))
-
-    def edit_form(self, request: Request) -> Response:
-        """The form of a movie."""
-        document = self._movie(request)
-        if document is None:
-            raise Trouble("This movie has been deleted.", "Search again to see what is there now.")
-        movie_id = request.path_params["id"]
-        return self._form(forms.form_of(movie_id, document, fingerprint(document)))
-
-    def delete_form(self, request: Request) -> Response:
-        """Ask whether a movie is to be deleted."""
-        document = self._movie(request)
-        if document is None:
-            raise Trouble(
-                "This movie has been deleted already.", "Search again to see what is there now."
-            )
-        return self._ask_to_delete(request.path_params["id"], document)
-
-    def _ask_to_delete(
-        self, movie_id: str, document: Mapping[str, Any], told: str = ""
-    ) -> Response:
-        facts, was = facts_of(movie_id, document), fingerprint(dict(document))
-        return HTMLResponse(
-            render("delete.html", facts=facts, was=was, told=told), 409 if told else 200
-        )
-
-    def _movie(self, request: Request) -> dict[str, Any] | None:
-        return self._studio.finder.movie(request.path_params["id"])
-
-    def _form(self, form: MovieForm, status: int = 200, **told: Any) -> Response:
-        page = render("editor.html", form=form, genres=forms.GENRES, longest=forms.LONGEST, **told)
-        return HTMLResponse(page, status)
-
-    # Writes
-
-    def save(self, request: Request, typed: FormData) -> Response:
-        """Save what was typed, or give it back with what is wrong."""
-        texts = {name: value for name, value in typed.items() if isinstance(value, str)}
-        genres = [value for value in typed.getlist("genres") if isinstance(value, str)]
-        movie_id = request.path_params["id"]
-        form = forms.read(movie_id, texts.get("was", ""), texts, genres)
-        if not _MOVIE_ID.fullmatch(movie_id) or form.problems:
-            return self._form(form, 422)
-        viewer = _viewer(request) or "guest"
-        try:
-            before = self._studio.finder.movie(movie_id) or {}
-            movie = Movie(**forms.document_of(form, before))
-            self._studio.save_movie(viewer, movie, form.was)
-        except Conflict as conflict:
-            return self._conflict(form, conflict)
-        except Trouble as trouble:
-            return self._form(form, 503, trouble=trouble)
-        except STORES as problem:
-            return self._form(form, 503, trouble=trouble_of(problem))
-        except ValidationError as problem:
-            told = Trouble("This movie holds something that the form cannot keep:", str(problem))
-            return self._form(form, 422, trouble=told)
-        facts = facts_of(movie_id, movie.document())
-        answer = HTMLResponse(render("card.html", facts=facts, seconds=None))
-        answer.headers["HX-Retarget"] = "#grid" if form.is_new else f'[id="movie-{_css(movie_id)}"]'
-        answer.headers["HX-Reswap"] = "afterbegin" if form.is_new else "outerHTML"
-        return _events(
-            answer, {"close-dialog": f"movie-{movie_id}", "wrote": f"Saved: {facts.title}"}
-        )
-
-    def _conflict(self, form: MovieForm, conflict: Conflict) -> Response:
-        """Say what somebody else changed, keep what was typed, and let the next save replace theirs."""
-        now = conflict.now
-        theirs = forms.form_of(form.movie_id, now or {}, fingerprint(now))
-        differs = (
-            {}
-            if now is None
-            else {
-                name: theirs.value(name)
-                for name in forms.TEXTS
-                if theirs.value(name) != form.value(name)
-            }
-        )
-        again = MovieForm(form.movie_id, theirs.was, form.fields, form.genres)
-        return self._form(again, 409, theirs=differs, is_deleted=now is None, is_conflict=True)
-
-    def delete(self, request: Request, typed: FormData) -> Response:
-        """Delete a movie, if it still is what the user saw."""
-        movie_id, was = request.path_params["id"], str(typed.get("was", ""))
-        document = self._studio.finder.movie(movie_id)
-        title = facts_of(movie_id, document or {}).title
-        if document is not None:
-            movie = Movie.model_construct(movieId=movie_id, title=title)
-            try:
-                self._studio.delete_movie(_viewer(request) or "guest", movie, was)
-            except Conflict as conflict:
-                if conflict.now is not None:
-                    told = "Somebody changed this movie after you opened this question. It is now:"
-                    return self._ask_to_delete(movie_id, conflict.now, told)
-        answer = HTMLResponse("")
-        answer.headers["HX-Retarget"] = f'[id="movie-{_css(movie_id)}"]'
-        answer.headers["HX-Reswap"] = "delete"
-        return _events(answer, {"close-dialog": "", "wrote": f"Deleted: {title}"})
+    # Pauses
 
     def pause(self, request: Request, typed: FormData) -> Response:
         """Keep where the viewer stopped."""
@@ -254,10 +144,10 @@ class Pages:
             raise Trouble("This movie has been deleted.", "Search again to see what is there now.")
         facts = facts_of(request.path_params["id"], document)
         seconds = min(int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0, facts.seconds)
-        viewer = _viewer(request) or "guest"
+        viewer = viewer_of(request) or "guest"
         self._studio.pause(viewer, facts.movie_id, seconds, facts.title)
         answer = HTMLResponse(render("watch.html", facts=facts, seconds=seconds))
-        return _events(answer, {"paused": "", "wrote": f"Paused: {facts.title}"})
+        return with_events(answer, {"paused": "", "wrote": f"Paused: {facts.title}"})
 
     # The panel
 
@@ -267,7 +157,7 @@ class Pages:
         The controls come along only when they have changed: a button that is replaced while
         somebody presses it would not be pressed.
         """
-        inside = self._panel(_viewer(request) or "guest")
+        inside = self._panel(viewer_of(request) or "guest")
         is_other = request.query_params.get("controls") != inside["controls_state"]
         return HTMLResponse(render("look.html", **inside, has_other_controls=is_other))
 
@@ -354,21 +244,3 @@ def _told(answer: Callable[[], Response]) -> Response:
     banner = HTMLResponse(render("trouble.html", trouble=found), 503)
     banner.headers["HX-Retarget"], banner.headers["HX-Reswap"] = "#banner", "innerHTML"
     return banner
-
-
-def _viewer(request: Request) -> str:
-    """Return who is watching: by the page's own word, else by the cookie."""
-    said = request.headers.get("x-viewer") or request.cookies.get(COOKIE, "")
-    return said if _VIEWER.fullmatch(said) else ""
-
-
-def _events(answer: Response, events: Mapping[str, str]) -> Response:
-    """Let htmx raise events in the page."""
-    told = {name: {"detail": value} for name, value in events.items()}
-    answer.headers["HX-Trigger-After-Swap"] = json.dumps(told)  # ASCII: headers are not UTF-8
-    return answer
-
-
-def _css(text: str) -> str:
-    """Return a text for a CSS string in a header."""
-    return "".join(c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in text)
