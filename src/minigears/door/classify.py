@@ -10,7 +10,7 @@ from minigears.commandtable import CommandTable
 from minigears.door.glance import MAX_NAME, Glance
 from minigears.door.notifications import SETTING
 from minigears.door.shared import Shared, Use
-from minigears.interest import Interest
+from minigears.interest import KEYSPACE, Interest
 from minigears.protocol import Command
 
 
@@ -52,8 +52,8 @@ _BARE = {
 _STREAMING = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync".split()
 )
-_BY_SUBCOMMAND = frozenset(b"command client config function info hello".split())
-_HOOKED_WHOLLY = frozenset({b"config", b"function", b"info"})
+_BY_SUBCOMMAND = frozenset(b"command client config function info hello publish".split())
+_HOOKED_WHOLLY = frozenset({b"config", b"function", b"info", b"publish"})
 """Those of them that a hook stands in front of, whatever their second word is."""
 _REPLACING = frozenset({b"delete", b"flush", b"load", b"restore"})
 """Subcommands of FUNCTION that may take away the library that holds the registrations."""
@@ -102,7 +102,8 @@ class Classifier(dict[bytes, Kind]):
         kind = self._kind_of(name.lower())
         if self._may_remember(name):
             self[name] = kind
-            if kind in (Kind.PLAIN, Kind.KEYED):
+            publishes = kind is Kind.SUBCOMMAND and name.lower() == b"publish"
+            if kind in (Kind.PLAIN, Kind.KEYED) or publishes:
                 self._harmless.add(name)
             place = self._table.only_key(name)
             if place is not None:
@@ -212,9 +213,16 @@ def _special_subcommand(argv: Command) -> bool:
         return len(argv) == 1 or not _SECTIONS.isdisjoint(map(bytes.lower, argv[1:]))
     if words == [b"config", b"set"]:
         return SETTING in map(bytes.lower, argv[2::2])
+    if words[0] == b"publish":
+        return is_forged_event(argv)
     if words[0] == b"function":
         return words[-1] in _REPLACING
     return is_client_reply(argv)
+
+
+def is_forged_event(argv: Command) -> bool:
+    """Whether what it publishes would look like an event that Redis tells of."""
+    return len(argv) > 1 and argv[0].lower() == b"publish" and argv[1].startswith(KEYSPACE)
 
 
 def reply_mode(argv: Command) -> bytes:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from minigears.door.access import ANY_KEY, allowed
 from minigears.door.backend import BackendError
-from minigears.door.classify import TAKES_AWAY, reply_mode
+from minigears.door.classify import TAKES_AWAY, is_forged_event, reply_mode
 from minigears.door.notifications import SETTING, with_needed
 from minigears.door.status import with_section
 from minigears.door.supervisor import ExecutorLost
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from minigears.door.delivery import Event
     from minigears.door.door import Door
 
+_FORGED = encode_error(
+    "NOPERM on this channel Redis tells of what happened to a key: minigears lets nobody else publish there"
+)
 _NOT_IN_MULTI = b"-Can not run gears inside a multi exec, lua, or when blocking is not allowed"
 
 
@@ -36,6 +39,8 @@ async def serve(door: Door, client: Conversation, argv: Command) -> None:
         await _client_reply(client, argv)
     elif name in (b"auth", b"hello"):
         await _login(client, argv)
+    elif is_forged_event(argv):
+        _refuse_forged_event(client)
     elif name in door.interest.special_commands:
         await _hooked(door, client, argv)
     elif name == b"config":
@@ -147,6 +152,14 @@ async def _function(door: Door, client: Conversation, argv: Command) -> None:
         with contextlib.suppress(ExecutorLost):
             await door.executor.command(argv, {})  # it stores them again
     client.reply(reply)
+
+
+def _refuse_forged_event(client: Conversation) -> None:
+    """Only Redis itself may say that something happened to a key."""
+    if client.in_multi:
+        client.forward([b"PUBLISH"])  # it is refused, and EXEC is
+    else:
+        client.reply(_FORGED)
 
 
 async def _takes_away(door: Door, client: Conversation, argv: Command) -> None:

@@ -87,7 +87,7 @@ def test_a_password_that_has_changed_is_said_once(own):
 def test_a_message_that_is_no_event_does_no_harm(own):
     own.run(COUNT)
     with own.client() as client:
-        client.execute_command("PUBLISH", "__keyspace@0__:k:1", b"\xff")
+        own.server.connect().call("PUBLISH", "__keyspace@0__:k:1", b"\xff")
         assert client.ping()
     assert "is gone" not in own.log
 

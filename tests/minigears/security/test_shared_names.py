@@ -221,3 +221,22 @@ class Evil:
 
     def __reduce__(self):
         return os.mkdir, (self.path,)
+
+
+@pytest.mark.parametrize("hook", [False, True])
+def test_nobody_makes_up_events_of_redis(gears, hook):
+    gears.run(COUNT)
+    if hook:
+        script = "GB('CommandReader').map(lambda x: call_next(*x[1:])).register(hook='publish', mode='sync')"
+        gears.run(script)
+    with gears.client() as client:
+        for channel in ("__keyspace@0__:k:1", "__keyspace@0__:k:2"):
+            with pytest.raises(redis.exceptions.NoPermissionError, match="nobody else"):
+                client.publish(channel, "set")
+            with client.pipeline(transaction=True) as pipe, pytest.raises(redis.RedisError):
+                pipe.incr("m").publish(channel, "set").execute()
+        client.publish("k:1", "set")  # any other channel is free, also with such a name
+        client.set("k:3", 1)
+        assert client.get("n:k:1") is None
+        assert client.get("n") == "1"
+        assert client.get("m") is None
