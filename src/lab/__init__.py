@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     from lab.movies import load_movies
     from lab.openloop import LoadResult, load, per_second
     from lab.plots import plot_lag, plot_latency, plot_latency_over_time, plot_peaks, show
-    from lab.recording import Recording, record
+    from lab.recording import record
     from lab.snapshot import Snapshot
     from lab.stack import Stack, Status
     from lab.states import prepare, run_gears
     from lab.terminal import sh
+    from lab.timemachine import Recording
     from lab.waiting import wait_until
 
 _HOMES = {
@@ -36,11 +37,12 @@ _HOMES = {
     "movies": "load_movies",
     "openloop": "LoadResult load per_second",
     "plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
-    "recording": "Recording record",
+    "recording": "record",
     "snapshot": "Snapshot",
     "stack": "Stack Status",
     "states": "prepare run_gears",
     "terminal": "sh",
+    "timemachine": "Recording",
     "waiting": "wait_until",
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}

@@ -14,7 +14,6 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from pymongo.errors import PyMongoError
@@ -23,61 +22,11 @@ from redis import RedisError, ResponseError
 from lab.lifecycle import current
 from lab.names import COLLECTION, KEY_PREFIX, movie_key
 from lab.stack import Stack
-from lab.timemachine import page, summary
+from lab.timemachine import Recording, Write
 
 _KNOWN = ("_movies-stream-{06S}", *(f"wb:{{p{number:02}}}" for number in range(8)))
 _KEY_FIELDS = ("_original_key", "key")
 _LOOK_MS, _PAUSE, _UNTOLD = 20, 0.01, 1.0
-
-
-@dataclass
-class Write:
-    """One write. Moments are milliseconds since the recording began; None: it was not seen."""
-
-    key: str
-    sent: float | None = None
-    answered: float | None = None
-    entry_id: str = ""
-    stream: str = ""
-    queued: float | None = None
-    delivered: float | None = None
-    committed: float | None = None
-    left: float | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """True when MongoDB has it and its entry has left the stream."""
-        return self.committed is not None and (not self.entry_id or self.left is not None)
-
-
-@dataclass
-class Recording:
-    """The writes of a run, in order, and how long it took, in milliseconds."""
-
-    writes: list[Write] = field(default_factory=list)
-    length: float = 0.0
-    problems: list[str] = field(default_factory=list)
-
-    def lost_at(self, moment: float, unsynced: float) -> list[Write]:
-        """Return what was answered and would be gone if the power failed at that moment.
-
-        `unsynced` is for how many milliseconds Redis may not have written to its disk. A write
-        that MongoDB has committed is safe.
-        """
-        return [
-            write
-            for write in self.writes
-            if write.answered is not None
-            and write.answered <= moment
-            and (write.committed is None or write.committed > moment)
-            and (write.queued or write.answered) > moment - unsynced
-        ]
-
-    def __repr__(self) -> str:
-        return summary(self)
-
-    def _repr_html_(self) -> str:
-        return page(self)
 
 
 @contextlib.contextmanager

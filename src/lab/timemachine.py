@@ -1,20 +1,67 @@
-"""The view of a recording: a slider over its milliseconds. One piece of HTML that needs no kernel."""
+"""A recording, and its view: a slider over its milliseconds, one piece of HTML that needs no kernel."""
 
 from __future__ import annotations
 
 import html
 import json
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lab.recording import Recording
 
 UNSYNCED_MS = {"always": 0.0, "everysec": 1000.0, "no": 30_000.0}
 """For how long Redis may not have written to its disk, at most, under each `appendfsync`."""
 
 _TEMPLATE = Path(__file__).with_name("timemachine.html")
+
+
+@dataclass
+class Write:
+    """One write. Moments are milliseconds since the recording began; None: it was not seen."""
+
+    key: str
+    sent: float | None = None
+    answered: float | None = None
+    entry_id: str = ""
+    stream: str = ""
+    queued: float | None = None
+    delivered: float | None = None
+    committed: float | None = None
+    left: float | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """True when MongoDB has it and its entry has left the stream."""
+        return self.committed is not None and (not self.entry_id or self.left is not None)
+
+
+@dataclass
+class Recording:
+    """The writes of a run, in order, and how long it took, in milliseconds."""
+
+    writes: list[Write] = field(default_factory=list)
+    length: float = 0.0
+    problems: list[str] = field(default_factory=list)
+
+    def lost_at(self, moment: float, unsynced: float) -> list[Write]:
+        """Return what was answered and would be gone if the power failed at that moment.
+
+        `unsynced` is for how many milliseconds Redis may not have written to its disk. A write
+        that MongoDB has committed is safe.
+        """
+        return [
+            write
+            for write in self.writes
+            if write.answered is not None
+            and write.answered <= moment
+            and (write.committed is None or write.committed > moment)
+            and (write.queued or write.answered) > moment - unsynced
+        ]
+
+    def __repr__(self) -> str:
+        return summary(self)
+
+    def _repr_html_(self) -> str:
+        return page(self)
 
 
 def page(run: Recording) -> str:

@@ -26,7 +26,8 @@ from movieapp.search import Wish, wish_of
 from movieapp.studio import Studio
 from movieapp.templating import render
 from movieapp.troubles import STORES, Trouble, trouble_of
-from movieapp.writers import Mode, writers
+from movieapp.ways import WAYS
+from movieapp.writers import Mode
 
 _SHOWN = 8  # journeys in the panel
 _WRITES_AT_ONCE = 24  # so that writes which hang leave threads for the pages
@@ -185,7 +186,7 @@ class Pages(Dialogs):
             "lags": self._studio.journal.lags(),
             "journeys": journeys,
             "stages": Stage,
-            "writers": writers(),
+            "writers": WAYS,
             "busy": busy,
         }
 

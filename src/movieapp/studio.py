@@ -16,7 +16,8 @@ from movieapp.observer import Observer
 from movieapp.search import MOVIE_PREFIX, Finder, Wish
 from movieapp.surroundings import Surroundings
 from movieapp.troubles import STORES, Conflict, Trouble, trouble_of
-from movieapp.writers import Mode, Writer, writers
+from movieapp.ways import WAYS
+from movieapp.writers import Mode, Writer
 
 _LOG = logging.getLogger("movieapp")
 _DRAIN_SECONDS = 10.0
@@ -99,7 +100,7 @@ class Studio:
         except Exception as problem:
             _LOG.warning("cannot write with %s: %r", mode.value, problem)
             reason = str(problem).strip().splitlines()[-1:] or [type(problem).__name__]
-            told = f"“{writers()[mode].title}” cannot be used now: {reason[0][:200]}"
+            told = f"“{WAYS[mode].title}” cannot be used now: {reason[0][:200]}"
             self.trouble = Trouble(told, "Choose it again once that is mended, or another way.")
         finally:
             with self._turn:
@@ -108,7 +109,7 @@ class Studio:
 
     def _enter(self, mode: Mode, before: Writer | None) -> None:
         """Begin to write in a new way; when that fails, go on in the old one, and raise."""
-        following = writers()[mode](self.around)
+        following = WAYS[mode](self.around)
         self._writer = None
         try:
             following.enter()

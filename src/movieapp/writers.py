@@ -156,14 +156,6 @@ class BehindWithGears(Writer):
         return entry.get("_original_key", "")
 
 
-def writers() -> dict[Mode, type[Writer]]:
-    """Return the four ways, in the order of the course."""
-    from movieapp.streamswriter import BehindWithStreams  # it is a Writer, too
-
-    ways = (MongoOnly, WriteThrough, BehindWithGears, BehindWithStreams)
-    return {writer.mode: writer for writer in ways}
-
-
 def _client(around: Surroundings) -> Redis:
     return models.connect_redis(around.redis_url, models.WRITE_SECONDS)
 
