@@ -90,9 +90,9 @@ def sorted_keys(wb: WriteBehind, prefixes: tuple[str, ...]) -> Iterator[str]:
         found = scan_keys(wb, prefixes)
         while run := sorted(set(itertools.islice(found, _RUN)), key=str.encode):
             path = Path(folder) / str(len(runs))
-            path.write_text("".join(f"{json.dumps(key)}\n" for key in run))
+            path.write_text("".join(f"{json.dumps(key)}\n" for key in run), encoding="utf-8")
             runs.append(path)
-        files: list[IO[str]] = [path.open() for path in runs]
+        files: list[IO[str]] = [path.open(encoding="utf-8") for path in runs]
         try:
             lines = [map(json.loads, file) for file in files]
             for key, _ in itertools.groupby(heapq.merge(*lines, key=str.encode)):

@@ -111,7 +111,7 @@ def why(place: Place, key: str) -> None:
 @places(database=True)
 def reconcile_(place: Place, repair: bool, resume: Path | None) -> None:
     """Compare both stores; exit code 1 if they differ. Redis is right, and is never deleted from."""
-    after = resume.read_text() if resume and resume.exists() else ""
+    after = resume.read_text(encoding="utf-8") if resume and resume.exists() else ""
     count = seen = 0
     with _bar("comparing") as (bar, task):
 
@@ -120,7 +120,7 @@ def reconcile_(place: Place, repair: bool, resume: Path | None) -> None:
             seen += 1
             bar.update(task, advance=1, description=f"comparing {key[:60]}")
             if resume and seen % 1000 == 0:
-                resume.write_text(key)
+                resume.write_text(key, encoding="utf-8")
 
         for one in reconcile.differences(place.client, place.sink, place.prefixes, after, progress):
             count += 1
