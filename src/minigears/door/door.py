@@ -381,7 +381,7 @@ class Door:
     async def _recover(self) -> None:
         """Make events of intents that an earlier life, or a lost connection, left behind."""
         admin = self.admin
-        for intent in await self.journal.leftovers():
+        for intent in await self.journal.leftovers(self.address):
             release = functools.partial(self.journal.release, intent)
             for key in intent.keys:
                 there = await admin.call("EXISTS", key)

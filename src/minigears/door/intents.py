@@ -108,8 +108,11 @@ class Journal:
         """Entries in the journal; raises BackendError while Redis is away."""
         return int(await self._open().call("XLEN", STREAM))
 
-    async def leftovers(self) -> list[Intent]:
-        """Entries in the journal, oldest first; what nobody of us wrote stays where it is."""
+    async def leftovers(self, address: Address) -> list[Intent]:
+        """Entries in the journal, oldest first; what nobody of us wrote stays where it is.
+
+        Those that came into other databases while nobody looked are brought back.
+        """
         try:
             entries = await _entries(self._open())
         except BackendError as error:
@@ -127,7 +130,7 @@ class Journal:
             )
         self._live |= {intent.entry_id: intent for intent in found if intent.entry_id}
         self._there, self._made = len(entries), bool(entries)
-        return found
+        return found + await self._sweep(address, keep=True)
 
     def _ours(self, entries: list[Entry]) -> list[Entry]:
         """Ids and keys of those that have a code that fits."""
@@ -155,19 +158,32 @@ class Journal:
         for intent in lost.values():
             intent.entry_id, intent.answered = None, False
             self._write(intent)
+        await self._sweep(address, keep=False)
+
+    async def _sweep(self, address: Address, keep: bool) -> list[Intent]:
+        """Remove our entries from other databases; with `keep`, returns what was written here for them."""
+        kept: list[Intent] = []
         connection = await open_connection(address, Connection)
         try:
             for database in range(self._database):
                 await connection.call("SELECT", database)
-                await self._clear(connection)
+                if await connection.call("TYPE", STREAM) == b"stream":
+                    await self._clear(connection, kept if keep else None)
         finally:
             connection.close()
+        return kept
 
-    async def _clear(self, connection: Connection) -> None:
-        """Remove our entries from the chosen database, which is not the journal's."""
-        if await connection.call("TYPE", STREAM) != b"stream":
-            return
-        for entry_id, _ in self._ours(await _entries(connection)):
+    async def _clear(self, connection: Connection, kept: list[Intent] | None) -> None:
+        """Remove our entries from the chosen database, once they are recorded here if they are to be kept."""
+        for entry_id, keys in self._ours(await _entries(connection)):
+            if kept is not None:
+                kept.append(self.record(keys))
+                recorded = asyncio.Event()
+                kept[-1].when_recorded(recorded.set)
+                await (
+                    self.length()
+                )  # raises when the connection is lost: it would never be recorded
+                await recorded.wait()
             await connection.call("XDEL", STREAM, entry_id)
         if not await connection.call("XLEN", STREAM):
             await connection.call("DEL", STREAM)

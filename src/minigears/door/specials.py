@@ -40,7 +40,7 @@ async def serve(door: Door, client: Conversation, argv: Command) -> None:
     elif name in (b"auth", b"hello"):
         await _login(client, argv)
     elif is_forged_event(argv):
-        _refuse_forged_event(client)
+        await _refuse_forged_event(door, client, argv)
     elif name in door.interest.special_commands:
         await _hooked(door, client, argv)
     elif name == b"config":
@@ -154,12 +154,14 @@ async def _function(door: Door, client: Conversation, argv: Command) -> None:
     client.reply(reply)
 
 
-def _refuse_forged_event(client: Conversation) -> None:
+async def _refuse_forged_event(door: Door, client: Conversation, argv: Command) -> None:
     """Only Redis itself may say that something happened to a key."""
     if client.in_multi:
         client.forward([b"PUBLISH"])  # it is refused, and EXEC is
-    else:
+    elif await allowed(door.admin, client, argv):
         client.reply(_FORGED)
+    else:
+        client.forward(argv)
 
 
 async def _takes_away(door: Door, client: Conversation, argv: Command) -> None:

@@ -240,3 +240,23 @@ def test_nobody_makes_up_events_of_redis(gears, hook):
         assert client.get("n:k:1") is None
         assert client.get("n") == "1"
         assert client.get("m") is None
+
+
+@pytest.mark.parametrize(
+    "words", ["SWAPDB 0 15", "SWAPDB 7 15", f"MOVE {INTENTS} 3", f"SET {INTENTS} x"]
+)
+def test_what_happened_to_intents_while_nobody_looked(own, words):
+    own.run(SLOW)
+    with own.client() as client, journal(own) as last:
+        client.set("k:1", 1)
+        own.kill()
+        last.execute_command(*words.split())
+    own.start()
+    with own.client() as client, journal(own) as last:
+        client.set("k:2", 1)
+        client.set("go", 1)
+        wait_for(lambda: client.get("n:k:2"), what="an event of now")
+        if not words.startswith("SET"):  # that deleted it, as nobody could know
+            wait_for(lambda: client.get("n:k:1"), what="the event of before")
+        wait_for(lambda: last.xlen(INTENTS) == 0, what="no intents")
+        assert not client.exists(INTENTS)
