@@ -30,6 +30,7 @@ from minigears.executor.store import SessionStore, StoreError
 from minigears.executor.streams import StreamReaderRunner
 from minigears.executor.unloaded import Unloaded
 from minigears.executor.userlog import write
+from minigears.loops import Loops
 from minigears.seal import Seal
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Gears:
         connection = self._connect()
         table = CommandTable.from_reply(connection.call("COMMAND"))
         connection.close()
+        self.loops = Loops()
         self.config = Config(on_extra=lambda extra: self._store_state())
         self.rules = Rules(table)
         self.gate = AtomicGate()
@@ -321,6 +323,7 @@ class Gears:
                     lambda: Connection(self.address),
                     lambda records, r=registration: firing.run_batch(self, r, records),  # type: ignore[misc]
                     write,
+                    self.loops,
                 )
         self.registry.change(add, remove)
         self.rules.watch(self.registry.keys_patterns())

@@ -97,5 +97,5 @@ class Pool:
 def _run(job: Job) -> None:
     try:
         job()
-    except Exception:
+    except BaseException:  # the thread has a place in the pool, and has to give it back
         log.exception("a job failed")

@@ -116,7 +116,8 @@ class Registration:
     def data(self) -> list[Any]:
         """The field `RegistrationData` of `RG.DUMPREGISTRATIONS`."""
         is_stream = self.spec.reader == "StreamReader"
-        shown = ["mode", self.spec.mode, *self.stats.fields(lag=is_stream)]
+        running_ms = self.runner.lag_ms if self.runner is not None else 0.0
+        shown = ["mode", self.spec.mode, *self.stats.fields(is_stream, running_ms)]
         shown += ["args", arguments.fields(self.args)]
         if self.runner is not None:
             shown += ["status", self.runner.status.value]

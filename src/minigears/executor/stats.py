@@ -51,15 +51,18 @@ class Stats:
         """Start over from zero."""
         self.__init__()  # type: ignore[misc]
 
-    def fields(self, lag: bool) -> list[Any]:
-        """The names and values that `RG.DUMPREGISTRATIONS` shows, `lag` ones too if asked."""
+    def fields(self, lag: bool, running_ms: float = 0.0) -> list[Any]:
+        """The names and values that `RG.DUMPREGISTRATIONS` shows, `lag` ones too if asked.
+
+        `running_ms` is the age of what runs just now: the lag is no less.
+        """
         ended = self.success + self.failures + self.aborted
         shown: list[Any] = ["numTriggered", self.triggered, "numSuccess", self.success]
         shown += ["numFailures", self.failures, "numAborted", self.aborted]
         shown += ["lastRunDurationMS", int(self.last_ms), "totalRunDurationMS", int(self.total_ms)]
         shown += ["avgRunDurationMS", _average(self.total_ms, ended)]
         if lag:
-            shown += ["lastEstimatedLagMS", int(self.last_lag_ms)]
+            shown += ["lastEstimatedLagMS", int(max(self.last_lag_ms, running_ms))]
             shown += ["avgEstimatedLagMS", _average(self.total_lag_ms, ended)]
         return [*shown, "lastError", self.last_error]
 

@@ -81,9 +81,18 @@ def begin(gears: Gears, seconds: float, callback: Callable[[], Any], key: Any = 
 def tick_later(gears: Gears, timer: Timer, seconds: float | None = None) -> None:
     """Run it once its time has come."""
     wait = timer.seconds if seconds is None else seconds
-    thread = threading.Timer(wait, lambda: _tick(gears, timer))
+    thread = threading.Timer(wait, lambda: _watched(gears, timer))
     thread.daemon = True
     thread.start()
+
+
+def _watched(gears: Gears, timer: Timer) -> None:
+    """A tick that fails for want of memory, say, is told, and tried again."""
+    try:
+        _tick(gears, timer)
+    except BaseException as error:
+        gears.loops.failed(f"timer {timer.key or ''}", error)
+        tick_later(gears, timer, _AWAY)
 
 
 def _tick(gears: Gears, timer: Timer) -> None:

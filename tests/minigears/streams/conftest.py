@@ -11,6 +11,7 @@ from realredis import RedisServer, wait_for
 from minigears.executor.redisconn import Connection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
+from minigears.loops import Loops
 
 
 @dataclass
@@ -61,7 +62,9 @@ class Reader:
         self.registration = Registration(args)
         self.log = Log()
         self.server = server
-        self.runner = StreamReaderRunner(self.registration, self._connect, self.steps, self.log)
+        self.runner = StreamReaderRunner(
+            self.registration, self._connect, self.steps, self.log, Loops(pause=0.01)
+        )
 
     def _connect(self) -> Connection:
         conn = self.server.connect()

@@ -61,11 +61,13 @@ def test_a_stream_that_fills_up_is_not_counted_for_each_entry():
 
 def test_a_full_read_may_leave_entries_and_a_short_one_does_not():
     state = StreamState(b"s", drain=True, since=1.0)
-    assert state.read(10, batch=10)
+    assert state.read(10, 10, cut=False)
     assert state.drain
     assert state.leftover
     assert state.since is None
-    assert not state.read(9, batch=10)
+    assert not state.read(9, 10, cut=False)
+    assert state.read(3, 10, cut=True)
+    assert state.owed == 7
     assert not state.drain
     assert not state.leftover
 

@@ -204,3 +204,34 @@ def test_redis_that_refuses_for_a_while(start_reader, stream):
     stream.conn.call("CONFIG", "SET", "min-replicas-to-write", "0")
     wait_for(lambda: stream.length() == 0)
     assert len(set(reader.steps.ids)) == 1
+
+
+def test_a_reader_that_fails_begins_anew(start_reader, stream, monkeypatch):
+    """One moment without memory must not end a registration in silence."""
+    reader = start_reader()
+    seen = []
+    deliver = reader.runner._deliver
+
+    def short_of_memory(*arguments):
+        seen.append(arguments)
+        if len(seen) == 1:
+            raise MemoryError
+        return deliver(*arguments)
+
+    monkeypatch.setattr(reader.runner, "_deliver", short_of_memory)
+    ids = stream.add(3, reader)
+    wait_for(lambda: stream.length() == 0, what="the entries to be delivered after all")
+    assert reader.steps.ids == ids
+    assert len(seen) > 1
+
+
+def test_a_function_that_hangs_shows_in_the_lag(start_reader, stream):
+    reader = start_reader()
+    reader.steps.gate.clear()
+    stream.add(1, reader)
+    wait_for(lambda: reader.runner.lag_ms > 50, what="the lag to grow while the function hangs")
+    shown = reader.stats.fields(True, reader.runner.lag_ms)
+    assert shown[shown.index("lastEstimatedLagMS") + 1] >= 50
+    reader.steps.gate.set()
+    wait_for(lambda: stream.length() == 0)
+    assert reader.runner.lag_ms == 0

@@ -8,6 +8,7 @@ import pytest
 from realredis import wait_for
 
 from minigears.executor.streams import Status
+from minigears.executor.streams.group import MOST_BYTES, StreamGroup
 
 GROUP = "__gears_consumer_group__"
 
@@ -303,3 +304,29 @@ def test_a_successor_waits_for_the_last_batch_of_the_reader_it_replaces(start_re
     old.steps.gate.set()
     wait_for(lambda: new.steps.ids, what="the successor")
     assert (old.steps.ids, new.steps.ids) == ([first], [second])
+
+
+def test_a_batch_is_bounded_by_bytes_too(start_reader, stream):
+    """120 entries of 1 MiB would be one batch of 120 MiB."""
+    reader = start_reader(batch=120)
+    big = "x" * (1024 * 1024)
+    for _ in range(120):
+        stream.conn.call("XADD", stream.key, "*", "big", big)
+    reader.runner.notify(stream.key.encode())
+    wait_for(lambda: stream.length() == 0, 60)
+    assert sum(reader.steps.sizes) == 120
+    assert max(reader.steps.sizes) <= 25 + MOST_BYTES // len(big)
+    assert reader.stats.failures == 0
+
+
+def test_what_is_pending_is_bounded_by_bytes_too(start_reader, stream):
+    big = "x" * (1024 * 1024)
+    ids = [stream.conn.call("XADD", stream.key, "*", "big", big).decode() for _ in range(60)]
+    group = StreamGroup(stream.conn, stream.key.encode())
+    while group.read_new(60).entries:
+        pass
+    assert stream.pending() == 60
+    reader = start_reader(batch=60)
+    wait_for(lambda: stream.length() == 0, 60)
+    assert reader.steps.ids == ids
+    assert max(reader.steps.sizes) <= 25 + MOST_BYTES // len(big)

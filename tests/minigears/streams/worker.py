@@ -17,6 +17,7 @@ from minigears.address import Address
 from minigears.executor.redisconn import Connection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
+from minigears.loops import Loops
 
 
 def main() -> None:
@@ -40,7 +41,7 @@ def main() -> None:
             ended.set()
 
     registration = SimpleNamespace(id="0-1", args=StreamArgs("s:*", batch=batch), stats=Stats())
-    runner = StreamReaderRunner(registration, lambda: Connection(address), steps, print)
+    runner = StreamReaderRunner(registration, lambda: Connection(address), steps, print, Loops())
     runner.start()
     ended.wait()
     runner.stop()

@@ -57,6 +57,8 @@ class StreamState:
     """When the oldest unread entry came, as far as is known."""
     leftover: bool = False
     """A full batch was read, so the oldest unread entry may be older than `since`."""
+    owed: int = 0
+    """Entries of a batch that was due and was cut short for its size: they wait for no others."""
     counted: float = -inf
     """When unread entries were last counted."""
     due: float = inf
@@ -68,10 +70,14 @@ class StreamState:
             self.since = when
         return min(self.due, max(when, self.counted + RECOUNT_SECONDS))
 
-    def read(self, entries: int, batch: int) -> bool:
-        """Take note of what a read gave; returns whether there may be more."""
+    def read(self, entries: int, wanted: int, cut: bool) -> bool:
+        """Take note of what a read gave; returns whether there may be more.
+
+        `cut`: it gave less than was wanted because of the entries' size.
+        """
         self.since = None
-        self.leftover = entries == batch
+        self.owed = wanted - entries if cut else 0
+        self.leftover = cut or entries == wanted
         if not self.leftover:
             self.drain = False
         return self.leftover
@@ -79,7 +85,7 @@ class StreamState:
 
 def due_without_counting(state: StreamState, now: float, args: StreamArgs) -> bool:
     """Whether a batch runs whatever the number of unread entries."""
-    if state.drain or args.batch == 1:
+    if state.drain or state.owed or args.batch == 1:
         return True
     return state.since is not None and now >= _deadline(state.since, args)
 

@@ -12,6 +12,10 @@ GROUP = "__gears_consumer_group__"
 CONSUMER = "__gears_client__"
 
 _SCAN_COUNT = 1000
+_PAGE = 25
+"""Entries read at once: between two pages it is seen how large they were."""
+MOST_BYTES = 16 * 1024 * 1024
+"""Bytes of a batch after which no further page is read, however many entries it may have."""
 _GLOB = {ord(special): f"\\{special}" for special in "*?[]\\^-"}
 
 _ACK_AND_REMOVE = """
@@ -40,6 +44,13 @@ class Entry(NamedTuple):
     fields: list[bytes] | None
 
 
+class Batch(NamedTuple):
+    """Entries that were read, and whether their size ended the reading before their number did."""
+
+    entries: list[Entry]
+    cut: bool
+
+
 class Unread(NamedTuple):
     """How many entries nobody has read, and the last id that was."""
 
@@ -58,13 +69,27 @@ class StreamGroup:
         self._conn = conn
         self._key = key
 
-    def read_pending(self, count: int) -> list[Entry]:
+    def read_pending(self, count: int) -> Batch:
         """The first entries that were delivered and not acknowledged."""
-        return self._read(count, "0")
+        return self._pages(count, lambda last: b"0" if last is None else last.id)
 
-    def read_new(self, count: int) -> list[Entry]:
+    def read_new(self, count: int) -> Batch:
         """Entries that were never delivered; they are pending from now on."""
-        return self._read(count, ">")
+        return self._pages(count, lambda last: b">")
+
+    def _pages(self, count: int, start: Callable[[Entry | None], bytes]) -> Batch:
+        entries: list[Entry] = []
+        size = 0
+        while len(entries) < count:
+            wanted = min(_PAGE, count - len(entries))
+            page = self._read(wanted, start(entries[-1] if entries else None))
+            entries += page
+            size += sum(len(word) for entry in page for word in entry.fields or ())
+            if len(page) < wanted:
+                break
+            if size >= MOST_BYTES:
+                return Batch(entries, cut=len(entries) < count)
+        return Batch(entries, cut=False)
 
     def unread(self, enough: int) -> Unread:
         """Count the entries that were never delivered; may stop counting at `enough`."""
@@ -92,7 +117,7 @@ class StreamGroup:
         except RedisError as error:
             raise _gone(error) from error
 
-    def _read(self, count: int, start: str) -> list[Entry]:
+    def _read(self, count: int, start: bytes) -> list[Entry]:
         words = ("XREADGROUP", "GROUP", GROUP, CONSUMER, "COUNT", count, "STREAMS")
 
         def read() -> Any:

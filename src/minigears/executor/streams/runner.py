@@ -22,6 +22,7 @@ from minigears.executor.streams.batching import (
 from minigears.executor.streams.delivery import End, Records, deliver
 from minigears.executor.streams.group import Entry, StreamGone, StreamGroup, matching_streams
 from minigears.executor.streams.records import to_record
+from minigears.loops import Loops
 
 _FIRST_DELAY = 0.05
 _LONGEST_DELAY = 2.0
@@ -62,6 +63,7 @@ class StreamReaderRunner:
         conn_factory: Callable[[], Connection],
         run_batch: Callable[[Records], None],
         log: Log,
+        loops: Loops,
     ):
         """`run_batch(records)` runs the steps.
 
@@ -85,11 +87,20 @@ class StreamReaderRunner:
         """The same, for looks that are on their way."""
         self._known: set[bytes] = set()
         self._agenda = Agenda()
+        self._running: bytes | None = None
+        """The first id of the batch that runs."""
         self._failed_connects = 0
         self._predecessors: Sequence[StreamReaderRunner] = ()
+        name = f"stream-{registration.id}"
         self._thread = threading.Thread(
-            target=self._run, name=f"stream-{registration.id}", daemon=True
+            target=lambda: loops.run(name, self._run), name=name, daemon=True
         )
+
+    @property
+    def lag_ms(self) -> float:
+        """How old the batch is that runs now, in milliseconds: a function that hangs shows here."""
+        first_id = self._running
+        return age_ms(first_id, time.time() * 1000) if first_id is not None else 0.0
 
     @property
     def status(self) -> Status:
@@ -160,6 +171,10 @@ class StreamReaderRunner:
                 self._work()
             except (OSError, RedisError) as error:
                 self._back_off(error)
+            except BaseException as error:  # the loop begins anew, and somebody should know
+                self._registration.stats.last_error = f"the reader failed: {error!r}"
+                self._tell_all()
+                raise
         self._tell_all()
 
     def _tell(self, key: bytes) -> None:
@@ -241,7 +256,7 @@ class StreamReaderRunner:
             self._tell(state.key)
 
     def _visit_pending(self, group: StreamGroup, state: StreamState) -> None:
-        entries = group.read_pending(self._args.batch)
+        entries = group.read_pending(self._args.batch).entries
         if entries:
             self._deliver(group, state, entries)
         else:
@@ -259,8 +274,9 @@ class StreamReaderRunner:
             if due > now:
                 self._wait_for_more(state, due)
                 return
-        entries = group.read_new(self._args.batch)
-        more = state.read(len(entries), self._args.batch)
+        wanted = state.owed or self._args.batch
+        entries, cut = group.read_new(wanted)
+        more = state.read(len(entries), wanted, cut)
         if entries:
             self._deliver(group, state, entries)
         if more:
@@ -300,7 +316,11 @@ class StreamReaderRunner:
 
     def _succeeds(self, state: StreamState, records: Records, first_id: bytes) -> bool:
         """Run one batch; returns whether its entries are done with."""
-        outcome = deliver(self._run_batch, records, first_id, self._registration.stats)
+        self._running = first_id
+        try:
+            outcome = deliver(self._run_batch, records, first_id, self._registration.stats)
+        finally:
+            self._running = None
         if outcome.end is End.FAILURE:
             return self._settle_failure(state.key, len(records), outcome.error)
         if outcome.end is End.ABORT:
