@@ -32,7 +32,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab app test up down status doctor lint format test-notebooks images book judge bench-minigears clean
+.PHONY: help setup lab app test up down status doctor lint format test-notebooks images book judge bench-minigears bench-recipes recipes-table clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -101,3 +101,13 @@ clean: ## stop the stack; delete its data, .venv, .cache and every other generat
 	@echo "Deleting $(GENERATED), __pycache__ and .ipynb_checkpoints in $(CURDIR)"
 	@rm -rf $(GENERATED)
 	@find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+bench-recipes: setup ## measure the write-behind recipes beside plain Redis; renews docs/recipes.md (about 10 minutes)
+	@$(BIN)/python -m benchmarks.recipes --write
+
+recipes-table: setup ## judge every recipe by the twelve properties; renews docs/recipes.md (about 10 minutes)
+	@$(BIN)/python -m tests.recipes.twelve.table --write
+
+clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
+	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --data; fi
+	@rm -rf .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
+	@find . -name __pycache__ -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Twelve properties of a write-behind recipe, and whoever is judged by them."""

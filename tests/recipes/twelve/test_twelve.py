@@ -1,0 +1,79 @@
+"""Contenders have what they are said to have, and each control fails what it was made to fail."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.recipes.twelve.contenders.controls import CONTROLS
+from tests.recipes.twelve.contenders.roster import COMPARED, CONTENDERS
+from tests.recipes.twelve.contenders.small import Small
+from tests.recipes.twelve.interface import Recipe
+from tests.recipes.twelve.judging import judge
+from tests.recipes.twelve.plugin import recipe_class
+from tests.recipes.twelve.properties import PROPERTIES
+from tests.recipes.twelve.servers import has_json
+from tests.recipes.twelve.world import World
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One recipe and one property a test; with --recipe only that recipe, all twelve."""
+    if "recipe" not in metafunc.fixturenames:
+        return
+    given = metafunc.config.getoption("--recipe")
+    groups: dict[str, list[type[Recipe]]] = {
+        "test_recipe_has": [recipe_class(given)] if given else CONTENDERS,
+        "test_control_fails": [] if given else [*CONTROLS],
+        "test_base_of_the_controls_has": [] if given else [Small],
+        "test_compared_has": [] if given else COMPARED,
+        "test_long_form": [recipe_class(given)] if given else CONTENDERS,
+    }
+    cases = [
+        pytest.param(
+            recipe,
+            number,
+            id=f"{recipe.name}-{number}",
+            # one xdist worker a database, so that servers are shared
+            marks=pytest.mark.xdist_group(f"twelve-{group_of(recipe)}"),
+        )
+        for recipe in groups[metafunc.function.__name__]
+        for number in ([recipe.number] if recipe in CONTROLS else PROPERTIES)
+    ]
+    metafunc.parametrize(("recipe", "number"), cases)
+
+
+def group_of(recipe: type[Recipe]) -> str:
+    return "streams" if recipe.name.startswith("streams") else "others"
+
+
+def check(world: World, recipe: type[Recipe], number: int, long: bool = False) -> None:
+    if recipe.needs_json and not has_json():
+        pytest.skip("this server has no RedisJSON")
+    verdict = judge(world, recipe, number, long)
+    if number in recipe.fails:
+        assert not verdict.holds, f"{recipe.name} has {number} now: take it out of `fails`"
+    else:
+        assert verdict.holds, verdict.seen
+
+
+def test_recipe_has(world: World, recipe: type[Recipe], number: int) -> None:
+    check(world, recipe, number)
+
+
+def test_control_fails(world: World, recipe: type[Recipe], number: int) -> None:
+    check(world, recipe, number)
+
+
+@pytest.mark.long
+def test_base_of_the_controls_has(world: World, recipe: type[Recipe], number: int) -> None:
+    check(world, recipe, number)
+
+
+@pytest.mark.long
+def test_compared_has(world: World, recipe: type[Recipe], number: int) -> None:
+    check(world, recipe, number)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_long_form(world: World, recipe: type[Recipe], number: int) -> None:
+    check(world, recipe, number, long=True)
