@@ -95,19 +95,15 @@ judge: setup ## try a recipe under faults: RECIPE=streams SEED=7 MINUTES=5 (test
 bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (2 to 8 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write
 
-clean: ## stop the stack; delete its data, .venv, .cache and every other generated file
-	@if [ -x $(BIN)/lab ]; then LAB_STACK=embedded $(BIN)/lab down --data; fi
-	@if [ -x $(BIN)/lab ] && docker version >/dev/null 2>&1; then LAB_STACK=containers $(BIN)/lab down --data; fi
-	@echo "Deleting $(GENERATED), __pycache__ and .ipynb_checkpoints in $(CURDIR)"
-	@rm -rf $(GENERATED)
-	@find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
 bench-recipes: setup ## measure the write-behind recipes beside plain Redis; renews docs/recipes.md (about 10 minutes)
 	@$(BIN)/python -m benchmarks.recipes --write
 
 recipes-table: setup ## judge every recipe by the twelve properties; renews docs/recipes.md (about 10 minutes)
 	@$(BIN)/python -m tests.recipes.twelve.table --write
 
-clean: ## stop the stack; delete .venv, .lab, .cache and every other generated file
-	@if [ -x $(BIN)/lab ]; then $(BIN)/lab down --data; fi
-	@rm -rf .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
-	@find . -name __pycache__ -prune -exec rm -rf {} +
+clean: ## stop the stack; delete its data, .venv, .cache and every other generated file
+	@if [ -x $(BIN)/lab ]; then LAB_STACK=embedded $(BIN)/lab down --data; fi
+	@if [ -x $(BIN)/lab ] && docker version >/dev/null 2>&1; then LAB_STACK=containers $(BIN)/lab down --data; fi
+	@echo "Deleting $(GENERATED), __pycache__ and .ipynb_checkpoints in $(CURDIR)"
+	@rm -rf $(GENERATED)
+	@find . \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +

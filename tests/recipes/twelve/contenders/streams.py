@@ -6,12 +6,13 @@ import json
 import sys
 import urllib.request
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from recipes.streams import Limits, Partitions, WriteBehind
+from recipes.streams import Limits, Partitions, Sink, WriteBehind, looking, open_sink, reconcile
 from recipes.streams.names import version_of
+from recipes.streams.reading import read_through
 from tests.freeports import free_ports
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
 from tests.recipes.twelve.servers import DATABASE, Process
@@ -66,12 +67,6 @@ class StreamsProducer(Producer):
 class Streams(Recipe):
     """What both databases have in common."""
 
-    fails: ClassVar[Mapping[int, str]] = {
-        5: "no read of what is evicted and queued",
-        9: "no replay yet",
-        12: "no reconcile yet",
-    }
-
     def __init__(self, world: World):
         super().__init__(world)
         self.redis = world.redis.client()
@@ -97,6 +92,12 @@ class Streams(Recipe):
 
     def producer(self, port: int | None = None, patience: float = 0.0) -> StreamsProducer:
         return StreamsProducer(self.world.redis.client(port), self.cap, patience)
+
+    def read(self, id: str) -> Document | None:
+        return read_through(self.client, self.sink(), PREFIX + id)
+
+    def sink(self) -> Sink:
+        return open_sink(self.world.direct_url(self.database), {PREFIX: self.table})
 
     def in_redis(self) -> dict[str, Document]:
         keys = [key.decode() for key in self.redis.scan_iter(PREFIX + "*", count=1000)]
@@ -126,6 +127,14 @@ class Streams(Recipe):
             DeadLetter(f["key"].removeprefix(PREFIX), f["doc"], f["error"], int(f["attempts"]))
             for f in found
         ]
+
+    def replay(self) -> None:
+        for letter in list(looking.letters(self.client)):
+            looking.replay(self.client, letter)
+
+    def reconcile(self) -> None:
+        for difference in reconcile.differences(self.client, self.sink(), (PREFIX,)):
+            reconcile.repair(self.client, difference)
 
     def metrics(self) -> Mapping[str, float]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self._metrics_port}/metrics") as page:
