@@ -5,9 +5,11 @@ python -m tests.recipes.twelve.table [--only NAME]... [--number N]... [--write]
 
 from __future__ import annotations
 
+import json
 import re
 import tempfile
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -22,6 +24,8 @@ from tests.recipes.twelve.properties import PROPERTIES
 from tests.recipes.twelve.world import World
 
 PAGE = paths.root() / "docs" / "recipes.md"
+RESULTS = paths.root() / "benchmarks" / "results" / "twelve.json"
+"""The verdicts, so that one recipe can be judged again without all others."""
 Verdicts = dict[type[Recipe], dict[int, Verdict]]
 
 console = Console(highlight=False)
@@ -85,6 +89,25 @@ def explanations() -> list[str]:
     return lines[:-1]
 
 
+def keep(found: Verdicts) -> Verdicts:
+    """Renew the kept verdicts by these; returns all of those who are judged now."""
+    kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    for recipe, verdicts in found.items():
+        mine = kept.setdefault(recipe.name, {})
+        mine.update({str(number): asdict(verdict) for number, verdict in verdicts.items()})
+    RESULTS.write_text(json.dumps(dict(sorted(kept.items())), indent=1) + "\n")
+    return {
+        recipe: {int(number): Verdict(**v) for number, v in kept[recipe.name].items()}
+        for recipe in everybody()
+        if recipe.name in kept
+    }
+
+
+def everybody() -> list[type[Recipe]]:
+    """All who are judged."""
+    return [*CONTENDERS, *COMPARED, *CONTROLS]
+
+
 def put(page: str, name: str, lines: list[str]) -> str:
     """Renew what stands between a page's marks."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
@@ -106,18 +129,18 @@ def _told(verdict: Verdict) -> str:
 @click.option("--only", multiple=True, metavar="NAME", help="Judge only this one; may be repeated.")
 @click.option("--number", multiple=True, type=click.IntRange(1, 12), help="Only this property.")
 @click.option("--long", is_flag=True, help="The long forms.")
-@click.option("--write", is_flag=True, help="Renew docs/recipes.md.")
+@click.option(
+    "--write", is_flag=True, help="Renew docs/recipes.md, by these verdicts and the kept ones."
+)
 def main(only: tuple[str, ...], number: tuple[int, ...], long: bool, write: bool) -> None:
     """Judge recipes by the twelve properties."""
-    everybody: list[type[Recipe]] = [*CONTENDERS, *COMPARED, *CONTROLS]
-    if unknown := set(only) - {recipe.name for recipe in everybody}:
-        names = ", ".join(recipe.name for recipe in everybody)
+    if unknown := set(only) - {recipe.name for recipe in everybody()}:
+        names = ", ".join(recipe.name for recipe in everybody())
         raise click.ClickException(f"unknown: {', '.join(unknown)}. Known: {names}")
-    if write and (only or number):
-        raise click.ClickException("the table is written as a whole: leave out --only and --number")
-    chosen = [recipe for recipe in everybody if not only or recipe.name in only]
+    chosen = [recipe for recipe in everybody() if not only or recipe.name in only]
     found = verdicts(chosen, number, long)
     if write:
+        found = keep(found)
         page = put(PAGE.read_text(), "explanations", explanations())
         page = put(page, "matrix", matrix(found))
         PAGE.write_text(put(page, "controls", controls(found)))

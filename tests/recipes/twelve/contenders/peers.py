@@ -116,6 +116,7 @@ class RedisStreamQueue(Peer):
     def producer(self, port: int | None = None, patience: float = 0.0) -> Producer:
         from redis_stream_queue import StreamClient, StreamProducer
 
+        StreamClient._pools.clear()  # of all clients; one that is cut off would spoil the next
         at = port or self.world.redis.port
         client = StreamClient(host="127.0.0.1", port=at)
         producer = StreamProducer(client=client, stream=STREAM, group=GROUP, max_len=self.cap)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import urllib.request
@@ -77,6 +78,12 @@ class Streams(Recipe):
         self.client.prepare()
 
     def start_worker(self, version: int = 1) -> Process:
+        for _ in range(5):
+            with contextlib.suppress(AssertionError):  # somebody was quicker to take the port
+                return self._start_worker()
+        return self._start_worker()
+
+    def _start_worker(self) -> Process:
         [self._metrics_port] = free_ports(1)
         options = {
             "--redis": f"redis://127.0.0.1:{self.world.redis.port}",
