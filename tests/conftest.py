@@ -1,3 +1,8 @@
 """What holds for every test: the run has a folder of its own, cleans up, and tells its times."""
 
-pytest_plugins = ["tests.sandbox", "tests.docker_here", "tests.minutes", "tests.recipes.twelve.plugin"]
+pytest_plugins = [
+    "tests.sandbox",
+    "tests.docker_here",
+    "tests.minutes",
+    "tests.recipes.twelve.plugin",
+]
