@@ -66,10 +66,10 @@ def test_a_full_read_may_leave_entries_and_a_short_one_does_not():
     assert state.leftover
     assert state.since is None
     assert not state.read(9, 10, cut=False)
-    assert state.read(3, 10, cut=True)
-    assert state.owed == 7
     assert not state.drain
     assert not state.leftover
+    assert state.read(3, 10, cut=True)
+    assert state.owed == 7
 
 
 def test_the_age_of_an_entry_comes_from_an_id_that_tells_the_time():
