@@ -29,6 +29,8 @@ class Client(Conversation, asyncio.Protocol):
         super().__init__(door)
         self._transport: asyncio.Transport | None = None
         self._backend: BackendSide | None = None
+        self._introduced = False
+        """Whether Redis has answered what it is asked first."""
         self._sharing: Sharing | None = Sharing(self, door, self.place)
         """What takes the client's bytes until it needs its own connection."""
         self._refusal = Refusal()
@@ -163,14 +165,15 @@ class Client(Conversation, asyncio.Protocol):
         """
         self.replies.count_from_start()
         reply = await self.ask([b"PING"])
+        self._introduced = True
         self._welcome = reply.startswith(b"+")
         if self._welcome:
             self.trust(count=False)
-        elif reply.startswith(_UNASKED):
-            self.write(reply)
 
     def from_redis(self, data: bytes) -> None:
         """Bytes from the client's own connection to redis-server."""
+        if not self._introduced and data.startswith(_UNASKED):
+            self.write(data)  # at once: Redis closes, and nobody waits for its answer any more
         self.replies.feed(data)
         if self.replies.kept_bytes and self.replies.full:
             self.hearing.pause("held")
