@@ -23,7 +23,7 @@ class Asked:
         self.answer, self.replies, self.ran = answer, [], []
         self.executor, self.in_multi, self.reply = self, False, self.replies.append
 
-    async def ask(self, argv):
+    async def ask(self, argv, past_messages=False):
         return self.answer or encode_command(argv[-1:]).replace(b"*1", b"*2") + b"$-1\r\n"
 
     async def command(self, argv, client):
