@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from redis.exceptions import RedisError, ResponseError
@@ -13,7 +14,7 @@ from .entries import Batch, Entry, change_of
 from .errors import LeaseLost, Unavailable
 from .metrics import Metrics
 from .names import stream_id_of, version_of
-from .queue import DeadLetter, Queue
+from .queue import DeadLetter, Queue, Sight
 from .settings import Settings
 from .sink import Change, Rejected, Sink
 
@@ -99,14 +100,19 @@ class PartitionWorker:
         self._tend_at = now + min(1.0, self.settings.lease / 5)
         if swept := self.queue.sweep(self.settings.limits):
             self.metrics.say("expired", partition=self.tag, documents=swept)
-        seen = self.queue.look()
-        self.metrics.sight(self.tag, seen)
+        seen = self._look()
         size = seen.bytes / max(1, seen.entries)
         fit = int(self.settings.batch_bytes / max(1, size))
         self._limit = max(1, min(self.settings.batch_entries, fit))
         if self.queue.partition.index == 0 and now > self._purge_at:
             self._purge_at = now + 3600
             self.sink.purge()
+
+    def _look(self) -> Sight:
+        """Property 12: what waits, for the metrics."""
+        seen = self.queue.look()
+        self.metrics.sight(self.tag, seen)
+        return seen
 
     def _work(self, backoff: Backoff) -> None:
         while not self.ended():
@@ -239,7 +245,10 @@ class PartitionWorker:
         seconds = backoff.next()
         self.metrics.say(event, partition=self.tag, error=str(error), again_in=round(seconds, 2))
         self.metrics.trouble(self.tag, f"{event}: {error}")
-        self.stop.wait(seconds)
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0 and not self.stop.wait(min(left, 1.0)):
+            with suppress(RedisError):  # an outage is when the figures are wanted
+                self._look()
 
 
 class Backoff:

@@ -25,6 +25,8 @@ class Control(Small):
 
     patience = 5
     number: ClassVar[int]
+    because: ClassVar[str]
+    """Part of what is seen when it fails for the reason that it was made for."""
 
     def __init_subclass__(cls) -> None:
         cls.fails = {cls.number: cls.title}
@@ -34,6 +36,7 @@ class TwoCalls(Control):
     """SET, then XADD."""
 
     name, title, number = "two-calls", "SET, then XADD, in two calls", 1
+    because = "producers died"
 
     class Producer(SmallProducer):
         def capture(self, what: str, id: str, text: str, by: int = 0) -> None:
@@ -45,6 +48,7 @@ class AcknowledgeOnRead(Control):
     """What is read is taken for done."""
 
     name, title, number = "ack-on-read", "acknowledge on read", 2
+    because = "killed before its bulk write"
 
     class Worker(SmallWorker):
         def read(self) -> list[Any]:
@@ -58,6 +62,7 @@ class NotJournaled(Control):
     """MongoDB's word is taken before it is in the journal."""
 
     name, title, number = "not-journaled", "`w: 1`, without `j: true`", 2
+    because = "database was killed"
 
     class Worker(SmallWorker):
         concern: ClassVar[dict[str, Any]] = {"w": 1}
@@ -67,6 +72,7 @@ class AsItComes(Control):
     """The last to arrive wins."""
 
     name, title, number = "as-it-comes", "`$set` as it comes", 3
+    because = "delivered twice more"
 
     class Worker(SmallWorker):
         def operation(self, key: str, version: str, text: str) -> Any:
@@ -77,6 +83,7 @@ class FourConsumers(Control):
     """Consumers share one stream, each under its own name, and trust their order."""
 
     name, title, number = "four-consumers", "several consumers on one stream", 4
+    because = "zombie woke up"
 
     class Worker(SmallWorker):
         def __init__(self, *words: Any):
@@ -91,6 +98,7 @@ class DeletesForgotten(Control):
     """A delete leaves nothing behind."""
 
     name, title, number = "delete-one", "`delete_one` as it comes", 5
+    because = "came again, in another order"
 
     class Worker(SmallWorker):
         def operation(self, key: str, version: str, text: str) -> Any:
@@ -103,6 +111,8 @@ class OneUpdateAnEntry(Control):
     """Each entry is a write of its own."""
 
     name, title, number = "one-update-an-entry", "one update an entry", 6
+    because = "documents in"
+    patience = 60  # it gets there, and not in the way that it should
 
     class Worker(SmallWorker):
         def write(self, entries: list[Any]) -> list[Any]:
@@ -115,6 +125,7 @@ class TrimmedStream(Control):
     """The stream is kept short by Redis."""
 
     name, title, number = "maxlen", "`MAXLEN ~` keeps the stream short", 7
+    because = "may"
 
     class Producer(SmallProducer):
         def capture(self, what: str, id: str, text: str, by: int = 0) -> None:
@@ -128,6 +139,7 @@ class AtOnceForEver(Control):
     """What failed is tried again at once. On PostgreSQL: PyMongo makes anybody wait half a second."""
 
     name, title, number = "retry-at-once", "retry at once, for ever", 8
+    because = "connections were tried"
     database = "postgres"
     WRITE = """INSERT INTO movies VALUES (%s, %s)
         ON CONFLICT (key) DO UPDATE SET document = excluded.document"""
@@ -159,6 +171,7 @@ class BlockedByPoison(Control):
     """A batch that fails is tried again as it is."""
 
     name, title, number = "no-dead-letters", "a batch that fails is tried again, whole", 9
+    because = "stay in the queue"
 
     class Worker(SmallWorker):
         def write(self, entries: list[Any]) -> list[Any]:
@@ -171,6 +184,7 @@ class SetOnly(Control):
     """Fields are set, and never taken away."""
 
     name, title, number = "set-only", "`$set` only", 10
+    because = "added, renamed, removed"
 
     class Worker(SmallWorker):
         def operation(self, key: str, version: str, text: str) -> Any:
@@ -183,6 +197,7 @@ class SplitAtColon(Control):
     """The id is what follows the first colon."""
 
     name, title, number = "split-at-colon", "`key.split(':')[1]` is the id", 10
+    because = "documents of every type"
 
     class Worker(SmallWorker):
         def operation(self, key: str, version: str, text: str) -> Any:
@@ -193,6 +208,7 @@ class NewStreamEachVersion(Control):
     """A new version begins a new stream, and reads that one."""
 
     name, title, number = "new-stream", "a new stream name a registration", 11
+    because = "stay in the queue"
 
     class Producer(SmallProducer):
         def capture(self, *words: Any) -> None:
@@ -210,6 +226,7 @@ class LogLines(Control):
     """Whoever wants to know reads the log."""
 
     name, title, number = "log-lines", "log lines", 12
+    because = "depth is None"
 
     def metrics(self) -> Mapping[str, float]:
         return {"lines": float(len(self.world.workers[-1].log.read_text().splitlines()))}

@@ -10,8 +10,8 @@ SENTENCE = (
     "Figures tell of each fault, and a command finds and mends what differs between the stores."
 )
 HOW = (
-    "Depth and age of the oldest entry rise in an outage and fall after it; a poisoned document shows in"
-    " the count of dead letters; the lag is told. Redis is killed after a write that waited for the disk"
+    "Depth and age of the oldest entry rise in an outage and fall after it; a document that breaks a"
+    " unique index shows in the count of dead letters; the lag is told. Redis is killed after a write that waited for the disk"
     " (`WAITAOF`): it is there afterwards, and arrives. Documents that were changed and deleted in the"
     " database behind everybody's back are found and mended."
 )
@@ -46,8 +46,11 @@ def check(judge: Judge) -> None:
     judge.wait(lambda: judge.recipe.metrics()["depth"] == 0, "depth does not fall")
     shows("lag_p99_seconds", 0.0, "entries were written")
     judge.require(not judge.recipe.metrics()["dead_letters"], "dead letters of nothing")
-    producer.put_text("poison", '["no object"]')
+    judge.recipe.demand_unique("title")
+    producer.put("poison", document("first"))  # its title is there already
     shows("dead_letters", 1, "a document was given up")
+    judge.recipe.lift_demand("title")
+    producer.delete("poison")
 
     for id, title in (("first", "changed"), ("1", None)):
         judge.recipe.tamper(id, title)
