@@ -10,10 +10,10 @@ SENTENCE = (
     "Figures tell of each fault, and a command finds and mends what differs between the stores."
 )
 HOW = (
-    "Depth and age of the oldest entry rise in an outage and fall after it; a document that breaks a"
-    " unique index shows in the count of dead letters; the lag is told. Redis is killed after a write that waited for the disk"
-    " (`WAITAOF`): it is there afterwards, and arrives. Documents that were changed and deleted in the"
-    " database behind everybody's back are found and mended."
+    "Depth and age of the oldest entry rise in an outage and fall after it; a document that breaks"
+    " a unique index shows in the count of dead letters; the lag is told. Redis is killed after a"
+    " write that waited for the disk (`WAITAOF`): it is there afterwards, and arrives. Documents that"
+    " were changed and deleted in the database behind everybody's back are found and mended."
 )
 
 
