@@ -26,7 +26,7 @@ class Asked:
     async def ask(self, argv, past_messages=False):
         return self.answer or encode_command(argv[-1:]).replace(b"*1", b"*2") + b"$-1\r\n"
 
-    async def command(self, argv, client):
+    async def command(self, argv, client, wanted=None):
         self.ran.append(argv)
         return b"+OK\r\n"
 
