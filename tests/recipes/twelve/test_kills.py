@@ -87,6 +87,8 @@ def nothing_is_lost(world: World, recipe: type[Recipe], kills: int) -> None:
         world.end()
 
 
+@pytest.mark.long
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("recipe", [StreamsOnMongo], ids=lambda r: r.name)
 def test_a_few_kills_lose_nothing(world: World, recipe: type[Recipe]) -> None:
     nothing_is_lost(world, recipe, 3)
