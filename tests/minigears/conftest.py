@@ -10,7 +10,7 @@ from realgears import SHARED_CACHE, MiniGears
 from realmongo import MongoServer
 from realredis import RedisServer, has_json, redis_program
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 from tests.freeports import free_ports
 from tests.programs import left_out
 

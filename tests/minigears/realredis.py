@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from minigears.address import Address
-from minigears.executor.redisconn import Connection, RedisError
+from minigears.executor.redis.connection import Connection, RedisError
 
 
 def _package(name: str) -> Path:

@@ -19,7 +19,7 @@ from realgears import SHARED_CACHE
 from realmongo import MongoServer
 from realredis import RedisServer
 
-from minigears.executor.redisconn import pack
+from minigears.executor.redis.connection import pack
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0  # seconds that the recording's pauses stand for, at most

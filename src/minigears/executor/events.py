@@ -7,14 +7,16 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import firing, records, replies
-from minigears.executor.calls import together
-from minigears.executor.context import UNSET, CommandContext
-from minigears.executor.executions import Execution
-from minigears.executor.hooks import run_hooks
-from minigears.executor.prefetch import Prefetch
-from minigears.executor.redisconn import RedisError
-from minigears.executor.registrations import Registration
+from minigears.executor import replies
+from minigears.executor.flow import records
+from minigears.executor.flow.executions import Execution
+from minigears.executor.redis.calls import together
+from minigears.executor.redis.connection import RedisError
+from minigears.executor.redis.prefetch import Prefetch
+from minigears.executor.runs import run
+from minigears.executor.runs.hooks import run_hooks
+from minigears.executor.script.registrations import Registration
+from minigears.executor.usercode.context import UNSET, CommandContext
 from minigears.link import Link
 
 if TYPE_CHECKING:
@@ -90,19 +92,17 @@ class Events:
             self._done.append(seq)
 
     def _fire(
-        self, registration: Registration, key: bytes, event: str, later: firing.WhenDone
+        self, registration: Registration, key: bytes, event: str, later: run.WhenDone
     ) -> bool:
         """Run a registration for an event; false when it is not done yet, and `later` tells."""
         record, prefetch = self._read(registration, key, event)
         if record is None:
             return True
         if registration.sync:
-            firing.run_here(
-                self._gears, registration, (record,), self._gears.hub, prefetch=prefetch
-            )
+            run.run_here(self._gears, registration, (record,), self._gears.hub, prefetch=prefetch)
             registration.habits.learn(event, prefetch.asked)
             return True
-        firing.run_in_pool(self._gears, registration, (record,), later)
+        run.run_in_pool(self._gears, registration, (record,), later)
         return False
 
     def _read(self, registration: Registration, key: bytes, event: str) -> tuple[Any, Prefetch]:
@@ -148,9 +148,9 @@ class Events:
         if registration is None or record is None:
             answer(None)
         elif registration.sync:
-            answer(firing.run_here(gears, registration, (record,), gears.hub, command))
+            answer(run.run_here(gears, registration, (record,), gears.hub, command))
         else:
-            firing.run_in_pool(gears, registration, (record,), answer, command)
+            run.run_in_pool(gears, registration, (record,), answer, command)
 
     def _tell_done(self) -> None:
         if self._done:

@@ -13,23 +13,22 @@ from typing import Any
 
 from minigears.address import Address
 from minigears.commandtable import CommandTable
-from minigears.executor import firing, timers
-from minigears.executor.calls import AtomicGate, BlockingCaller, Rules
 from minigears.executor.config import Config
-from minigears.executor.context import Context
-from minigears.executor.executions import Execution, ExecutionLog
-from minigears.executor.hub import Hub
+from minigears.executor.flow.executions import Execution, ExecutionLog
 from minigears.executor.ids import Counter, to_number
-from minigears.executor.pool import Pool
-from minigears.executor.redisconn import Connection, RedisError
-from minigears.executor.registrations import Registration, Registry, Spec
+from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Rules
+from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.sessionstore import SessionStore, StoreError
 from minigears.executor.requirements import RequirementStore
-from minigears.executor.runtime import running
-from minigears.executor.sessions import Session, StoredSession
-from minigears.executor.store import SessionStore, StoreError
+from minigears.executor.runs import run, timers
+from minigears.executor.script.registrations import Registration, Registry, Spec
+from minigears.executor.script.sessions import Session, StoredSession
 from minigears.executor.streams import StreamReaderRunner
+from minigears.executor.threads.hub import Hub
+from minigears.executor.threads.pool import Pool
 from minigears.executor.unloaded import Unloaded
-from minigears.executor.userlog import write
+from minigears.executor.usercode.context import Context, running
+from minigears.executor.usercode.log import write
 from minigears.loops import Loops
 from minigears.seal import Seal
 
@@ -321,7 +320,7 @@ class Gears:
                 registration.runner = StreamReaderRunner(
                     registration,
                     lambda: Connection(self.address),
-                    lambda records, r=registration: firing.run_batch(self, r, records),  # type: ignore[misc]
+                    lambda records, r=registration: run.run_batch(self, r, records),  # type: ignore[misc]
                     write,
                     self.loops,
                 )

@@ -17,16 +17,18 @@ from typing import Any
 
 from minigears import logs
 from minigears.address import Address
-from minigears.executor import builder, commands, interrupt, replies, runtime
-from minigears.executor.calls import mark_with
-from minigears.executor.context import Context
+from minigears.executor import api, commands, replies
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
 from minigears.executor.ids import new_session_id
-from minigears.executor.redisconn import Connection, RedisError
-from minigears.executor.scripts import Outside
-from minigears.executor.sessions import Session
-from minigears.executor.store import StoreError
+from minigears.executor.redis.calls import mark_with
+from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.sessionstore import StoreError
+from minigears.executor.script import builder
+from minigears.executor.script.run import Outside
+from minigears.executor.script.sessions import Session
+from minigears.executor.usercode import interrupt
+from minigears.executor.usercode.context import Context
 from minigears.link import Link, LinkClosed
 from minigears.marks import new_secret
 
@@ -78,7 +80,7 @@ def _wait_for_redis(address: Address) -> None:
 
 
 def _serve(gears: Gears, control: Link, events: Link) -> None:
-    runtime.install(gears)
+    api.install(gears)
     builder.outside = lambda context: Outside(gears, _session_of(context))
     commands.install(gears)
     interrupt.install()

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigears.executor.registrations import Spec, keys_interest
+from minigears.executor.script.registrations import Spec, keys_interest
 
 Waiting = tuple[bytes, Callable[[], None]]
 """An event's key, and what to run for it."""

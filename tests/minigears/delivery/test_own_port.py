@@ -9,7 +9,7 @@ import pytest
 from realgears import MiniGears
 from realredis import RedisServer, wait_for
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 
 SLOW = """
 import time

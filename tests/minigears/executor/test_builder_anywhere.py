@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fakedoor import FakeDoor, text
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 from tests.minigears.realredis import wait_for
 
 RUN = "GB('ShardsIDReader').run()"

@@ -7,7 +7,7 @@ import pytest
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 
 ENDLESS = """
 import time

@@ -6,7 +6,7 @@ import hiredis
 import pytest
 from fakedoor import FakeDoor, text
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 
 
 def test_call_next_goes_through_all_hooks_to_the_command(door: FakeDoor, redis_conn: Connection):

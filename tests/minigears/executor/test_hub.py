@@ -7,9 +7,9 @@ import socket
 import pytest
 from realredis import RedisServer
 
-from minigears.executor.calls import AtomicGate, BlockingCaller, plain
-from minigears.executor.hub import Hub
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.calls import AtomicGate, BlockingCaller, plain
+from minigears.executor.redis.connection import Connection
+from minigears.executor.threads.hub import Hub
 
 
 class Counting(Connection):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fakedoor import FakeDoor, text
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 
 WAITS = """
 import asyncio

@@ -4,7 +4,7 @@ import threading
 
 from realredis import wait_for
 
-from minigears.executor.pool import Pool
+from minigears.executor.threads.pool import Pool
 
 
 def test_at_most_so_many_at_once():

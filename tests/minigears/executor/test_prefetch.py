@@ -5,8 +5,8 @@ from __future__ import annotations
 from fakedoor import FakeDoor
 
 from minigears.commandtable import CommandTable
-from minigears.executor.prefetch import MISSING, Habits, Prefetch
-from minigears.executor.redisconn import Connection, RedisError
+from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.prefetch import MISSING, Habits, Prefetch
 
 TABLE = CommandTable.from_reply(
     [

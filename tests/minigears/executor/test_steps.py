@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from minigears.address import Address
-from minigears.executor.builder import GearsBuilder
-from minigears.executor.calls import AtomicGate, BlockingCaller
-from minigears.executor.context import Context, current
 from minigears.executor.errors import GearsError, GearsFlatError
-from minigears.executor.running import call_without_waiting
-from minigears.executor.steps import Run
+from minigears.executor.flow.steps import Run
+from minigears.executor.redis.calls import AtomicGate, BlockingCaller
+from minigears.executor.script.builder import GearsBuilder
+from minigears.executor.usercode.calling import call_without_waiting
+from minigears.executor.usercode.context import Context, current
 
 
 class Recorder:

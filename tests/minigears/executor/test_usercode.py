@@ -6,7 +6,7 @@ import pytest
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 
 
 def one(door: FakeDoor, expression: str) -> bytes:

@@ -10,7 +10,7 @@ import redis
 from realgears import MiniGears
 from realredis import wait_for
 
-from minigears.executor.store import encode
+from minigears.executor.redis.sessionstore import encode
 from minigears.seal import Seal
 
 COUNT = """

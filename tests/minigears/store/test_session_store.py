@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from realredis import wait_for
 
-from minigears.executor.redisconn import RedisError
-from minigears.executor.store import LIBRARY, SessionStore, StoreError, decode, encode
+from minigears.executor.redis.connection import RedisError
+from minigears.executor.redis.sessionstore import LIBRARY, SessionStore, StoreError, decode, encode
 from minigears.seal import Seal
 
 OPEN = Seal(None)

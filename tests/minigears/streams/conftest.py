@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from realredis import RedisServer, wait_for
 
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 from minigears.loops import Loops

@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from minigears.address import Address
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.connection import Connection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 from minigears.loops import Loops

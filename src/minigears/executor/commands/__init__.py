@@ -23,9 +23,9 @@ from minigears.executor.commands import (
     triggers,
 )
 from minigears.executor.commands.docs import command_info
-from minigears.executor.context import Context
 from minigears.executor.gears import Gears
 from minigears.executor.replies import CommandError, Error
+from minigears.executor.usercode.context import Context
 
 log = logging.getLogger(__name__)
 

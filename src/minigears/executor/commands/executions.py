@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.executions import Execution
+from minigears.executor.flow.executions import Execution
 from minigears.executor.replies import OK, CommandError
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import firing
 from minigears.executor.ids import is_session_id, new_session_id
 from minigears.executor.replies import OK, CommandError
 from minigears.executor.requirements import RequirementError
-from minigears.executor.scripts import Script
-from minigears.executor.sessions import Session
+from minigears.executor.runs import run
+from minigears.executor.script.run import Script
+from minigears.executor.script.sessions import Session
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -89,7 +89,7 @@ def _run(gears: Gears, text: str, options: Options, reply: Future[Any]) -> None:
         reply.set_result(OK)
         return
     source, steps = script.requested_run
-    execution = firing.run_once(gears, script.session, source, steps)
+    execution = run.run_once(gears, script.session, source, steps)
     if options.unblocking:
         reply.set_result(execution.id)
     else:

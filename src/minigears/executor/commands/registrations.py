@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor.ids import SHARD
-from minigears.executor.registrations import Registration
 from minigears.executor.replies import OK, CommandError
+from minigears.executor.script.registrations import Registration
 from minigears.executor.streams import StreamReaderRunner
 
 if TYPE_CHECKING:
-    from minigears.executor.context import Context
     from minigears.executor.gears import Gears
-    from minigears.executor.scripts import Script
+    from minigears.executor.script.run import Script
+    from minigears.executor.usercode.context import Context
 
 _THREAD_POOL = ["ExecutionThreadPool", "DefaultPool"]
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import firing, replies
-from minigears.executor.context import Context
-from minigears.executor.executions import Execution
-from minigears.executor.hooks import ONLY_SYNC
-from minigears.executor.registrations import Registration
+from minigears.executor import replies
+from minigears.executor.flow.executions import Execution
 from minigears.executor.replies import CommandError
+from minigears.executor.runs import run
+from minigears.executor.runs.hooks import ONLY_SYNC
+from minigears.executor.script.registrations import Registration
+from minigears.executor.usercode.context import Context
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -33,9 +34,7 @@ def call_inside(gears: Gears, words: list[bytes], context: Context) -> Any:
     registration = _find(gears, words)
     if not registration.sync:
         raise CommandError(f"ERR {ONLY_SYNC}")
-    return _reply(
-        firing.run_here(gears, registration, (_record(words),), context.caller, keep=False)
-    )
+    return _reply(run.run_here(gears, registration, (_record(words),), context.caller, keep=False))
 
 
 def _start(gears: Gears, registration: Registration, words: list[bytes]) -> Future[Any]:
@@ -49,12 +48,12 @@ def _start(gears: Gears, registration: Registration, words: list[bytes]) -> Futu
 
     def job() -> None:
         records = (_record(words),)
-        finish(firing.run_here(gears, registration, records, gears.hub, keep=False))
+        finish(run.run_here(gears, registration, records, gears.hub, keep=False))
 
     if registration.sync:
         gears.hub.post(("trigger", registration.id), job)
     else:
-        firing.run_in_pool(gears, registration, (_record(words),), finish, keep=False)
+        run.run_in_pool(gears, registration, (_record(words),), finish, keep=False)
     return reply
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from minigears.executor.context import leave_if_forked
 from minigears.executor.errors import ForceStopped, render
 from minigears.executor.stats import Stats
 from minigears.executor.streams.batching import age_ms
+from minigears.executor.usercode.context import leave_if_forked
 
 Records = list[dict[str, Any]]
 

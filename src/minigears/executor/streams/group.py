@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from minigears.executor.redisconn import Connection, RedisError
+from minigears.executor.redis.connection import Connection, RedisError
 
 GROUP = "__gears_consumer_group__"
 CONSUMER = "__gears_client__"

@@ -9,7 +9,7 @@ from enum import Enum
 from math import inf
 from typing import Protocol
 
-from minigears.executor.redisconn import Connection, RedisError
+from minigears.executor.redis.connection import Connection, RedisError
 from minigears.executor.stats import Stats
 from minigears.executor.streams.batching import (
     Agenda,

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
-from minigears.executor.calls import AtomicGate, BlockingCaller, Call
-from minigears.executor.redisconn import Connection
+from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Call
+from minigears.executor.redis.connection import Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,22 +20,23 @@ import threading
 import traceback
 import types
 import weakref
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import errors, hooks, timers
-from minigears.executor.builder import GearsBuilder
-from minigears.executor.calls import to_value, to_words
-from minigears.executor.context import UNSET, CommandContext, Context, current
+from minigears.executor import errors
 from minigears.executor.errors import GearsError, GearsFlatError
-from minigears.executor.futures import AsyncRecord, GearsFuture
-from minigears.executor.interrupt import stop_if_asked
-from minigears.executor.prefetch import MISSING
+from minigears.executor.redis.calls import to_value, to_words
+from minigears.executor.redis.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
-from minigears.executor.running import coroutines, make_record
-from minigears.executor.userlog import LEVELS, write
+from minigears.executor.runs import hooks, timers
+from minigears.executor.script.builder import GearsBuilder
+from minigears.executor.usercode import context
+from minigears.executor.usercode.calling import coroutines, make_record
+from minigears.executor.usercode.context import UNSET, CommandContext, Context, current
+from minigears.executor.usercode.futures import AsyncRecord, GearsFuture
+from minigears.executor.usercode.interrupt import stop_if_asked
+from minigears.executor.usercode.log import LEVELS, write
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -51,6 +52,7 @@ def install(gears: Gears) -> None:
     global _gears
     _gears = gears
     errors.install_module()
+    context.install(gears.gate)
     module = types.ModuleType("redisgears", "What packages inside RedisGears may call.")
     module.__dict__.update(_NAMES)
     module.__dict__["GearsFlatError"] = GearsFlatError
@@ -257,19 +259,6 @@ def registerTE(seconds: float, callback: Callable[[], Any], key: Any = None) -> 
 
 def registerGearsThread() -> None:
     """Nothing to do: any thread may call the runtime."""
-
-
-@contextmanager
-def running(context: Context) -> Iterator[None]:
-    """Around user code: what it calls acts in `context`, and blocks that it has not left end."""
-    gate = _gears.gate
-    blocks = gate.depth
-    token = current.set(context)
-    try:
-        yield
-    finally:
-        current.reset(token)
-        gate.unwind(blocks)
 
 
 _LIBRARY: dict[str, Any] = {

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import firing, replies
-from minigears.executor.calls import plain
-from minigears.executor.context import CommandContext, current
+from minigears.executor import replies
 from minigears.executor.errors import GearsError
-from minigears.executor.executions import Execution
-from minigears.executor.redisconn import RedisError
-from minigears.executor.registrations import Registration
+from minigears.executor.flow.executions import Execution
+from minigears.executor.redis.calls import plain
+from minigears.executor.redis.connection import RedisError
 from minigears.executor.replies import CommandError, Error
+from minigears.executor.runs import run
+from minigears.executor.script.registrations import Registration
+from minigears.executor.usercode.context import CommandContext, current
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -39,9 +40,9 @@ def run_hooks(
 
     record = [replies.to_text(word) for word in argv]
     if first.sync:
-        finish(firing.run_here(gears, first, (record,), gears.hub, command, keep=False))
+        finish(run.run_here(gears, first, (record,), gears.hub, command, keep=False))
     else:
-        firing.run_in_pool(gears, first, (record,), finish, command, keep=False)
+        run.run_in_pool(gears, first, (record,), finish, command, keep=False)
 
 
 def call_inside(gears: Gears, hooks: Sequence[Registration], argv: list[bytes]) -> Any:
@@ -69,7 +70,7 @@ def _call_next(
     rest = hooks[1:]
     command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words, user))
     record = [replies.to_text(word) for word in argv]
-    execution = firing.run_here(gears, hooks[0], (record,), context.caller, command, keep=False)
+    execution = run.run_here(gears, hooks[0], (record,), context.caller, command, keep=False)
     try:
         return replies.to_python(_single(execution))
     except CommandError as error:

@@ -6,20 +6,22 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor import args as arguments
-from minigears.executor import checks, firing, readers
-from minigears.executor.args import Args, CommandArgs, KeysArgs
-from minigears.executor.context import Context, leave_if_forked
+from minigears.executor.api import script_globals
 from minigears.executor.errors import GearsError, render, render_syntax_error
-from minigears.executor.executions import Execution
-from minigears.executor.futures import GearsFuture
+from minigears.executor.flow import readers
+from minigears.executor.flow.executions import Execution
+from minigears.executor.flow.readers import Source
+from minigears.executor.flow.steps import Step
 from minigears.executor.ids import to_id
-from minigears.executor.readers import Source
-from minigears.executor.registrations import Code, Registration, Spec, hooks_of, pickle_code
 from minigears.executor.replies import CommandError
-from minigears.executor.runtime import running, script_globals
-from minigears.executor.sessions import Session
-from minigears.executor.steps import Step
+from minigears.executor.runs import run
+from minigears.executor.script import args as arguments
+from minigears.executor.script import checks
+from minigears.executor.script.args import Args, CommandArgs, KeysArgs
+from minigears.executor.script.registrations import Code, Registration, Spec, hooks_of, pickle_code
+from minigears.executor.script.sessions import Session
+from minigears.executor.usercode.context import Context, leave_if_forked, running
+from minigears.executor.usercode.futures import GearsFuture
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -140,7 +142,7 @@ class Outside(Script):
         def ended(execution: Execution) -> None:
             future.future.set_result([execution.results, execution.errors])
 
-        firing.run_once(self._gears, self.session, source, list(steps)).when_done(ended)
+        run.run_once(self._gears, self.session, source, list(steps)).when_done(ended)
         return future
 
     def request_registration(

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from minigears.address import Address
 from minigears.commandtable import CommandTable
 from minigears.executor.errors import GearsError
-from minigears.executor.redisconn import Connection, RedisError, pack
+from minigears.executor.redis.connection import Connection, RedisError, pack
 from minigears.executor.replies import to_text
 from minigears.interest import OWN_CHANNEL
 from minigears.marks import END, Marker, new_secret

@@ -12,9 +12,9 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-from minigears.executor.context import Context, current
 from minigears.executor.errors import GearsError
-from minigears.executor.steps import Step
+from minigears.executor.flow.steps import Step
+from minigears.executor.usercode.context import Context, current
 
 READERS = (
     "KeysReader",

@@ -14,15 +14,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import errors
-from minigears.executor.calls import plain
-from minigears.executor.context import Context, current
 from minigears.executor.errors import GearsError
-from minigears.executor.redisconn import RedisError
-from minigears.executor.registrations import pickle_code, unpickle_code
-from minigears.executor.running import user_call
-from minigears.executor.sessions import Session
-from minigears.executor.steps import Step
-from minigears.executor.userlog import write
+from minigears.executor.flow.steps import Step
+from minigears.executor.redis.calls import plain
+from minigears.executor.redis.connection import RedisError
+from minigears.executor.script.registrations import pickle_code, unpickle_code
+from minigears.executor.script.sessions import Session
+from minigears.executor.usercode.calling import user_call
+from minigears.executor.usercode.context import Context, current
+from minigears.executor.usercode.log import write
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
 
-from minigears.executor import interrupt, replies
+from minigears.executor import replies
 from minigears.executor.errors import ForceStopped
+from minigears.executor.flow.steps import READ_STEP, Run, Step
 from minigears.executor.ids import SHARD, to_id, to_number
-from minigears.executor.steps import READ_STEP, Run, Step
+from minigears.executor.usercode import interrupt
 
 _CHECKPOINTS = 100
 """Turns of a loop within which Python surely raises what another thread has sent."""

@@ -6,20 +6,21 @@ A context variable carries it, so every greenlet, thread and coroutine sees its 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from minigears.executor.calls import Caller
-    from minigears.executor.executions import Execution
-    from minigears.executor.futures import Promise
-    from minigears.executor.prefetch import Prefetch
-    from minigears.executor.scripts import Script
-    from minigears.executor.sessions import Session
+    from minigears.executor.flow.executions import Execution
+    from minigears.executor.redis.calls import Caller
+    from minigears.executor.redis.prefetch import Prefetch
+    from minigears.executor.script.run import Script
+    from minigears.executor.script.sessions import Session
+    from minigears.executor.usercode.futures import Promise
 
 UNSET = object()
 
@@ -61,6 +62,39 @@ class Context:
 
 
 current: ContextVar[Context | None] = ContextVar("minigears_context", default=None)
+
+
+class Gate(Protocol):
+    """What keeps other functions out during `atomic()`."""
+
+    @property
+    def depth(self) -> int:
+        """How many blocks this thread is in."""
+
+    def unwind(self, depth: int) -> None:
+        """End the blocks beyond so many."""
+
+
+_gate: Gate
+
+
+def install(gate: Gate) -> None:
+    """Let `running` end blocks of this gate."""
+    global _gate
+    _gate = gate
+
+
+@contextmanager
+def running(context: Context) -> Iterator[None]:
+    """Around user code: what it calls acts in `context`, and blocks that it has not left end."""
+    blocks = _gate.depth
+    token = current.set(context)
+    try:
+        yield
+    finally:
+        current.reset(token)
+        _gate.unwind(blocks)
+
 
 forked = False
 """Whether this is a child that user code forked: our loops have one owner, so it must end."""

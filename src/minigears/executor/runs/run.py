@@ -6,14 +6,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.calls import Caller
-from minigears.executor.context import CommandContext, Context
 from minigears.executor.errors import ForceStopped
-from minigears.executor.executions import Execution
-from minigears.executor.prefetch import Prefetch
-from minigears.executor.readers import Source
-from minigears.executor.registrations import Registration
-from minigears.executor.running import (
+from minigears.executor.flow.executions import Execution
+from minigears.executor.flow.readers import Source
+from minigears.executor.flow.steps import Run, Step
+from minigears.executor.redis.calls import Caller
+from minigears.executor.redis.prefetch import Prefetch
+from minigears.executor.script.registrations import Registration
+from minigears.executor.streams import BatchFailed
+from minigears.executor.usercode.calling import (
     UserCall,
     folding_call,
     plain_call,
@@ -21,13 +22,11 @@ from minigears.executor.running import (
     waiting_in,
     waiting_on,
 )
-from minigears.executor.runtime import running
-from minigears.executor.steps import Run, Step
-from minigears.executor.streams import BatchFailed
+from minigears.executor.usercode.context import CommandContext, Context, running
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
-    from minigears.executor.sessions import Session
+    from minigears.executor.script.sessions import Session
 
 WhenDone = Callable[[Execution], None]
 

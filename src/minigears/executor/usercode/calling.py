@@ -11,12 +11,12 @@ from contextlib import nullcontext
 from types import CoroutineType
 from typing import Any
 
-from minigears.executor.context import Context, current, leave_if_forked
 from minigears.executor.errors import ForceStopped, GearsError
-from minigears.executor.executions import Execution
-from minigears.executor.futures import AsyncRecord, GearsFuture, Promise
-from minigears.executor.hub import Hub
-from minigears.executor.pool import Pool
+from minigears.executor.flow.executions import Execution
+from minigears.executor.threads.hub import Hub
+from minigears.executor.threads.pool import Pool
+from minigears.executor.usercode.context import Context, current, leave_if_forked
+from minigears.executor.usercode.futures import AsyncRecord, GearsFuture, Promise
 
 UserCall = Callable[..., Any]
 

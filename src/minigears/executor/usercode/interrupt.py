@@ -13,16 +13,16 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.context import Context, current
 from minigears.executor.errors import ForceStopped
+from minigears.executor.usercode.context import Context, current
 
 if TYPE_CHECKING:
-    from minigears.executor.executions import Execution
+    from minigears.executor.flow.executions import Execution
 
 _SIGNAL = signal.SIGUSR1
 _SOON = 0.01  # seconds
-_OURS = str(Path(__file__).resolve().parent.parent)
-_CALLS = (str(Path(__file__).resolve().with_name("running.py")), "call")
+_OURS = str(Path(__file__).resolve().parents[2])
+_CALLS = (str(Path(__file__).resolve().with_name("calling.py")), "call")
 """The functions that call those of users."""
 
 _asked: set[Execution] = set()

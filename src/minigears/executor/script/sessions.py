@@ -7,15 +7,15 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigears.executor.registrations import (
+from minigears.executor.requirements import Requirement
+from minigears.executor.script.registrations import (
     Code,
     Registration,
     Spec,
     pickle_code,
     unpickle_code,
 )
-from minigears.executor.requirements import Requirement
-from minigears.executor.running import Profiler
+from minigears.executor.usercode.calling import Profiler
 
 
 @dataclass

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import cloudpickle
 
-from minigears.executor import args as arguments
-from minigears.executor.args import Args, CommandArgs, KeysArgs
+from minigears.executor.flow.steps import Step
 from minigears.executor.ids import to_number
-from minigears.executor.prefetch import Habits
+from minigears.executor.redis.prefetch import Habits
+from minigears.executor.script import args as arguments
+from minigears.executor.script.args import Args, CommandArgs, KeysArgs
 from minigears.executor.stats import Stats
-from minigears.executor.steps import Step
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 
 if TYPE_CHECKING:
-    from minigears.executor.sessions import Session
+    from minigears.executor.script.sessions import Session
 
 _MAX_HEIRS = 1000
 """Registrations that are gone and whose heirs are known; events are on their way for milliseconds."""

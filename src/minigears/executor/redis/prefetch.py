@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from minigears.commandtable import CommandTable
-from minigears.executor.redisconn import RedisError
+from minigears.executor.redis.connection import RedisError
 
 MISSING = object()
 

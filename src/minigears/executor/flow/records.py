@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigears.executor.calls import Caller, together
-from minigears.executor.redisconn import RedisError
+from minigears.executor.redis.calls import Caller, together
+from minigears.executor.redis.connection import RedisError
 from minigears.executor.replies import to_text
 
 _KNOWN = {b"string", b"list", b"hash", b"set", b"zset"}

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType, NoneType
 from typing import Any
 
-from minigears.executor import records
-from minigears.executor.calls import Caller, plain, together
 from minigears.executor.errors import GearsError, GearsFlatError
-from minigears.executor.redisconn import RedisError
+from minigears.executor.flow import records
+from minigears.executor.redis.calls import Caller, plain, together
+from minigears.executor.redis.connection import RedisError
 from minigears.executor.streams.group import Entry
 from minigears.executor.streams.records import to_record
 

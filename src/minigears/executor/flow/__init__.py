@@ -1,0 +1,1 @@
+"""Records on their way through steps, and the runs that keep them."""

@@ -1,0 +1,1 @@
+"""Scripts: what they say, and what of it takes effect when they have ended."""

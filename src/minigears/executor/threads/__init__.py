@@ -1,0 +1,1 @@
+"""Where functions run: the main thread's greenlets, and the pool of threads."""

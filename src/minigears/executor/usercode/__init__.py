@@ -1,0 +1,1 @@
+"""Where user code runs: what is around it, how it is called, stopped and waited for."""
