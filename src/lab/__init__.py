@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lab.movies import load_movies
     from lab.openloop import LoadResult, load, per_second
     from lab.plots import plot_lag, plot_latency, plot_latency_over_time, plot_peaks, show
+    from lab.postgresql import postgres
     from lab.recording import record
     from lab.snapshot import Snapshot
     from lab.stack import Stack, Status
@@ -37,6 +38,7 @@ _HOMES = {
     "movies": "load_movies",
     "openloop": "LoadResult load per_second",
     "plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
+    "postgresql": "postgres",
     "recording": "record",
     "snapshot": "Snapshot",
     "stack": "Stack Status",
@@ -73,6 +75,7 @@ __all__ = [
     "plot_latency",
     "plot_latency_over_time",
     "plot_peaks",
+    "postgres",
     "prepare",
     "record",
     "reset",

@@ -55,6 +55,11 @@ class AppInNotebook:
         return f"{prefix}proxy/{self._running.port}/" if prefix else self._running.url
 
     @property
+    def local_url(self) -> str:
+        """Where a program on this machine finds it, the notebook's own cells for one."""
+        return self._running.url
+
+    @property
     def studio(self) -> Studio:
         """The app's inside: `studio.journal`, `studio.writer`, `studio.finder`."""
         return self._running.studio

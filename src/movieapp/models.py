@@ -76,7 +76,9 @@ class Pause(Entity, index=True):  # type: ignore[call-arg]
 def pause_of(user: str, movie_id: str, seconds: int) -> Pause:
     """Return the pause of a viewer in a movie: the next one takes its place."""
     number = f"{user}:{movie_id}"
-    return Pause(pauseId=number, user=user, movieId=movie_id, seconds=seconds, at=time.time())
+    # Milliseconds: RedisJSON may change the last of 17 digits, and then no store has what was sent.
+    at = round(time.time(), 3)
+    return Pause(pauseId=number, user=user, movieId=movie_id, seconds=seconds, at=at)
 
 
 def save_through(client: Redis) -> None:

@@ -9,6 +9,9 @@ import pytest
 from tests.notebooks.book import FOLDER, NOTEBOOKS, REPOSITORY, Book, links
 from tests.notebooks.rules import RULES, Rule
 
+TO_COME = {"09", "10", "11", "12"}
+"""Numbers that the course has given to notebooks which are not here yet."""
+
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
@@ -18,7 +21,10 @@ def test_a_notebook_keeps_the_rules(path, rule: Rule):
 
 def test_notebooks_are_numbered_without_a_gap():
     assert NOTEBOOKS, "there is no notebook"
-    assert [path.name[:2] for path in NOTEBOOKS] == [f"{n:02}" for n in range(len(NOTEBOOKS))]
+    numbers = [path.name[:2] for path in NOTEBOOKS]
+    assert len(set(numbers)) == len(numbers), "two notebooks have one number"
+    gaps = {f"{n:02}" for n in range(int(numbers[-1]))} - set(numbers)
+    assert gaps <= TO_COME
     assert sorted(FOLDER.glob("*.ipynb")) == NOTEBOOKS
 
 

