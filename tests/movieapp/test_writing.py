@@ -11,6 +11,7 @@ from starlette.testclient import TestClient
 import lab
 from lab.stack import Stack
 from movieapp.journeys import Stage
+from movieapp.models import pause_of
 from movieapp.studio import Studio
 from movieapp.writers import Mode
 from tests.movieapp.conftest import ready, studio_of, typed, was
@@ -167,3 +168,16 @@ def test_headers_of_events_are_ascii(app: TestClient) -> None:
     answer = app.post("/movies/888/save", data=typed(title="千と千尋の神隠し"))
     told = json.loads(answer.headers["HX-Trigger-After-Swap"])
     assert told["wrote"]["detail"] == "Saved: 千と千尋の神隠し"
+
+
+def test_redis_gives_back_each_pause_as_it_was_sent(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RedisJSON may read a number of 17 digits as its neighbour; such a write never seemed to arrive."""
+    for step in range(300):
+        now = 1795720125.4651523 + step / 7
+        monkeypatch.setattr("movieapp.models.time.time", lambda now=now: now)
+        sent = pause_of("ann", "1", 754).document()
+        stack.redis_direct.json().set("pause-sent", "$", sent)
+        assert stack.redis_direct.json().get("pause-sent") == sent
+    stack.redis_direct.delete("pause-sent")
