@@ -9,77 +9,89 @@ rgsync's RGJSONWriteThrough is not used, because it never works: it reads the JS
 raises (trap 14 in README.md). What this costs, and what it leaves out:
 
 * Every write waits for MongoDB's journal, and while one waits, so do the functions of all others.
-* MongoDB is away: the client gets an error within about two seconds, but Redis has the new value already. Whoever gets
-  that error sends the write again, or takes it back. No queue remembers it.
-* Commands in MULTI, in a Lua script or not in COMMANDS get their own reply even then; what they missed is only in
-  the registration's `lastError` and in the log. FLUSHALL raises no event; `evicted` deletes nothing.
+* MongoDB is away or frozen: the client gets an error within about two seconds, but Redis has the new value already.
+  Whoever gets that error sends the write again, or takes it back. No queue remembers it. Those who queued behind it, or
+  come within the next second, are told at once: else the tenth client would wait for ten times two seconds.
+* Commands in MULTI or in a Lua script, and those that may block, get their own reply even then; what they missed is only
+  in the registration's `lastError` and in the log. FLUSHALL raises no event; `evicted` deletes nothing.
 """
 import json
+import time
+from datetime import datetime
 
 from pymongo import MongoClient, WriteConcern
-from pymongo.errors import OperationFailure
+from pymongo.errors import ConnectionFailure, OperationFailure
 
-NAME, VERSION = 'MoviesWriteThrough', '1.0.0'
+NAME, VERSION = 'MoviesWriteThrough', '2.0.0'
 PREFIX, COLLECTION, PRIMARY_KEY = 'MovieEntity:', 'movies', 'movieId'
-PATIENCE_MS = 2000
-JSON = 'set mset merge clear toggle numincrby nummultby numpowby strappend arrappend arrinsert arrpop arrtrim'
-JSON_WRITES = ['json.' + name for name in JSON.split()]
-WRITES = JSON_WRITES + ['change', 'copy_to', 'rename_to', 'restore']
-DELETES = ['del', 'json.del', 'expired', 'rename_from', 'move_from']
-# Whoever sends one of these waits for `write_through`, which may replace the reply.
-COMMANDS = JSON_WRITES + ['json.del', 'json.forget', 'del', 'unlink', 'rename', 'renamenx', 'copy', 'restore', 'move']
+# Every wait has an end: the client's connection to Redis stands still meanwhile. The longest, to find a server and then
+# to hear nothing from it, is two seconds; one that PyMongo repeats by itself would be four.
+LIMITS = dict(serverSelectionTimeoutMS=900, connectTimeoutMS=900, socketTimeoutMS=1100, retryWrites=False)
+DELETES = ['del', 'json.del', 'expired', 'rename_from', 'move_from']  # after these, no key means: deleted
 
 
 class Movies:
     """MongoDB's collection, reached at first use: a client cannot be pickled, and registrations are."""
 
-    _collection = None
+    _collection, _prepared, _away = None, 0, 0
 
     def __init__(self, url, database):
         self.url, self.database = url, database
 
     @property
     def collection(self):
-        """The collection; finds out at first use whether MongoDB is there."""
+        """The collection with its indexes: looked at once a second, as MongoDB may have lost its data."""
         if self._collection is None:
-            # Every wait has an end: the client's connection to Redis stands still meanwhile.
-            waits = ('serverSelectionTimeoutMS', 'connectTimeoutMS', 'socketTimeoutMS')
-            client = MongoClient(self.url, **dict.fromkeys(waits, PATIENCE_MS))
-            safe = WriteConcern(w='majority', j=True, wtimeout=PATIENCE_MS)
-            collection = client[self.database].get_collection(COLLECTION, write_concern=safe)
+            safe = WriteConcern(w='majority', j=True, wtimeout=1000)
+            database = MongoClient(self.url, **LIMITS)[self.database]
+            self._collection = database.get_collection(COLLECTION, write_concern=safe)
+        if time.time() - self._prepared > 1:
+            self._collection.create_index('_expires', expireAfterSeconds=0)
             try:
-                collection.create_index(PRIMARY_KEY, unique=True)  # else each upsert reads all documents
+                self._collection.create_index(PRIMARY_KEY, unique=True)  # else each upsert reads all documents
             except OperationFailure as error:  # there is another index, or there are duplicates
                 log('%s: no unique index: %s' % (NAME, error), level='warning')
-            self._collection = collection
+            self._prepared = time.time()
         return self._collection
 
-    def write(self, key, text):
-        """Make the document of a key equal to the JSON text. Raises when that cannot be."""
-        movie_id, document = key[len(PREFIX):], json.loads(text)
-        if not isinstance(document, dict) or '_id' in document:
-            raise ValueError('not a JSON object without _id')
-        document.pop(PRIMARY_KEY, None)  # the key says which movie it is, whatever a renamed document says
-        document = {PRIMARY_KEY: movie_id, **document}
-        self.collection.replace_one({PRIMARY_KEY: movie_id}, document, upsert=True)
+    def follow(self, key, event):
+        """Make MongoDB equal to Redis for one key. Raises when that cannot be."""
+        if time.time() - self._away < 1:
+            raise ConnectionError('MongoDB was away a moment ago')
+        try:
+            self._follow(key, event)
+        except ConnectionFailure:
+            self._away = time.time()
+            raise
 
-    def delete(self, key):
-        """Delete the document of a key, if there is one."""
-        self.collection.delete_one({PRIMARY_KEY: key[len(PREFIX):]})
+    def _follow(self, key, event):
+        one = {PRIMARY_KEY: key[len(PREFIX):]}
+        is_json = execute('TYPE', key) == 'ReJSON-RL'
+        text = execute('JSON.GET', key) if is_json else None
+        if text is not None:
+            self.collection.replace_one(one, self.document(one, json.loads(text), execute('PTTL', key)), upsert=True)
+        elif event in DELETES or execute('EXISTS', key):  # gone, or something else than a movie
+            self.collection.delete_many(one)
+
+    def document(self, one, document, left):
+        """The document as MongoDB gets it; `left` is how many milliseconds its key will live, or negative."""
+        if not isinstance(document, dict) or not document.keys().isdisjoint(('_id', '_expires')):
+            raise ValueError('not a JSON object without _id and _expires')
+        document.pop(PRIMARY_KEY, None)  # the key says which movie it is, whatever a renamed document says
+        if left > 0:  # a TTL index deletes it, also when nobody sees the key expire
+            document['_expires'] = datetime.utcfromtimestamp(time.time() + left / 1000)
+        return {**one, **document}
 
 
 def write_through(record):
     """Make MongoDB equal to Redis for one key. Runs before the client has its reply."""
-    key = record['key']
+    key, event = record['key'], record['event']
     try:
-        document = execute('JSON.GET', key)
-        if document is not None:
-            movies.write(key, document)
-        elif record['event'] in DELETES:
-            movies.delete(key)
+        if event != 'evicted':
+            movies.follow(key, event)
     except Exception as error:
         reason = ' '.join(str(error).split())[:300]  # one line, as a Redis error has to be
-        log('%s: %s of %s: %s' % (NAME, record['event'], key, reason), level='warning')
+        log('%s: %s of %s: %s' % (NAME, event, key, reason), level='warning')
         # Raises where no client's reply is held back; then the registration counts a failure.
         override_reply('-ERR done in Redis, but MongoDB did not confirm it: %s' % reason)
 
@@ -90,10 +102,11 @@ if not url:
     raise ValueError('mongoUrl is not set. Set it first: redis-cli RG.CONFIGSET mongoUrl mongodb://HOST:PORT')
 movies = Movies(url, gearsConfigGet('mongoDatabase', 'dbSpeedMernDemo'))
 
+# Whoever sends one of these waits for `write_through`, which may replace the reply. Redis knows them all, and all events.
+commands = [one[0] for one in execute('COMMAND') if 'write' in one[2] and 'blocking' not in one[2]]
 desc = '{"name": "%s.KeysReader", "version": "%s"}' % (NAME, VERSION)
 GB('KeysReader', desc=desc).foreach(write_through).register(
-    prefix=PREFIX + '*', eventTypes=WRITES + DELETES, commands=COMMANDS,
-    mode='sync', readValue=False, convertToStr=False,
+    prefix=PREFIX + '*', commands=commands, mode='sync', readValue=False, convertToStr=False
 )
 
 # Running the script again replaces what it registered before. The id is the second word, the description the sixth.

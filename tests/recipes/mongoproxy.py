@@ -13,8 +13,12 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import bson
+
+from lab.stack import Stack
+from tests.recipes.families import URL_NAME
 
 Command = dict[str, Any]
 Rule = Callable[[Command], "Command | None"]
@@ -32,6 +36,9 @@ class MongoProxy:
         self.rule: Rule | None = None
         self.answered = 0
         """Commands that were answered here."""
+        self.flowing = threading.Event()
+        """Cleared: it is frozen, as a stopped process is. Connections are taken, nothing is answered."""
+        self.flowing.set()
         self._upstream = upstream
         self._ids = itertools.count(1)
         self._errors: dict[int, list[Command]] = {}
@@ -46,6 +53,7 @@ class MongoProxy:
 
     def close(self) -> None:
         """Close it and every connection."""
+        self.flowing.set()
         for one in self._sockets:
             with contextlib.suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
@@ -68,6 +76,7 @@ class MongoProxy:
 
     def _requests(self, client: socket.socket, server: socket.socket, writing: Any) -> None:
         for message in _messages(client):
+            self.flowing.wait()
             command = _command(message)
             reply = self.rule(command) if self.rule and command is not None else None
             if reply is None:
@@ -87,6 +96,7 @@ class MongoProxy:
 
     def _replies(self, client: socket.socket, server: socket.socket, writing: Any) -> None:
         for message in _messages(server):
+            self.flowing.wait()
             _, number, request, _ = _HEADER.unpack_from(message)
             if errors := self._errors.pop(request, None):
                 message = _pack(number, request, {**_command(message), "writeErrors": errors})
@@ -124,6 +134,19 @@ def _command(message: bytes) -> Command | None:
             command[name.decode()] = bson.decode_all(documents)
         position += 1 + size
     return command
+
+
+@contextlib.contextmanager
+def in_front_of(stack: Stack) -> Iterator[MongoProxy]:
+    """A proxy in front of the stack's MongoDB, which recipes that are registered now will use."""
+    url = urlsplit(stack.mongo_url)
+    proxy = MongoProxy((str(url.hostname), int(url.port or 0)))
+    address = stack.mongo_url.replace(str(url.port), str(proxy.port))
+    stack.redis.execute_command("RG.CONFIGSET", URL_NAME, address)
+    try:
+        yield proxy
+    finally:
+        proxy.close()
 
 
 def refusing(code: int, documents: Callable[[Command], bool] = lambda one: True) -> Rule:

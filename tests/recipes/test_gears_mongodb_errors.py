@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -13,7 +12,6 @@ import lab
 from lab.stack import Stack
 from tests.recipes.families import (
     OURS,
-    URL_NAME,
     dead_letters,
     failures,
     in_mongo,
@@ -21,7 +19,15 @@ from tests.recipes.families import (
     queued,
     register,
 )
-from tests.recipes.mongoproxy import Command, MongoProxy, Rule, failing, refusing, unsafe
+from tests.recipes.mongoproxy import (
+    Command,
+    MongoProxy,
+    Rule,
+    failing,
+    in_front_of,
+    refusing,
+    unsafe,
+)
 
 pytestmark = pytest.mark.xdist_group("recipes")
 
@@ -31,15 +37,9 @@ GOOD = [{"movieId": str(number), "title": "Metropolis"} for number in range(3)]
 @pytest.fixture
 def proxy(stack: Stack) -> Iterator[MongoProxy]:
     """What the recipe takes for MongoDB; registered already."""
-    url = urlsplit(stack.mongo_url)
-    assert url.hostname
-    assert url.port
-    proxy = MongoProxy((url.hostname, url.port))
-    address = stack.mongo_url.replace(str(url.port), str(proxy.port))
-    stack.redis.execute_command("RG.CONFIGSET", URL_NAME, address)
-    register(stack, OURS)
-    yield proxy
-    proxy.close()
+    with in_front_of(stack) as proxy:
+        register(stack, OURS)
+        yield proxy
 
 
 def put_good(stack: Stack) -> None:

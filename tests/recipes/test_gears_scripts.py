@@ -1,0 +1,162 @@
+"""The scripts beside the write-behind recipe: dead letters come back, and drift is found and repaired."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+import lab
+from lab.gears import registrations
+from lab.stack import Stack
+from lab.states import recipes
+from tests.recipes.families import (
+    OURS,
+    STREAM,
+    dead_letters,
+    in_mongo,
+    in_redis,
+    part,
+    put,
+    queued,
+    register,
+    settle,
+)
+
+pytestmark = pytest.mark.xdist_group("recipes")
+
+
+def replay() -> int:
+    results, errors = lab.run_gears(recipes() / "movies_replay.py")
+    assert errors == []
+    return int(results[0])
+
+
+def reconcile(task: str) -> list[str]:
+    """What the report says, sorted: first the number of differences."""
+    script = recipes() / "movies_reconcile.py"
+    reply = lab.run_gears(script, ["pymongo==3.12.0"], {"reconcile": task})
+    results, errors = reply
+    assert errors == []
+    return sorted(results)
+
+
+def test_dead_letters_come_back_mended(stack: Stack) -> None:
+    register(stack, OURS)
+    put(stack.redis, "1", ["Metropolis"])
+    put(stack.redis, "2", {"movieId": "2", "_id": 7})
+    lab.wait_until(lambda: len(dead_letters(stack)) == 2, "both are buried", 60)
+    reader = part(stack, "StreamReader")["id"]
+    stack.redis.execute_command("RG.PAUSEREGISTRATIONS", reader)
+    put(stack.redis, "1", {"movieId": "1", "title": "Metropolis"})
+    stack.redis.delete(STREAM)  # nothing but the letter tells of it
+    assert replay() == 2
+    stack.redis.execute_command("RG.UNPAUSEREGISTRATIONS", reader)
+    lab.wait_until(lambda: not queued(stack), "all is written or buried", 60)
+    assert in_mongo(stack) == [{"movieId": "1", "title": "Metropolis"}]
+    [again] = dead_letters(stack)
+    assert json.loads(again["redisgears"]) == {"movieId": "2", "_id": 7}
+    assert again["attempts"] == "1"
+
+
+def test_a_dead_letter_of_a_movie_that_redis_evicted_brings_its_own(stack: Stack) -> None:
+    register(stack, OURS)
+    stack.db.movies.create_index("imdb", unique=True, sparse=True)
+    for movie_id in "12":
+        put(stack.redis, movie_id, {"movieId": movie_id, "imdb": 1})
+        settle(stack)
+    [letter] = dead_letters(stack)
+    stack.db.movies.drop_index("imdb_1")
+    stack.redis_direct.config_set("maxmemory-policy", "volatile-ttl")
+    stack.redis.execute_command("RG.PAUSEREGISTRATIONS", part(stack, "StreamReader")["id"])
+    stack.redis.expire("MovieEntity:2", 3600)
+    stack.redis.delete(STREAM)
+    stack.redis_direct.config_set("maxmemory", "1mb")
+    try:
+        lab.wait_until(lambda: not stack.redis_direct.exists("MovieEntity:2"), "it is evicted")
+    finally:
+        stack.redis_direct.config_set("maxmemory", "0")
+    register(stack, OURS)
+    assert letter["version"]
+    assert replay() == 1
+    lab.wait_until(lambda: len(in_mongo(stack)) == 2, "it is written", 60)
+
+
+def test_an_old_dead_letter_replaces_nothing_newer(stack: Stack) -> None:
+    register(stack, OURS)
+    stack.redis.json().set("MovieEntity:1", "$", {"n": 2**64 - 1})
+    settle(stack)
+    [letter] = dead_letters(stack)
+    put(stack.redis, "1", {"movieId": "1", "n": 5})
+    settle(stack)
+    old = {name: value for name, value in letter.items() if name not in ("attempts", "error")}
+    stack.redis.xadd(STREAM, {**old, "redisgears": '{"n": 4}'})
+    settle(stack)
+    assert in_mongo(stack) == [{"movieId": "1", "n": 5}]
+    stack.redis.delete("MovieEntity:1")
+    settle(stack)
+    stack.redis.xadd(STREAM, {**old, "redisgears": '{"n": 4}'})
+    settle(stack)
+    assert in_mongo(stack) == []
+
+
+def test_drift_is_found_and_repaired(stack: Stack) -> None:
+    register(stack, OURS)
+    for number in range(8):
+        put(stack.redis, str(number), {"movieId": str(number), "n": number})
+    stack.redis.expire("MovieEntity:6", 3600)
+    settle(stack)
+    lab.wait_until(lambda: stack.db.movies.count_documents({}) == 8, "all are written", 60)
+    assert reconcile("report") == ["0 differences, 0 to be repaired"]
+
+    movies = stack.db.movies
+    movies.update_one({"movieId": "0"}, {"$set": {"n": "planted"}})
+    movies.delete_one({"movieId": "1"})
+    movies.drop_index("movieId_1")
+    movies.insert_one({"movieId": "2", "n": "twice"})
+    movies.insert_one({"movieId": "stranger"})
+    stack.redis.delete("MovieEntity:3")
+    settle(stack)
+    movies.insert_one({"movieId": "3", "_v": "0", "n": "risen"})
+    past = datetime.now(timezone.utc) - timedelta(hours=1)
+    movies.insert_one({"movieId": "expired", "_v": "0", "_expires": past})
+    movies.update_one({"movieId": "4"}, {"$set": {"_expires": past + timedelta(hours=9)}})
+    planted = [
+        "MovieEntity:0: differs",
+        "MovieEntity:1: missing",
+        "MovieEntity:2: more than one document",
+        "MovieEntity:3: was deleted",
+        "MovieEntity:4: expires at another time",
+        "MovieEntity:expired: has expired",
+        "MovieEntity:stranger: only in MongoDB",
+    ]
+    assert reconcile("report") == ["7 differences, 0 to be repaired", *planted]
+    assert reconcile("repair") == ["7 differences, 6 to be repaired", *planted]
+    left = ["1 differences, 0 to be repaired", "MovieEntity:stranger: only in MongoDB"]
+    lab.wait_until(lambda: reconcile("report") == left, "all but the stranger is repaired", 60)
+    reconcile("delete")
+    lab.wait_until(
+        lambda: reconcile("report") == ["0 differences, 0 to be repaired"], "it is gone, too", 60
+    )
+    assert dead_letters(stack) == []
+
+
+def test_flushall_is_found(stack: Stack) -> None:
+    register(stack, OURS)
+    for number in range(3):
+        put(stack.redis, str(number), {"movieId": str(number)})
+    settle(stack)
+    stack.redis.flushall()
+    put(stack.redis, "1", {"movieId": "1", "n": "new"})
+    settle(stack)
+    assert [line.rpartition(": ")[2] for line in reconcile("delete")[1:]] == ["only in MongoDB"] * 2
+    lab.wait_until(lambda: in_mongo(stack) == in_redis(stack), "both are equal", 60)
+
+
+def test_reconcile_says_what_it_needs(stack: Stack) -> None:
+    with pytest.raises(lab.LabError, match="Set it to report, repair or delete"):
+        reconcile("maybe")
+    with pytest.raises(lab.LabError, match="is not registered"):
+        reconcile("repair")
+    assert registrations(stack.redis) == []
