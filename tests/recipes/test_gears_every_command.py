@@ -1,0 +1,211 @@
+"""Whatever changes a movie's key, MongoDB follows: every write command that this Redis has is tried at it.
+
+Nothing here remembers which commands there are: `COMMAND` lists them, and `COMMAND DOCS` says which words they take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+
+import lab
+from lab.stack import Stack
+from lab.states import recipes
+from tests.recipes.families import OURS, dead_letters, put, queued, register
+from tests.recipes.test_traps import BASE, CHANGES
+
+pytestmark = pytest.mark.xdist_group("recipes")
+
+THROUGH = (recipes() / "movies_write_through.py").read_text()
+KEY = "\0key"
+WORDS = {"ttl": "0", "unix-time": "9999999999", "destination-db": "1", "db": "1"}
+"""By an argument's name or type; all others are `1`."""
+WHOLE_SERVER = {"flushall", "flushdb", "swapdb", "migrate", "restore-asking"}
+"""They act on no key, or on another server. FLUSHALL, FLUSHDB and SWAPDB raise no event: reconcile finds those."""
+SOURCES: dict[str, tuple[Any, ...]] = {
+    "string": ("SET", "source:string", "1"),
+    "list": ("RPUSH", "source:list", "1"),
+    "set": ("SADD", "source:set", "1"),
+    "sorted": ("ZADD", "source:sorted", "1", "1"),
+    "hash": ("HSET", "source:hash", "1", "1"),
+    "places": ("GEOADD", "source:places", "1", "1", "1"),
+    "log": ("PFADD", "source:log", "1"),
+    "movie": ("JSON.SET", "source:movie", "$", json.dumps(BASE)),
+    "nothing": ("DEL", "source:nothing"),
+}
+REPLACING = {"copy", "del", "mset", "rename", "restore", "set", "setex", "sort", "unlink"}
+"""Some that are known to replace a movie or to end it: they show that the words were well chosen."""
+Words = list[Any]
+
+
+def pairs(flat: Any) -> dict[str, Any]:
+    return flat if isinstance(flat, dict) else dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def alternatives(argument: Any) -> list[Words]:
+    """Ways to say one argument, the shortest first."""
+    argument = pairs(argument)
+    kind = argument["type"]
+    token = [argument["token"]] if argument.get("token") else []
+    if kind == "pure-token":
+        return [token]
+    if kind == "oneof":
+        inner = [way for one in argument["arguments"] for way in alternatives(one)]
+    elif kind == "block":
+        inner = list(sentences(argument["arguments"]))
+    elif kind == "key":
+        inner = [[KEY]]
+    else:
+        inner = [[WORDS.get(argument["name"], WORDS.get(kind, "1"))]]
+    return [token + way for way in inner]
+
+
+def sentences(arguments: Any) -> Iterator[Words]:
+    """The shortest form of a list of arguments, then each with one more or another choice."""
+    ways = [alternatives(one) for one in arguments]
+    needed = ["optional" not in pairs(one).get("flags", []) for one in arguments]
+    shortest = [way[0] if need else [] for way, need in zip(ways, needed, strict=True)]
+    yield [word for part in shortest for word in part]
+    for place, way in enumerate(ways):
+        for choice in way[1:] if needed[place] else way:
+            parts = [*shortest[:place], choice, *shortest[place + 1 :]]
+            yield [word for part in parts for word in part]
+
+
+def placed(words: Words, source: str) -> Iterator[Words]:
+    """The movie's key at each place for a key, and at all of them; the source at the others."""
+    places = [number for number, word in enumerate(words) if word == KEY]
+    for chosen in [{place} for place in places] + ([set(places)] if len(places) > 1 else []):
+        yield [
+            word if word != KEY else KEY if number in chosen else f"source:{source}"
+            for number, word in enumerate(words)
+        ]
+
+
+def write_commands(client: redis.Redis) -> list[str]:
+    """Names of all that write, without those that wait: these do with lists what others do, too."""
+    listed = client.execute_command("COMMAND").values()
+    return sorted(
+        one["name"]
+        for one in listed
+        if "write" in one["flags"]
+        and "blocking" not in one["flags"]
+        and one["first_key_pos"]
+        and one["name"] not in WHOLE_SERVER
+    )
+
+
+def cases(client: redis.Redis) -> list[tuple[str, Words]]:
+    """(type of the source, words) for each command, choice, place and source."""
+    found = []
+    for name in write_commands(client):
+        docs = pairs(client.execute_command("COMMAND DOCS", name)).get(name)
+        if not docs:  # RedisJSON's: below
+            continue
+        for words in sentences(pairs(docs).get("arguments", [])):
+            several = words.count(KEY) > 1
+            for source in SOURCES if several else ["nothing"]:
+                found += [(source, [name, *one]) for one in placed(words, source)]
+    return found
+
+
+def follows(stack: Stack, movie_ids: list[str]) -> list[str]:
+    """Those of the movies whose document is not what Redis has, JSON or nothing."""
+    documents = stack.db.movies.find({}, {"_id": 0, "_v": 0, "_expires": 0})
+    written = {document.pop("movieId"): document for document in documents}
+    pipeline = stack.redis_direct.pipeline(transaction=False)
+    for movie_id in movie_ids:
+        pipeline.execute_command("JSON.GET", f"MovieEntity:{movie_id}")
+    texts = pipeline.execute(raise_on_error=False)
+    wanted = [json.loads(text) if isinstance(text, str) else None for text in texts]
+    return [
+        movie_id
+        for movie_id, document in zip(movie_ids, wanted, strict=True)
+        if written.get(movie_id) != document
+    ]
+
+
+@pytest.mark.parametrize("recipe", [OURS, THROUGH], ids=["behind", "through"])
+def test_every_write_command_at_a_movie(stack: Stack, recipe: str) -> None:
+    register(stack, recipe)
+    client = stack.redis
+    tried: dict[str, Words] = {}
+    did: set[str] = set()
+    for source, words in cases(stack.redis_direct):
+        movie_id = f"case-{len(tried)}"
+        key = f"MovieEntity:{movie_id}"
+        tried[movie_id] = [source, *words]
+        stack.redis_direct.delete(f"source:{source}")
+        stack.redis_direct.execute_command(*SOURCES[source])
+        client.execute_command("JSON.SET", key, "$", json.dumps(BASE))
+        if words[0] == "restore":
+            words = ["restore", KEY, "0", raw_dump(stack), "REPLACE"]
+        said = [key if word == KEY else word for word in words]
+        try:
+            client.execute_command(*said)
+            did.add(words[0])
+        except redis.ResponseError:
+            pass
+    assert did >= REPLACING
+    lab.wait_until(lambda: not queued(stack), "everything is written", 60)
+    with contextlib.suppress(lab.LabError):  # which ones do not is said below
+        lab.wait_until(lambda: not follows(stack, list(tried)), "MongoDB follows", 20)
+    wrong = [tried[movie_id] for movie_id in follows(stack, list(tried))]
+    assert wrong == []
+    assert dead_letters(stack) == []
+
+
+def raw_dump(stack: Stack) -> bytes:
+    """A string as RESTORE takes it: bytes, which a client that decodes would spoil."""
+    url = stack.redis_direct.connection_pool.connection_kwargs
+    raw = redis.Redis(
+        host=url.get("host", "127.0.0.1"),
+        port=url.get("port", 0),
+        unix_socket_path=url.get("path"),
+    )
+    raw.set("source:dumped", "x")
+    dumped = raw.dump("source:dumped")
+    assert isinstance(dumped, bytes)
+    return dumped
+
+
+def test_every_command_of_redisjson_is_among_the_changes(stack: Stack) -> None:
+    names = {name for name in write_commands(stack.redis_direct) if name.startswith("json.")}
+    elsewhere = {"set", "del", "forget", "strappend", "arrappend", "arrinsert", "arrpop", "arrtrim"}
+    assert {name.partition(".")[2] for name in names} <= set(CHANGES) | elsewhere | {"debug"}
+
+
+@pytest.mark.parametrize("recipe", [OURS, THROUGH], ids=["behind", "through"])
+def test_a_movie_that_is_moved_into_database_0(stack: Stack, recipe: str) -> None:
+    register(stack, recipe)
+    with redis.Redis.from_url(stack.redis_url, db=1) as other:
+        other.execute_command("JSON.SET", "MovieEntity:moved", "$", '{"n": 1}')
+        assert other.move("MovieEntity:moved", 0)
+    lab.wait_until(lambda: stack.db.movies.count_documents({"n": 1}) == 1, "it is there", 60)
+    stack.redis.move("MovieEntity:moved", 1)
+    lab.wait_until(lambda: not stack.db.movies.count_documents({}), "it is gone", 60)
+
+
+@pytest.mark.parametrize("recipe", [OURS, THROUGH], ids=["behind", "through"])
+def test_a_movie_that_expires_while_nobody_looks(stack: Stack, recipe: str) -> None:
+    register(stack, recipe)
+    put(stack.redis, "1", {"movieId": "1"})
+    put(stack.redis, "2", {"movieId": "2"})
+    stack.redis.pexpire("MovieEntity:1", 1500)
+    stack.redis.expire("MovieEntity:2", 1)
+    stack.redis.persist("MovieEntity:2")
+
+    def noted() -> bool:
+        found = stack.db.movies.find({"_expires": {"$exists": True}})
+        return [one["movieId"] for one in found] == ["1"] or not stack.redis.exists("MovieEntity:1")
+
+    lab.wait_until(noted, "MongoDB has its end", 60)
+    lab.kill("minigears")
+    lab.wait_until(lambda: not stack.redis_direct.exists("MovieEntity:1"), "it expired", 60)
+    lab.start("minigears")
+    lab.wait_until(lambda: stack.db.movies.distinct("movieId") == ["2"], "it left MongoDB", 60)
