@@ -12,8 +12,8 @@ raises (trap 14 in README.md). What this costs, and what it leaves out:
 * MongoDB is away or frozen: the client gets an error within about two seconds, but Redis has the new value already.
   Whoever gets that error sends the write again, or takes it back. No queue remembers it. Those who queued behind it, or
   come within the next second, are told at once: else the tenth client would wait for ten times two seconds.
-* Commands in MULTI or in a Lua script, and those that may block, get their own reply even then; what they missed is only
-  in the registration's `lastError` and in the log. FLUSHALL raises no event; `evicted` deletes nothing.
+* Commands in MULTI or in a Lua script, those that may block, and those whose keys are not at fixed places (SORT …) get
+  their own reply even then; what they missed is only in the registration's `lastError` and in the log. FLUSHALL raises no event; `evicted` deletes nothing.
 """
 import json
 import time
@@ -102,8 +102,9 @@ if not url:
     raise ValueError('mongoUrl is not set. Set it first: redis-cli RG.CONFIGSET mongoUrl mongodb://HOST:PORT')
 movies = Movies(url, gearsConfigGet('mongoDatabase', 'dbSpeedMernDemo'))
 
-# Whoever sends one of these waits for `write_through`, which may replace the reply. Redis knows them all, and all events.
-commands = [one[0] for one in execute('COMMAND') if 'write' in one[2] and 'blocking' not in one[2]]
+# Whoever sends one of these waits for `write_through`, which may replace the reply. Redis knows which there are.
+unfit = {'blocking', 'movablekeys', 'noscript'}
+commands = [one[0] for one in execute('COMMAND') if 'write' in one[2] and one[3] > 0 and unfit.isdisjoint(one[2])]
 desc = '{"name": "%s.KeysReader", "version": "%s"}' % (NAME, VERSION)
 GB('KeysReader', desc=desc).foreach(write_through).register(
     prefix=PREFIX + '*', commands=commands, mode='sync', readValue=False, convertToStr=False
