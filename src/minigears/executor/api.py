@@ -20,7 +20,7 @@ import threading
 import traceback
 import types
 import weakref
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +31,10 @@ from minigears.executor.redis.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
 from minigears.executor.runs import hooks, timers
 from minigears.executor.script.builder import GearsBuilder
+from minigears.executor.script.pickling import SCRIPT
 from minigears.executor.usercode import context
 from minigears.executor.usercode.calling import coroutines, make_record
-from minigears.executor.usercode.context import UNSET, CommandContext, Context, current
+from minigears.executor.usercode.context import UNSET, Acting, CommandContext, Context, current
 from minigears.executor.usercode.futures import AsyncRecord, GearsFuture
 from minigears.executor.usercode.interrupt import stop_if_asked
 from minigears.executor.usercode.log import LEVELS, write
@@ -62,7 +63,7 @@ def install(gears: Gears) -> None:
 def script_globals() -> dict[str, Any]:
     """A fresh set of the global names that a script sees."""
     module = sys.modules["redisgears"]
-    own = {"__name__": "redisgears_script", "__builtins__": builtins}
+    own = {"__name__": SCRIPT, "__builtins__": builtins}
     return {**own, **_LIBRARY, **_NAMES, "redisgears": module, "rg": module}
 
 
@@ -77,7 +78,9 @@ def _context() -> Context:
 def execute(*words: Any) -> Any:
     """Run a Redis command and return its reply; raises `gears.error` if that is an error."""
     context = _context()
-    if words and not isinstance(words[0], (str, bytes, bytearray)):
+    if not words:
+        return []
+    if not isinstance(words[0], str):
         raise GearsError("the given command must be a string")
     argv = to_words(words)
     prefetch = context.prefetch
@@ -185,11 +188,15 @@ def log(*words: Any, level: str | None = None) -> None:
     elif len(words) == 1:
         message = words[0]
     else:
-        raise GearsError("log function must get a message as input")
+        raise GearsError("log function must get a log message as input")
     level = "notice" if level is None else level
+    if not isinstance(level, str):
+        raise GearsError("Log level must be a sting (debug/verbose/notice/warning)")
     if level not in LEVELS:
         raise GearsError(f"Log level should be one of the following : {','.join(LEVELS)}")
-    write(str(message), level)
+    if not isinstance(message, str):
+        raise GearsError("Log message must be a string")
+    write(message, level)
 
 
 def flat_error(message: Any) -> None:
@@ -223,16 +230,13 @@ def runCoroutine(
 
 
 class GearsSession:
-    """`with GearsSession(session):` code in a thread of its own acts for a session."""
+    """`with GearsSession(session):` code in a thread of its own acts for what `getGearsSession` gave."""
 
     def __init__(self, session: Any = None):
         self._session = session
 
     def __enter__(self) -> GearsSession:
-        context = _context()
-        session = self._session or context.session
-        # such code outlives the function that started it, so it has no command and no script
-        self._token = current.set(Context(caller=_gears.blocking, session=session))
+        self._token = current.set(_acting_for(self._session or getGearsSession()))
         return self
 
     def __exit__(self, *error: Any) -> None:
@@ -240,21 +244,33 @@ class GearsSession:
 
 
 def getGearsSession() -> Any:
-    """The session that this code belongs to."""
-    return _context().session
+    """What this code acts for; None in a thread that acts for nobody."""
+    context = _context()
+    return None if context.session is None else Acting(context.session, context.command)
 
 
 def setGearsSession(session: Any) -> None:
-    """Let this thread's code belong to a session."""
-    current.set(Context(caller=_gears.blocking, session=session))
+    """Let this thread's code act for what `getGearsSession` gave, or for nobody."""
+    current.set(_acting_for(session))
 
 
-def registerTE(seconds: float, callback: Callable[[], Any], key: Any = None) -> None:
-    """Call `callback` every so many seconds.
+def _acting_for(acting: Any) -> Context:
+    """The context of code that outlives the function that started it: it belongs to no script and no run."""
+    if acting is None:
+        return Context(caller=_gears.blocking)
+    if not isinstance(acting, Acting):
+        raise GearsError("Given object is not of type GearsSession")
+    return Context(caller=_gears.blocking, session=acting.session, command=acting.command)
+
+
+def registerTE(*arguments: Any) -> bool:
+    """`registerTE(seconds, callback, key=None)`: call `callback` every so many seconds.
 
     With `key` as long as that key exists, over restarts, too; else as long as this process lives.
     """
-    timers.begin(_gears, seconds, callback, key)
+    if not 2 <= len(arguments) <= 3:
+        raise GearsError("not enough arguments for time event")
+    return timers.begin(_gears, *arguments)
 
 
 def registerGearsThread() -> None:

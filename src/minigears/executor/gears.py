@@ -13,6 +13,7 @@ from typing import Any
 
 from minigears.address import Address
 from minigears.commandtable import CommandTable
+from minigears.executor.api import script_globals
 from minigears.executor.config import Config
 from minigears.executor.flow.executions import Execution, ExecutionLog
 from minigears.executor.ids import Counter, to_number
@@ -22,12 +23,13 @@ from minigears.executor.redis.sessionstore import SessionStore, StoreError
 from minigears.executor.requirements import RequirementStore
 from minigears.executor.runs import run, timers
 from minigears.executor.script.registrations import Registration, Registry, Spec
+from minigears.executor.script.run import Script
 from minigears.executor.script.sessions import Session, StoredSession
 from minigears.executor.streams import StreamReaderRunner
 from minigears.executor.threads.hub import Hub
 from minigears.executor.threads.pool import Pool
 from minigears.executor.unloaded import Unloaded
-from minigears.executor.usercode.context import Context, running
+from minigears.executor.usercode.context import Context
 from minigears.executor.usercode.log import write
 from minigears.loops import Loops
 from minigears.seal import Seal
@@ -290,13 +292,12 @@ class Gears:
     def _restore(self, stored: StoredSession) -> Session:
         requirements = self.requirements.install(stored.requirements)
         self.requirements.activate(requirements)
-        session = stored.restore(requirements)
+        session = stored.restore(requirements, script_globals())
         for registration in session.registrations.values():
             self.registration_ids.skip_to((to_number(registration.id) or 0) + 1)
-        for registration in session.registrations.values():
-            if registration.on_registered is not None:
-                with running(Context(caller=self.blocking, session=session)):
-                    registration.on_registered()
+        if made := Script(self, session).call_on_registered():
+            session.code += made
+            self._store().put(session.id, session.pack())
         return session
 
     def forget_unloaded(self, registration_id: str) -> bool:

@@ -36,12 +36,36 @@ def test_errors_of_a_run_come_with_its_results(door: FakeDoor):
 
 def test_in_a_timer_and_when_registered(door: FakeDoor, redis_conn: Connection):
     run = "GB('ShardsIDReader').foreach(lambda x: execute('INCR', '{}')).run()"
-    door.script(f"registerTE(.01, lambda: {run.format('timer')})")
+    door.script(f"registerTE(0, lambda: {run.format('timer')})")
     door.script(
         f"GB('CommandReader').register(trigger='t', onRegistered=lambda: {run.format('on')})"
     )
     for key in ("timer", "on"):
         wait_for(lambda key=key: redis_conn.call("EXISTS", key), what=key)
+
+
+def test_what_is_made_when_registered_is_the_sessions(door: FakeDoor, redis_conn: Connection):
+    script = """
+def more():
+    GB('ShardsIDReader').foreach(lambda x: execute('SET', 'ran', '1')).run()
+    GB('CommandReader').map(lambda x: 'more').register(trigger='more')
+    raise ValueError('logged')
+GB('CommandReader').register(trigger='t', onRegistered=more)
+"""
+    assert door.script(script, "ID", "one") == b"OK"
+    for _ in range(2):
+        assert door.call("RG.TRIGGER", "more") == [b"more"]
+        wait_for(lambda: redis_conn.call("DEL", "ran"), what="the run")
+        assert len(door.ids) == 2
+        assert len(door.call("RG.PYDUMPSESSIONS")) == 1
+        door.kill()
+        door.start()
+
+
+def test_a_script_that_registers_answers_ok(door: FakeDoor, redis_conn: Connection):
+    run = "GB('ShardsIDReader').foreach(lambda x: execute('SET', 'ran', '1')).run()"
+    assert door.script(f"GB('CommandReader').register(trigger='t')\n{run}") == b"OK"
+    wait_for(lambda: redis_conn.call("EXISTS", "ran"), what="the run")
 
 
 def test_a_function_registers(door: FakeDoor):

@@ -20,7 +20,6 @@ POLICED = [
         "Can not create async record twice on the",
     ),
     ("def f(x): return gearsFuture()", "Async record did not called continue"),
-    ("def f(x):\n gearsFuture()\n return 1", "Async record did not called continue"),
     ("def f(x):\n with atomic(): return gearsFuture()", "inside an atomic block"),
     ("def f(x):\n with atomic(): atomic().__enter__()", "Already inside an atomic block"),
     ("def f(x):\n r = gearsFuture()\n r.continueFailed('because')\n return r", "because"),
@@ -31,6 +30,22 @@ POLICED = [
 @pytest.mark.parametrize(("function", "words"), POLICED)
 def test_a_future_that_is_misused_is_an_error_of_the_run(door: FakeDoor, function: str, words: str):
     assert words in error(door, function)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
+def test_a_future_that_is_not_returned_is_void(door: FakeDoor, mode: str):
+    """Nobody waits for it, though it is kept, and nobody may continue it."""
+    script = f"""
+kept = []
+def f(x):
+    kept.append(gearsFuture())
+    return 5
+GB('CommandReader').map(f).register(trigger='t', mode='{mode}')
+GB('CommandReader').map(lambda x: kept[0].continueRun(1)).register(trigger='go', mode='{mode}')
+"""
+    door.script(script)
+    assert door.call("RG.TRIGGER", "t") == [b"5"]
+    assert "Can not continue with the same future twice" in text(door.call("RG.TRIGGER", "go"))
 
 
 COROUTINE, FUTURE = "async def f(*x): pass", "def f(*x): return gearsFuture()"
@@ -59,7 +74,7 @@ def test_a_future_at_the_top_of_a_script(door: FakeDoor):
 @pytest.mark.parametrize("end", ["return 1", "raise ValueError"])
 @pytest.mark.parametrize("flow", ["accumulate(f)", "groupby(lambda x: 'k', f)"])
 def test_a_future_that_a_reducer_drops_is_none(door: FakeDoor, flow: str, end: str):
-    function = f"def f(*x):\n gearsFuture()\n {end}"
+    function = f"def f(*x):\n kept = gearsFuture()\n {end}"
     [result] = door.results(f"{function}\nGB('ShardsIDReader').{flow}.run()")
     assert b"None" in result
 

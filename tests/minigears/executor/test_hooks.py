@@ -128,3 +128,48 @@ GB('CommandReader').map(lambda x: execute('SET', x[1], 'hooked')).register(hook=
     door.script(script)
     assert door.hook(door.ids, b"SET", b"k", b"v") == b"OK"
     assert redis_conn.call("GET", "k") == b"hooked"
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "async def f(x): return call_next(*x[1:])",
+        """
+async def later(x): return call_next(*x[1:])
+def f(x):
+    future = gearsFuture()
+    runCoroutine(later(x), future)
+    return future
+""",
+        """
+from threading import Thread
+def f(x):
+    future = gearsFuture()
+    def work(session):
+        with GearsSession(session):
+            future.continueRun(call_next(*x[1:]))
+    Thread(target=work, args=(getGearsSession(),)).start()
+    return future
+""",
+    ],
+)
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_coroutines_and_threads_of_a_hook_call_next(
+    door: FakeDoor, redis_conn: Connection, function: str, mode: str
+):
+    door.script(
+        f"{function}\nGB('CommandReader').map(f).register(hook='set', keyprefix='k', mode='{mode}')"
+    )
+    assert door.hook(door.ids, b"SET", b"k", b"v") == b"OK"
+    assert redis_conn.call("GET", "k") == b"v"
+
+
+def test_a_hook_waits_for_no_coroutine_of_the_next_one(door: FakeDoor):
+    """All coroutines share a thread: who waits there would wait for ever."""
+    for _ in range(2):
+        door.script("""
+async def f(x): return call_next(*x[1:])
+GB('CommandReader').map(f).register(hook='set', keyprefix='k', mode='sync')
+""")
+    newest_first = door.ids[::-1]
+    assert "async record is not allowed" in text(door.hook(newest_first, b"SET", b"k", b"v"))

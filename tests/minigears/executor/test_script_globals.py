@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from fakedoor import FakeDoor, text
+from minigears.executor.redisconn import Connection
+from realredis import wait_for
 
 COUNTERS = """
 n = [0]
@@ -66,6 +68,28 @@ g['lock'] = threading.Lock()
     door.kill()
     door.start()
     assert door.call("RG.TRIGGER", "t") == [b"[]"]
+
+
+def test_pieces_share_the_globals_after_a_restart(door: FakeDoor, redis_conn: Connection):
+    """One piece for all cannot be made, as the script has got a lock meanwhile."""
+    script = """
+import threading
+n = [0]
+def step(x):
+    n[0] += 1
+    return n[0]
+def used(x): return lock and step(x)
+GB('CommandReader').map(step).register(trigger='a')
+GB('CommandReader').map(used).register(trigger='b')
+lock = threading.Lock()
+registerTE(0, lambda: execute('SET', 'seen', n[0]), 'timer')
+GB('CommandReader').map(lambda x: eval('step(x)')).register(trigger='c')
+"""
+    door.script(script)
+    door.kill()
+    door.start()
+    assert [door.call("RG.TRIGGER", name) for name in "aac"] == [[b"1"], [b"2"], [b"3"]]
+    wait_for(lambda: redis_conn.call("GET", "seen") == b"3", what="the timer to see the same")
 
 
 def test_a_function_that_cannot_be_pickled_is_refused(door: FakeDoor):

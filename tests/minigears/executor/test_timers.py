@@ -14,17 +14,17 @@ def ticks(conn: Connection, key: str) -> int:
 
 
 def test_timers_go_on_ticking(door: FakeDoor, redis_conn: Connection):
-    door.script("registerTE(.01, lambda: execute('INCR', 'ticks'))")
+    door.script("registerTE(0, lambda: execute('INCR', 'ticks'))")
     wait_for(lambda: int(redis_conn.call("GET", "ticks") or 0) > 3)
 
 
 def test_timers_end_with_the_executor_unless_a_registration_makes_them(
     door: FakeDoor, redis_conn: Connection
 ):
-    door.script("registerTE(.01, lambda: execute('INCR', 'of script'))")
+    door.script("registerTE(0, lambda: execute('INCR', 'of script'))")
     door.script("""
 GB('CommandReader').register(
-    trigger='t', onRegistered=lambda: registerTE(.01, lambda: execute('INCR', 'of registration')))
+    trigger='t', onRegistered=lambda: registerTE(0, lambda: execute('INCR', 'of registration')))
 """)
     for key in ("of script", "of registration"):
         wait_for(lambda key=key: redis_conn.call("EXISTS", key), what=key)
@@ -35,7 +35,7 @@ GB('CommandReader').register(
     assert not redis_conn.call("EXISTS", "of script")
 
 
-TIMER = "registerTE(.01, lambda: execute('INCR', 'n'), 'te')"
+TIMER = "registerTE(0, lambda: execute('INCR', 'n'), 'te')"
 
 
 def _stands_still(door: FakeDoor, conn: Connection) -> None:
@@ -45,7 +45,7 @@ def _stands_still(door: FakeDoor, conn: Connection) -> None:
     while before != ticks(conn, "n"):
         before = ticks(conn, "n")
         conn.call("SET", "other", "0")
-        door.script("registerTE(.01, lambda: execute('INCR', 'other'), 'clock')")
+        door.script("registerTE(0, lambda: execute('INCR', 'other'), 'clock')")
         wait_for(lambda: ticks(conn, "other") > 10, what="the other timer")
         conn.call("DEL", "clock")
 
@@ -80,10 +80,19 @@ def test_a_restart_keeps_it(door: FakeDoor, redis_conn: Connection):
 
 
 def test_a_timer_that_raises_stops(door: FakeDoor, redis_conn: Connection):
-    door.script("def f():\n execute('INCR', 'n')\n 1/0\nregisterTE(.01, f, 'te')")
+    door.script("def f():\n execute('INCR', 'n')\n 1/0\nregisterTE(0, f, 'te')")
     wait_for(lambda: ticks(redis_conn, "n") == 1, what="its only tick")
     _stands_still(door, redis_conn)
     assert ticks(redis_conn, "n") == 1
+
+
+def test_a_key_that_is_taken(door: FakeDoor, redis_conn: Connection):
+    redis_conn.call("SET", "te", "mine")
+    door.script("execute('SET', 'said', str(registerTE(1, lambda: 1, 'te')))")
+    assert redis_conn.call("GET", "said") == b"False"
+    door.script("execute('SET', 'said', str(registerTE(1, lambda: 1, 'free')))")
+    assert redis_conn.call("GET", "said") == b"True"
+    assert redis_conn.call("GET", "te") == b"mine"
 
 
 def test_arguments(door: FakeDoor):

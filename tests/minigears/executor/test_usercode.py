@@ -29,7 +29,14 @@ ERRORS = [
     ("def f(x): execute('MULTI')", "can not be called from a function"),
     ("def f(x): execute('CLIENT', 'REPLY', 'OFF')", "client reply can not be called"),
     ("def f(x): execute('script', 'debug', 'yes')", "script debug can not be called"),
-    ("def f(x): execute()", "must get at least a command"),
+    ("def f(x): execute(b'PING')", "the given command must be a string"),
+    ("def f(x): log(1)", "Log message must be a string"),
+    ("async def f(x): gearsFuture()", "can only be created inside certain execution steps"),
+    (
+        "import asyncio\nasync def f(x):\n with atomic(): await asyncio.sleep(1)",
+        "await is not allow",
+    ),
+    ("async def f(x):\n with atomic(): await GB('ShardsIDReader').run()", "await is not allow"),
     ("def f(x): execute('RG.PYEXECUTE', '1')", "Can not run gears inside a multi exec"),
     ("def f(x): flat_error('flat')", "flat"),
     ("def f(x): log('message', level='loud')", "Log level should be one of"),
@@ -162,10 +169,8 @@ def test_coroutines_and_futures(door: FakeDoor):
     script = """
 import asyncio, threading
 async def wait(x):
-    await asyncio.sleep(0)
-    f = gearsFuture()
-    threading.Thread(target=lambda: f.continueRun('later')).start()
-    return [x, await f]
+    await asyncio.sleep(.001)
+    return [x, 'later']
 def future(x):
     f = gearsFuture()
     runCoroutine(wait(x), f)

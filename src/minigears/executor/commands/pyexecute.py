@@ -90,7 +90,10 @@ def _run(gears: Gears, text: str, options: Options, reply: Future[Any]) -> None:
         return
     source, steps = script.requested_run
     execution = run.run_once(gears, script.session, source, steps)
-    if options.unblocking:
+    if script.session.registrations:  # such a script answers so, and nobody is told of its run
+        gears.executions.drop(execution)
+        reply.set_result(OK)
+    elif options.unblocking:
         reply.set_result(execution.id)
     else:
         gears.executions.drop(execution)
@@ -108,6 +111,7 @@ def _run_script(gears: Gears, source: str, options: Options) -> Script:
         gears.unregister(script.unregistered)  # as in RedisGears, what is out stays out
         raise
     session.seal(script.pieces)
+    session.code += script.call_on_registered()
     gears.commit(session, replaces, script.unregistered)
     return script
 
@@ -116,7 +120,7 @@ def _replaced(gears: Gears, options: Options) -> frozenset[str]:
     """Ids of the sessions that the new one takes the place of; raises CommandError."""
     replaces = set()
     existing = options.session if options.session in gears.sessions else None
-    if existing is not None and options.replace_with not in (None, existing):
+    if existing is not None and options.replace_with is not None:
         raise CommandError(
             f"Can not replace an existing session {existing} with {options.replace_with}"
         )

@@ -55,9 +55,9 @@ def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
 
     def read(caller: Caller) -> Iterator[Any]:
         pattern, one = given, no_scan
-        if generator is not None:  # a pattern for this shard, and whether it is one
-            text, matches = generator()
-            pattern, one = _pattern(text), not matches
+        if generator is not None:  # a pattern for this shard, and whether it is just one key
+            text, one = generator()
+            pattern = _pattern(text)
         for keys in [[pattern]] if one else _scan(caller, pattern):
             yield from (records.to_text(key) for key in keys)
 

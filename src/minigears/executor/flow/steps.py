@@ -156,7 +156,7 @@ def _localgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]
     groups: dict[str, Any] = {}
     for record in records:
         try:
-            key = str(run.plain(extractor, "extractor", record))
+            key = _key(run.plain(extractor, "extractor", record))
             groups[key] = run.fold(reducer, key, groups.get(key), record)
         except BaseException as error:
             run.fail(error)
@@ -166,12 +166,16 @@ def _localgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]
             yield {"key": key, "value": value}
 
 
+def _key(extracted: Any) -> str:
+    return extracted if isinstance(extracted, str) else repr(extracted)
+
+
 def _batchgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
     extractor, reducer = step.functions
     groups: dict[str, list[Any]] = {}
     for record in records:
         try:
-            key = str(run.plain(extractor, "extractor", record))
+            key = _key(run.plain(extractor, "extractor", record))
             groups.setdefault(key, []).append(record)
         except BaseException as error:
             return run.fail(error)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.errors import ForceStopped
+from minigears.executor.errors import ForceStopped, GearsError, render
 from minigears.executor.flow.executions import Execution
 from minigears.executor.flow.readers import Source
 from minigears.executor.flow.steps import Run, Step
@@ -22,7 +23,13 @@ from minigears.executor.usercode.calling import (
     waiting_in,
     waiting_on,
 )
-from minigears.executor.usercode.context import CommandContext, Context, running
+from minigears.executor.usercode.context import (
+    CommandContext,
+    Context,
+    leave_if_forked,
+    running,
+)
+from minigears.executor.usercode.log import write
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -102,13 +109,29 @@ def run_once(gears: Gears, session: Session, source: Source, steps: list[Step]) 
 
     def job() -> None:
         wait = waiting_in(execution, gears.pool)
-        context = Context(gears.blocking, session, wait=wait)
+        context = Context(gears.blocking, session, wait=wait, execution=execution)
         profiler = session.profiler if gears.config.number("ProfileExecutions") else None
         with running(context):
             execution.run(_made(user_call(wait, profiler)), _read(source, context))
 
     gears.pool.submit(job)
     return execution
+
+
+def call_on_registered(registration: Registration, context: Context) -> None:
+    """Call what `onRegistered` was given, if anything. What it raises is logged."""
+    function = registration.on_registered
+    if function is None:
+        return
+    with running(context):
+        try:
+            if type(value := function()) is CoroutineType:
+                value.close()
+                raise GearsError("Coroutines are not allow")
+        except BaseException as error:
+            write(f"onRegistered of {registration.id} failed: {render(error)}", "warning")
+        finally:
+            leave_if_forked()
 
 
 def _read(source: Source, context: Context) -> Iterator[Any]:

@@ -11,6 +11,7 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import errors
@@ -18,7 +19,7 @@ from minigears.executor.errors import GearsError
 from minigears.executor.flow.steps import Step
 from minigears.executor.redis.calls import plain
 from minigears.executor.redis.connection import RedisError
-from minigears.executor.script.registrations import pickle_code, unpickle_code
+from minigears.executor.script.pickling import pickle_code, unpickle_code
 from minigears.executor.script.sessions import Session
 from minigears.executor.usercode.calling import user_call
 from minigears.executor.usercode.context import Context, current
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 STORED = "timer:"
 """What the names of stored timers begin with; no session's can."""
 
+_SHORTEST = 0.01  # seconds; 0 would keep a processor busy
 _AWAY = 1.0  # seconds until Redis is asked again
 
 
@@ -54,33 +56,38 @@ class Timer:
     def unpack(cls, data: bytes, sessions: dict[str, Session]) -> Timer:
         """From what `pack` returned."""
         seconds, code, session, key, mark = pickle.loads(data)
-        steps, _ = unpickle_code(code)[""]
         owner = sessions.get(session) or Session(session)
+        before = dict(owner.globals)
+        steps, _ = unpickle_code(code, owner.globals)[""]
+        owner.globals.update(before)  # what the session knows is newer
         return cls(seconds, steps[0].functions[0], owner, key, mark)
 
 
-def begin(gears: Gears, seconds: float, callback: Callable[[], Any], key: Any = None) -> None:
-    """Start one for the code that runs now; raises GearsError."""
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise GearsError("time argument must be a long")
-    if not callable(callback):
+def begin(gears: Gears, seconds: int, callback: Callable[[], Any], key: Any = None) -> bool:
+    """Start one for the code that runs now; false if its key is taken. Raises GearsError."""
+    if not isinstance(callback, FunctionType):
         raise GearsError("callback must be a function")
+    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
+        raise GearsError("time argument must be a long")
     if not isinstance(key, (str, type(None))):
         raise GearsError("key argument must be a string")
     context = current.get()
     session = (context.session if context is not None else None) or Session("")
     timer = Timer(seconds, callback, session, key, f"minigears timer {secrets.token_hex(8)}")
     if key is not None:
-        gears.store_timer(STORED + key, timer.pack())
-        reply = gears.blocking.call(plain((b"SET", key.encode(), timer.mark.encode())))
+        reply = gears.blocking.call(plain((b"SET", key.encode(), timer.mark.encode(), b"NX")))
         if isinstance(reply, RedisError):
             raise GearsError(str(reply))
+        if reply is None:
+            return False
+        gears.store_timer(STORED + key, timer.pack())
     tick_later(gears, timer)
+    return True
 
 
 def tick_later(gears: Gears, timer: Timer, seconds: float | None = None) -> None:
     """Run it once its time has come."""
-    wait = timer.seconds if seconds is None else seconds
+    wait = max(timer.seconds, _SHORTEST) if seconds is None else seconds
     thread = threading.Timer(wait, lambda: _watched(gears, timer))
     thread.daemon = True
     thread.start()

@@ -31,14 +31,14 @@ _MAX_LIMIT = 2**62
 """Beyond what a run can have records; two of them added are still a number of 64 bits."""
 
 
-def _takes(*counts: int) -> Callable[[Method], Method]:
-    """Refuse another number of arguments with RedisGears's words."""
+def _takes(*counts: int, told: str | None = None) -> Callable[[Method], Method]:
+    """Refuse another number of arguments with RedisGears's words, where the method is called `told`."""
 
     def wrap(method: Method) -> Method:
         @functools.wraps(method)
         def checked(self: GearsBuilder, *arguments: Any, **named: Any) -> GearsBuilder:
             if len(arguments) + len(named) not in counts:
-                raise GearsError(f"wrong number of args to {method.__name__} function")
+                raise GearsError(f"wrong number of args to {told or method.__name__} function")
             return method(self, *arguments, **named)
 
         return checked
@@ -116,12 +116,12 @@ class GearsBuilder:
         """Fold all records: `function(accumulator, record)`, which begins as None."""
         return self._add("accumulate", accumulate=function)
 
-    @_takes(2)
+    @_takes(2, told="groupby")
     def localgroupby(
         self, extractor: Callable[[Any], Any], reducer: Callable[[Any, Any, Any], Any]
     ) -> GearsBuilder:
         """Fold the records of each key: `reducer(key, accumulator, record)`."""
-        return self._add("localgroupby", extractor=extractor, reducer=reducer)
+        return self._fold_by_key("localgroupby", "groupby", extractor, reducer)
 
     @_takes(2)
     def groupby(
@@ -135,7 +135,7 @@ class GearsBuilder:
         self, extractor: Callable[[Any], Any], reducer: Callable[[Any, Any], Any]
     ) -> GearsBuilder:
         """Reduce the list of each key's records: `reducer(key, records)`."""
-        return self._add("batchgroupby", extractor=extractor, batchreducer=reducer)
+        return self._fold_by_key("batchgroupby", "batchgroupby", extractor, reducer)
 
     @_takes(1)
     def repartition(self, extractor: Callable[[Any], Any]) -> GearsBuilder:
@@ -222,7 +222,7 @@ class GearsBuilder:
             self.map(lambda x: str(x))
         if collect:
             self.collect()
-        arg = self.defaultArg if arg is None else arg
+        arg = arg if arg else self.defaultArg
         return self._asked.request_run(self.reader, self.steps, arg, kargs)
 
     def register(
@@ -246,6 +246,12 @@ class GearsBuilder:
         if context is not None and context.script is not None:
             return context.script
         return outside(context)
+
+    def _fold_by_key(
+        self, kind: str, told: str, extractor: Callable[..., Any], reducer: Callable[..., Any]
+    ) -> GearsBuilder:
+        functions = {f"{told} extractor": extractor, f"{told} reducer": reducer}
+        return self._add(kind, **functions)
 
     def _add(self, kind: str, **functions: Any) -> GearsBuilder:
         for name, function in functions.items():

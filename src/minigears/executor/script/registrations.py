@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import pickle
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import cloudpickle
-
-from minigears.executor.flow.steps import Step
 from minigears.executor.ids import to_number
 from minigears.executor.redis.prefetch import Habits
 from minigears.executor.script import args as arguments
 from minigears.executor.script.args import Args, CommandArgs, KeysArgs
+from minigears.executor.script.pickling import Code
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 
@@ -29,31 +26,6 @@ _ARGS: dict[str, type[Args]] = {
     "StreamReader": StreamArgs,
     "CommandReader": CommandArgs,
 }
-
-
-Code = tuple[list[Step], Callable[[], Any] | None]
-"""A registration's steps, and what is called when it takes effect."""
-
-
-def pickle_code(code: Mapping[str, Code]) -> bytes:
-    """The functions of registrations as bytes, by id: what they share, they share once loaded.
-
-    Above all the dictionary of globals: all functions of a script have one. Raises whatever pickling
-    raises.
-    """
-    packed = {
-        name: ([step.pack() for step in steps], on_registered)
-        for name, (steps, on_registered) in code.items()
-    }
-    return cloudpickle.dumps(packed)
-
-
-def unpickle_code(data: bytes) -> dict[str, Code]:
-    """From what `pickle_code` returned; raises whatever loading the functions raises."""
-    return {
-        name: ([Step(*packed) for packed in steps], on_registered)
-        for name, (steps, on_registered) in pickle.loads(data).items()
-    }
 
 
 @dataclasses.dataclass

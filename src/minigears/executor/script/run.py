@@ -12,13 +12,14 @@ from minigears.executor.flow import readers
 from minigears.executor.flow.executions import Execution
 from minigears.executor.flow.readers import Source
 from minigears.executor.flow.steps import Step
-from minigears.executor.ids import to_id
+from minigears.executor.ids import to_id, to_number
 from minigears.executor.replies import CommandError
 from minigears.executor.runs import run
 from minigears.executor.script import args as arguments
 from minigears.executor.script import checks
 from minigears.executor.script.args import Args, CommandArgs, KeysArgs
-from minigears.executor.script.registrations import Code, Registration, Spec, hooks_of, pickle_code
+from minigears.executor.script.pickling import Code, pickle_code
+from minigears.executor.script.registrations import Registration, Spec, hooks_of
 from minigears.executor.script.sessions import Session
 from minigears.executor.usercode.context import Context, leave_if_forked, running
 from minigears.executor.usercode.futures import GearsFuture
@@ -40,6 +41,8 @@ class Script:
         """Registrations that it took out, and whether what they run is to be aborted."""
         self.pieces: dict[str, bytes] = {}
         """The functions of each registration, as they were when it was made."""
+        self._ended = False
+        """Whether its text has run to the end: what it begins from now on begins at once."""
 
     def execute(self, source: str) -> None:
         """Run it to its end; raises CommandError with the error as RedisGears tells it."""
@@ -47,18 +50,28 @@ class Script:
         context = Context(caller=self._gears.blocking, session=self.session, script=self)
         with running(context):
             try:
-                exec(code, script_globals())
-                self._call_on_registered()
+                self.session.globals = script_globals()
+                exec(code, self.session.globals)
             except BaseException as error:
                 raise CommandError(render(error)) from None
             finally:
                 context.script = None
                 leave_if_forked()
 
-    def _call_on_registered(self) -> None:
-        for registration in self.session.registrations.values():
-            if registration.on_registered is not None:
-                registration.on_registered()
+    def call_on_registered(self) -> list[bytes]:
+        """Call each registration's `onRegistered`, before any of them takes effect.
+
+        What that registers is the session's, too, and takes effect with the rest. Returns the
+        functions of these, as they are to be stored.
+        """
+        self._ended, self.pieces = True, {}
+        called: set[str] = set()
+        context = Context(self._gears.blocking, self.session, script=self)
+        while left := self.session.registrations.keys() - called:
+            for name in sorted(left, key=lambda name: to_number(name) or 0):
+                called.add(name)
+                run.call_on_registered(self.session.registrations[name], context)
+        return list(self.pieces.values())
 
     # what a GearsBuilder asks for
 
@@ -70,6 +83,8 @@ class Script:
         self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
     ) -> GearsFuture | None:
         """Note the run that begins when the script has ended."""
+        if self._ended:
+            return _begin(self._gears, self.session, reader, steps, arg, options)
         if self.requested_run is not None:
             raise GearsError("Can not run more then 1 executions in a single script")
         self.requested_run = (readers.source(reader, arg, options), list(steps))
@@ -136,14 +151,7 @@ class Outside(Script):
         self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
     ) -> GearsFuture | None:
         """Begin the run; the future brings its results and errors."""
-        source = readers.source(reader, arg, options)
-        future = GearsFuture()
-
-        def ended(execution: Execution) -> None:
-            future.future.set_result([execution.results, execution.errors])
-
-        run.run_once(self._gears, self.session, source, list(steps)).when_done(ended)
-        return future
+        return _begin(self._gears, self.session, reader, steps, arg, options)
 
     def request_registration(
         self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
@@ -151,9 +159,26 @@ class Outside(Script):
         """Make a registration of the session that the calling function belongs to."""
         registration, piece = self._make(reader, desc, steps, options)
         self._gears.add(registration, piece)
-        if registration.on_registered is not None:
-            registration.on_registered()
+        run.call_on_registered(registration, Context(self._gears.blocking, self.session))
         return registration.id
+
+
+def _begin(
+    gears: Gears,
+    session: Session,
+    reader: str,
+    steps: Sequence[Step],
+    arg: Any,
+    options: Mapping[str, Any],
+) -> GearsFuture:
+    source = readers.source(reader, arg, options)
+    future = GearsFuture()
+
+    def ended(execution: Execution) -> None:
+        future.future.set_result([execution.results, execution.errors])
+
+    run.run_once(gears, session, source, list(steps)).when_done(ended)
+    return future
 
 
 def _pickled(number: str, code: Code) -> bytes:

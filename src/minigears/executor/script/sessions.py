@@ -8,13 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minigears.executor.requirements import Requirement
-from minigears.executor.script.registrations import (
-    Code,
-    Registration,
-    Spec,
-    pickle_code,
-    unpickle_code,
-)
+from minigears.executor.script.pickling import Code, pickle_code, unpickle_code
+from minigears.executor.script.registrations import Registration, Spec
 from minigears.executor.usercode.calling import Profiler
 
 
@@ -31,6 +26,8 @@ class Session:
     profiler: Profiler = field(default_factory=Profiler)
     code: list[bytes] = field(default_factory=list)
     """The functions as they are stored, from `pickle_code`: one piece, or a piece a registration."""
+    globals: dict[str, Any] = field(default_factory=dict)
+    """What all its functions know as their globals."""
 
     def seal(self, pieces: Mapping[str, bytes]) -> None:
         """Note the functions as they are to be stored, all in one piece that shares its globals.
@@ -112,13 +109,13 @@ class StoredSession:
             code=stored["code"],
         )
 
-    def restore(self, requirements: Iterable[Requirement]) -> Session:
-        """Load the functions; raises whatever loading them raises."""
+    def restore(self, requirements: Iterable[Requirement], names: dict[str, Any]) -> Session:
+        """Load the functions, whose globals are `names` and more; raises whatever loading them raises."""
         session = Session(self.id, self.description, list(requirements), self.installed)
-        session.code = self.code
+        session.code, session.globals = self.code, names
         code: dict[str, Code] = {}
         for piece in self.code:
-            code |= unpickle_code(piece)
+            code |= unpickle_code(piece, names)
         for spec in self.specs:
             session.registrations[spec.id] = Registration(spec, session, code[spec.id])
         return session

@@ -20,6 +20,20 @@ from minigears.executor.usercode.futures import AsyncRecord, GearsFuture, Promis
 
 UserCall = Callable[..., Any]
 
+_TWICE = "Can not create async record twice on the same step"
+
+
+class _Awaited(asyncio.Future[Any]):
+    """What coroutines wait for: not while they keep all other functions from going on."""
+
+    def __await__(self) -> Any:
+        context = current.get()
+        if context is not None and context.atomic_depth:
+            raise GearsError("await is not allow inside atomic block")
+        return super().__await__()
+
+    __iter__ = __await__
+
 
 class Loop:
     """The asyncio loop that runs coroutines, in a thread of its own that starts when needed."""
@@ -42,6 +56,7 @@ class Loop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
+                self._loop.create_future = lambda: _Awaited(loop=self._loop)  # type: ignore[method-assign]
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="minigears-coroutines", daemon=True
                 )
@@ -89,23 +104,24 @@ def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
         try:
             value = profiler.call(function, *arguments) if profiler else function(*arguments)
         except BaseException:
-            if context is not None and context.promise is not None:
-                context.promise = None
+            _give_up(context)
             raise
         finally:
             leave_if_forked()
+        kind = type(value)
         if context is not None and context.promise is not None:
             promise, context.promise = context.promise, None
-            promise.returned = type(value) is AsyncRecord and value.promise is promise
-            value = None  # nobody but users may keep it, else none is ever dropped
-            return _wait(wait, promise.future)
-        kind = type(value)
+            if kind is AsyncRecord and value.promise is promise:
+                promise.returned = True
+                value = None  # nobody but users may keep it, else none is ever dropped
+                return _wait(wait, promise.future)
+            promise.discard()
+            if kind is CoroutineType:
+                value.close()
+                raise GearsError(_TWICE)
         if kind is CoroutineType:
             return _wait(wait, coroutines.start(value)) if wait else _refuse(value)
-        if kind is GearsFuture or kind is AsyncRecord:
-            later, value = value.future, None
-            return _wait(wait, later)
-        return value
+        return _wait(wait, value.future) if kind is GearsFuture else value
 
     return call
 
@@ -115,28 +131,31 @@ def folding_call(call: UserCall) -> UserCall:
 
     def fold(function: UserCall, *arguments: Any) -> Any:
         context = current.get()
-        made: list[Promise] = []
-        try:
-            return call(_noting(function, context, made), *arguments)
-        except BaseException:
-            if made and made[0].dropped:
-                return None
-            raise
+        return call(lambda: _none_for_an_unreturned(function, context, arguments))
 
     return fold
 
 
-def _noting(function: UserCall, context: Context | None, made: list[Promise]) -> UserCall:
-    """The function, after which it is known whether it has made a future."""
+def _none_for_an_unreturned(
+    function: UserCall, context: Context | None, arguments: tuple[Any, ...]
+) -> Any:
+    value, made = None, None
+    try:
+        value = function(*arguments)
+    except BaseException:
+        if context is None or context.promise is None:
+            raise
+    if context is not None:
+        made = context.promise
+    kept = made is None or (type(value) is AsyncRecord and value.promise is made)
+    return value if kept or type(value) is CoroutineType else None
 
-    def noted(*arguments: Any) -> Any:
-        try:
-            return function(*arguments)
-        finally:
-            if context is not None and context.promise is not None:
-                made.append(context.promise)
 
-    return noted
+def _give_up(context: Context | None) -> None:
+    """The step has failed: nobody waits for the future that it made."""
+    if context is not None and context.promise is not None:
+        promise, context.promise = context.promise, None
+        promise.discard()
 
 
 def plain_call(function: UserCall, where: str, *arguments: Any) -> Any:
@@ -159,11 +178,7 @@ def plain_call(function: UserCall, where: str, *arguments: Any) -> Any:
 def make_record() -> AsyncRecord:
     """What `gearsFuture()` does: at most once in a step, and only where a step may wait."""
     context = current.get()
-    if coroutines.here:  # it is awaited there, and belongs to no step
-        promise = Promise()
-        promise.returned = True
-        return AsyncRecord(promise)
-    if context is None or (context.script is not None and context.wait is None):
+    if coroutines.here or context is None or context.execution is None:
         raise GearsError("Future object can only be created inside certain execution steps")
     if context.atomic_depth:
         raise GearsError("A future can not be created inside an atomic block")
@@ -172,7 +187,7 @@ def make_record() -> AsyncRecord:
     if context.wait is None:
         raise GearsError("Creating async record is not allowed")
     if context.promise is not None:
-        raise GearsError("Can not create async record twice on the same step")
+        raise GearsError(_TWICE)
     context.promise = Promise()
     return AsyncRecord(context.promise)
 
@@ -184,6 +199,10 @@ def waiting_in(execution: Execution, pool: Pool | None) -> Wait:
     """
 
     def wait(future: Future[Any]) -> Any:
+        if (
+            coroutines.here
+        ):  # a hook's next one, say: who waits here keeps all coroutines from going on
+            raise GearsError("Creating async record is not allowed")
         with pool.blocked() if pool is not None else nullcontext():
             return future.result()
 

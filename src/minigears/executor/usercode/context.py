@@ -61,6 +61,18 @@ class Context:
     """The run that it is part of."""
 
 
+@dataclass(frozen=True)
+class Acting:
+    """What a function hands to its threads and coroutines: for whom they act."""
+
+    session: Session
+    command: CommandContext | None
+    """The client's command, if a function of a hook or of `commands=[…]` began them."""
+
+    def __str__(self) -> str:
+        return "PyExecutionSession"
+
+
 current: ContextVar[Context | None] = ContextVar("minigears_context", default=None)
 
 

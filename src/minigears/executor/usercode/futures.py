@@ -37,15 +37,18 @@ class Promise:
     It outlives the record, so that one which is dropped is noticed.
     """
 
-    __slots__ = ("_lock", "dropped", "future", "maker", "returned")
+    __slots__ = ("_lock", "future", "maker", "returned")
 
     def __init__(self) -> None:
         self.future: Future[Any] = Future()
         self.maker = threading.get_ident()
         self.returned = False
         """The function that made it has returned it: now it may be continued."""
-        self.dropped = False
         self._lock = threading.Lock()
+
+    def discard(self) -> None:
+        """The function that made it has not returned it: nobody waits for it, nobody may continue it."""
+        self.settle(lambda: self.future.set_result(None))
 
     def settle(self, put: Callable[[], None]) -> bool:
         """Give it a value or an error; false if it has one already."""
@@ -67,7 +70,7 @@ class AsyncRecord:
         """Go on with this value. The function that made it has to return it first."""
         promise = self.promise
         # Another thread may be quicker than the function's return, and does no harm.
-        if not promise.returned and threading.get_ident() == promise.maker:
+        if not (promise.returned or self.future.done()) and threading.get_ident() == promise.maker:
             raise GearsError("Can not handle future untill it returned from the callback")
         self._settle(result, self.future.set_result)
 
@@ -81,14 +84,6 @@ class AsyncRecord:
         if not self.promise.settle(lambda: put(given[0])):
             raise GearsError("Can not continue with the same future twice")
 
-    def __await__(self) -> Any:
-        return asyncio.wrap_future(self.future).__await__()
-
     def __del__(self) -> None:
-        promise = self.promise
-
-        def drop() -> None:
-            promise.dropped = True
-            promise.future.set_exception(GearsFlatError("Async record did not called continue"))
-
-        promise.settle(drop)
+        error = GearsFlatError("Async record did not called continue")
+        self.promise.settle(lambda: self.future.set_exception(error))
