@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fakedoor import FakeDoor, text
-from minigears.executor.redisconn import Connection
 from realredis import wait_for
+
+from minigears.executor.redis.connection import Connection
 
 COUNTERS = """
 n = [0]
