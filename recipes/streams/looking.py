@@ -163,7 +163,8 @@ def _pending(wb: WriteBehind, partition: Partition, after: str) -> Iterator[str]
     groups = wb.redis.execute_command("EXISTS", partition.stream)
     while groups:
         try:
-            page = wb.redis.execute_command("XPENDING", partition.stream, GROUP, after, "+", 1000)
+            words = ("XPENDING", partition.stream, GROUP, after, "+", 1000)
+            page = wb.redis.execute_command(*words, parse_detail=True)  # redis-py expects a summary
         except Exception as error:
             if "NOGROUP" in str(error):
                 return

@@ -41,6 +41,7 @@ def prepare(*states: str) -> None:
     if {"write-behind", "write-through"} <= set(states):
         raise LabError("Choose one of write-behind and write-through: both write the same keys.")
     stack = current()
+    _memory(stack)
     # Loading movies through a registered recipe would write every movie twice.
     wanted = {"gears-empty", *states} if states else set()
     for name, bring in _STATES.items():
@@ -58,6 +59,13 @@ def run_gears(
     `config` is set with `RG.CONFIGSET` first. Raises LabError with the script's own error.
     """
     return run_script(current(), code, requirements, config)
+
+
+def _memory(stack: Stack) -> None:
+    """Take back a bound of Redis's memory that an experiment has set, or nothing could be loaded."""
+    if stack.kind != "external":
+        stack.redis.config_set("maxmemory", 0)
+        stack.redis.config_set("maxmemory-policy", "noeviction")
 
 
 def _empty(stack: Stack) -> None:

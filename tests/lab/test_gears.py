@@ -52,6 +52,15 @@ def test_reset_unregisters_too(stack: Stack) -> None:
     assert stack.redis.dbsize() == 0
 
 
+def test_a_bound_of_memory_that_an_experiment_left_is_taken_back(stack: Stack) -> None:
+    stack.redis.config_set("maxmemory-policy", "allkeys-lru")
+    stack.redis.config_set("maxmemory", 1)
+    lab.prepare("empty", "movies", "write-behind")
+    assert stack.redis.config_get("maxmemory")["maxmemory"] == "0"
+    assert stack.redis.config_get("maxmemory-policy")["maxmemory-policy"] == "noeviction"
+    assert snapshot.take(stack).movie_keys == len(lab.load_movies())
+
+
 def test_a_wait_in_vain_names_the_store_that_is_away(breakable: Stack) -> None:
     lab.prepare("empty", "movies", "write-behind")
     lab.stop("mongo")

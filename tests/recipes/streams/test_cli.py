@@ -16,6 +16,7 @@ from redis import Redis
 
 from recipes.streams import Sink, Worker, WriteBehind, looking
 from recipes.streams.cli import main
+from recipes.streams.names import CONSUMER, GROUP
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
 from tests.recipes.streams.conftest import QUICK, drained
@@ -99,6 +100,21 @@ def test_status(run: Run, wb: WriteBehind) -> None:
     output = run("status").output
     assert "nobody" in output
     assert "p01" in output
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_status_and_why_tell_what_a_worker_has_in_its_hands(
+    run: Run, wb: WriteBehind, redis: Redis, count: int
+) -> None:
+    for number in range(count):
+        wb.set("Movie:1", {"n": number})
+    stream = wb.partitions.of("Movie:1").stream
+    redis.xgroup_create(stream, GROUP, id="0")
+    redis.xreadgroup(GROUP, CONSUMER, {stream: ">"})
+    redis.set(wb.partitions.of("Movie:1").lease, "worker")
+    (row,) = (line for line in run("status").output.splitlines() if "worker" in line)
+    assert [cell.strip() for cell in row.strip("│").split("│")][1:3] == [str(count), str(count)]
+    assert f"{count} writes are with worker" in run("why", "Movie:1").output
 
 
 def test_dead_letters_are_listed_shown_replayed_and_dropped(
