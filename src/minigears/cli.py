@@ -17,10 +17,10 @@ import uvloop
 
 from minigears import logs
 from minigears.address import Address, host_and_port
-from minigears.door.backend import BackendError
 from minigears.door.door import Door
+from minigears.door.executor import ExecutorLost, Settings
 from minigears.door.metrics import Page
-from minigears.door.supervisor import ExecutorLost, Settings
+from minigears.door.redis import BackendError
 from minigears.tls import server_context
 
 _PREVIOUS_PASSWORD = "MINIGEARS_PREVIOUS_PASSWORD"

@@ -15,19 +15,19 @@ from typing import Any
 
 from minigears.address import Address, host_and_port
 from minigears.commandtable import CommandTable
-from minigears.door import access, specials
-from minigears.door.backend import BackendError, Connection, open_connection, wants_password
-from minigears.door.classify import Classifier
-from minigears.door.client import Client
-from minigears.door.conversation import Conversation
-from minigears.door.delivery import Delivery, Event
-from minigears.door.intents import Journal
-from minigears.door.lanes import LIMITS, Lanes
-from minigears.door.notifications import Notifications, enable_notifications
-from minigears.door.probation import Probation
-from minigears.door.replystream import Hold
-from minigears.door.scopes import Scopes
-from minigears.door.supervisor import Callbacks, Settings, Supervisor
+from minigears.door.clients import access, served
+from minigears.door.clients.client import Client
+from minigears.door.clients.conversation import Conversation
+from minigears.door.clients.replies import Hold
+from minigears.door.commands.classifier import Classifier
+from minigears.door.events.delivery import Delivery, Event
+from minigears.door.events.journal import Journal
+from minigears.door.events.notifications import Notifications, enable_notifications
+from minigears.door.events.overrides import Scopes
+from minigears.door.events.suspects import Probation
+from minigears.door.executor import Callbacks, Settings, Supervisor
+from minigears.door.pooled.connections import LIMITS, Lanes
+from minigears.door.redis import BackendError, Connection, open_connection, wants_password
 from minigears.interest import Interest
 from minigears.loops import Loops
 from minigears.protocol import Command
@@ -141,7 +141,7 @@ class Door:
 
     async def serve(self, client: Conversation, argv: Command) -> None:
         """Serve a command of kind SPECIAL for a client all of whose earlier ones are answered."""
-        await specials.serve(self, client, argv)
+        await served.serve(self, client, argv)
 
     # events
 

@@ -18,8 +18,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from minigears.address import host_and_port
 from minigears.door.door import Door
+from minigears.door.executor import ExecutorLost
 from minigears.door.status import Status, package_version, status_of
-from minigears.door.supervisor import ExecutorLost
 
 log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ import dataclasses
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from minigears.door.backend import BackendError
+from minigears.door.redis import BackendError
 
 if TYPE_CHECKING:
     from minigears.door.door import Door

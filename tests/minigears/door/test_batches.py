@@ -5,8 +5,8 @@ from collections import deque
 import pytest
 
 from minigears.commandtable import CommandTable
-from minigears.door.batches import Batches
-from minigears.door.classify import Classifier
+from minigears.door.clients.batches import Batches
+from minigears.door.commands.classifier import Classifier
 from minigears.interest import Interest
 
 TABLE = CommandTable.from_reply(

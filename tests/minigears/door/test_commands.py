@@ -72,7 +72,7 @@ def test_refreshcluster(client):
 
 @pytest.mark.parametrize(
     ("options", "expected"),
-    [("", "123"), ("fromId='0-0'", "123"), ("fromId='2-0'", "23"), ("fromId='3-1'", "")],
+    [("", "123"), ("fromId='0-0'", "123"), ("fromId='2-0'", "3"), ("fromId='3-1'", "")],
 )
 def test_a_stream_is_read_from_an_id_on(client, options, expected):
     for n in "123":

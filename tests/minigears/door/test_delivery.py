@@ -5,7 +5,7 @@ import sys
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigears.door.delivery import Delivery
+from minigears.door.events.delivery import Delivery
 
 
 def test_a_key_without_events_is_not_waited_for():

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from realgears import MiniGears
 from realredis import RedisServer
 
-from minigears.door.sharing import FEW
+from minigears.door.pooled.guest import FEW
 from minigears.protocol import encode_command
 
 REGISTER = (

@@ -13,10 +13,10 @@ from realgears import MiniGears
 from realredis import wait_for
 
 from minigears.address import Address
-from minigears.door.backend import connect
-from minigears.door.lanes import Lane
-from minigears.door.shared import _USES
-from minigears.door.sharing import FEW
+from minigears.door.commands.shareable import _USES
+from minigears.door.pooled.connections import Lane
+from minigears.door.pooled.guest import FEW
+from minigears.door.redis import connect
 from minigears.protocol import encode_command
 from tests.freeports import free_ports
 

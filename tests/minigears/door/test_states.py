@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from minigears.door.replystream import ReplyStream
-from minigears.door.states import AT_REST, Place, State, Step, WrongStateError
+from minigears.door.clients.replies import ReplyStream
+from minigears.door.clients.states import AT_REST, Place, State, Step, WrongStateError
 
 
 def test_every_state_can_be_reached_and_left():

@@ -7,7 +7,7 @@ import pytest
 from realgears import MiniGears
 from realredis import wait_for
 
-from minigears.door.delivery import LIMIT, Delivery
+from minigears.door.events.delivery import LIMIT, Delivery
 
 SLOW = """
 import time

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from minigears.cli import main
-from minigears.door import specials
-from minigears.door.backend import Connection
+from minigears.door.clients import served
 from minigears.door.door import Door
-from minigears.door.intents import Journal
-from minigears.door.notifications import Notifications
-from minigears.door.supervisor import Supervisor, _Pipe
+from minigears.door.events.journal import Journal
+from minigears.door.events.notifications import Notifications
+from minigears.door.executor import Supervisor, _Pipe
+from minigears.door.redis import Connection
 from minigears.interest import Interest
 
 FOLDER = Path(sys.argv.pop(1))
@@ -31,7 +31,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "send": (Supervisor, "send_events"),
     "frame": (_Pipe, "data_received"),
     "reply": (Connection, "on_reply"),
-    "serve": (specials, "serve"),
+    "serve": (served, "serve"),
 }
 
 

@@ -174,7 +174,7 @@ def test_logs_are_json_on_every_line(own):
     entries = [json.loads(line) for line in own.log.splitlines()]
     [entry] = [e for e in entries if "starting another" in e["message"]]
     assert entry["level"] == "error"
-    assert entry["logger"] == "minigears.door.supervisor"
+    assert entry["logger"] == "minigears.door.executor"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}\+00:00", entry["time"])
 
 

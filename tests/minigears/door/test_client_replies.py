@@ -2,9 +2,9 @@
 
 import pytest
 
-from minigears.door.batches import Batch
-from minigears.door.intents import Intent
-from minigears.door.replystream import Mode, ReplyStream
+from minigears.door.clients.batches import Batch
+from minigears.door.clients.replies import Mode, ReplyStream
+from minigears.door.events.journal import Intent
 
 OK = b"+OK\r\n"
 
@@ -58,7 +58,7 @@ def test_the_marker_is_taken_out_wherever_the_stream_is_cut(cut, subscriber):
 def test_the_reply_of_a_concerned_write_waits_and_so_does_all_that_follows():
     tape = Tape().count()
     tape.stream.sent(1)
-    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent())
+    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent([]))
     tape.stream.sent(1)
     tape.stream.feed(b":1\r\n")
     assert tape.out == b":1\r\n"
@@ -73,7 +73,7 @@ def test_the_reply_of_a_concerned_write_waits_and_so_does_all_that_follows():
 
 def test_a_batch_waits_as_a_whole_even_when_its_replies_come_in_pieces():
     tape = Tape().count()
-    tape.stream.sent_concerned(batch(3, 3, b"k"), Intent())
+    tape.stream.sent_concerned(batch(3, 3, b"k"), Intent([]))
     tape.stream.feed(OK)
     assert (tape.out, tape.due) == (b"", [])
     tape.stream.feed(OK + OK)
@@ -84,7 +84,7 @@ def test_a_batch_waits_as_a_whole_even_when_its_replies_come_in_pieces():
 
 def test_what_follows_the_last_concerned_command_of_a_batch_is_not_waited_for():
     tape = Tape().count()
-    tape.stream.sent_concerned(batch(2, 1, b"k"), Intent())  # SET concerned, then BLPOP that waits
+    tape.stream.sent_concerned(batch(2, 1, b"k"), Intent([]))  # SET concerned, then BLPOP that waits
     tape.stream.feed(OK)
     tape.stream.settle(tape.due)
     assert tape.out == OK
@@ -93,7 +93,7 @@ def test_what_follows_the_last_concerned_command_of_a_batch_is_not_waited_for():
 def test_holds_are_let_go_in_the_order_of_the_replies():
     tape = Tape().count()
     for key in (b"a", b"b"):
-        tape.stream.sent_concerned(batch(1, 1, key), Intent())
+        tape.stream.sent_concerned(batch(1, 1, key), Intent([]))
     tape.stream.feed(b":1\r\n")
     tape.stream.feed(b":2\r\n")
     tape.stream.settle(tape.due[1:])
@@ -146,7 +146,7 @@ def test_push_messages_around_a_captured_reply_are_for_the_client(cut):
 def test_discarded_replies_are_counted_all_the_same():
     tape = Tape().count()
     tape.stream.discard = True
-    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent())
+    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent([]))
     tape.stream.feed(OK)
     tape.stream.settle(tape.due)
     assert tape.out == b""
@@ -155,8 +155,8 @@ def test_discarded_replies_are_counted_all_the_same():
 
 def test_a_command_that_may_wait_for_others_is_told_apart_while_it_is_the_next_to_be_answered():
     tape = Tape().count()
-    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent())
-    tape.stream.sent_concerned(batch(1, 1, b"k", blocking=True), Intent())
+    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent([]))
+    tape.stream.sent_concerned(batch(1, 1, b"k", blocking=True), Intent([]))
     assert not tape.stream.blocked
     tape.stream.feed(OK)
     assert tape.stream.blocked
@@ -166,6 +166,6 @@ def test_a_command_that_may_wait_for_others_is_told_apart_while_it_is_the_next_t
 
 def test_abandoned_holds_are_handed_over():
     tape = Tape().count()
-    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent())
+    tape.stream.sent_concerned(batch(1, 1, b"k"), Intent([]))
     assert [hold.keys for hold in tape.stream.abandon()] == [{b"k"}]
     assert not tape.stream.waiting

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from minigears.door.classify import Classifier, Kind
+from minigears.door.commands.classifier import Classifier, Kind
 from minigears.protocol import Command
 
 _MAX_GAP = 16

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from minigears.address import Address
-from minigears.door.backend import BackendError, Connection, connect
-from minigears.door.shared import ReplyCutter, Use
+from minigears.door.commands.shareable import ReplyCutter, Use
+from minigears.door.redis import BackendError, Connection, connect
 from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import ProtocolError, encode_command
 

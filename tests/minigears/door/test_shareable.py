@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigears.commandtable import CommandTable
-from minigears.door.classify import Classifier
-from minigears.door.shared import _USES, ReplyCutter, Shared, Use
+from minigears.door.commands.classifier import Classifier
+from minigears.door.commands.shareable import _USES, ReplyCutter, Shared, Use
 from minigears.interest import Interest
 from minigears.protocol import ProtocolError, RequestParser, encode_command
 

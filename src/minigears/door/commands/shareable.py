@@ -10,7 +10,7 @@ import enum
 import re
 from collections.abc import Collection
 
-from minigears.door.glance import WORD
+from minigears.door.commands.shapes import WORD
 from minigears.protocol import Command, ProtocolError
 
 

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 
 import hiredis
 
-from minigears.door.shared import Use
-from minigears.door.states import Place, State, Step
+from minigears.door.clients.states import Place, State, Step
+from minigears.door.commands.shareable import Use
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
 
 if TYPE_CHECKING:
-    from minigears.door.client import Client
+    from minigears.door.clients.client import Client
     from minigears.door.door import Door
 
 FEW = 4

@@ -16,9 +16,9 @@ from dataclasses import dataclass, field
 
 import hiredis
 
-from minigears.door.batches import Batch
-from minigears.door.intents import Intent
-from minigears.door.states import WrongStateError
+from minigears.door.clients.batches import Batch
+from minigears.door.clients.states import WrongStateError
+from minigears.door.events.journal import Intent
 from minigears.protocol import encode_command
 
 _MORE = object()

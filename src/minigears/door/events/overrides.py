@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Collection
 
-from minigears.door.delivery import Event
+from minigears.door.events.delivery import Event
 
 
 class Scopes:

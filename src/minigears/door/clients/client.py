@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from minigears.door.backend import BackendError, connect
-from minigears.door.conversation import Conversation
-from minigears.door.sharing import Sharing
-from minigears.door.sockets import BackendSide
-from minigears.door.states import AT_REST, HAS_TASK, SHARING, Front, State, Step
-from minigears.door.unavailable import UNAVAILABLE, Refusal
+from minigears.door.clients.conversation import Conversation
+from minigears.door.clients.sockets import BackendSide
+from minigears.door.clients.states import AT_REST, HAS_TASK, SHARING, Front, State, Step
+from minigears.door.clients.unavailable import UNAVAILABLE, Refusal
+from minigears.door.pooled.guest import Sharing
+from minigears.door.redis import BackendError, connect
 from minigears.protocol import encode_error
 
 if TYPE_CHECKING:

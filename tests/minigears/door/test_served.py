@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from minigears.door import specials
+from minigears.door.clients import served
 from minigears.protocol import encode_command
 
 OTHER = [
@@ -33,7 +33,7 @@ class Asked:
 
 def test_gears_commands_run_for_whom_redis_lets_run_scripts():
     asked = Asked()
-    asyncio.run(specials.serve(asked, asked, [b"RG.PYEXECUTE", b"GB().run()"]))
+    asyncio.run(served.serve(asked, asked, [b"RG.PYEXECUTE", b"GB().run()"]))
     assert asked.ran == [[b"RG.PYEXECUTE", b"GB().run()"]]
 
 
@@ -41,7 +41,7 @@ def test_gears_commands_run_for_whom_redis_lets_run_scripts():
 def test_nothing_but_the_answer_of_the_script_lets_a_gears_command_run(answer):
     """Somebody who has subscribed may be sent a message in its place."""
     asked = Asked(answer)
-    asyncio.run(specials.serve(asked, asked, [b"RG.PYEXECUTE", b"GB().run()"]))
+    asyncio.run(served.serve(asked, asked, [b"RG.PYEXECUTE", b"GB().run()"]))
     assert asked.ran == []
     said = b"'rg.pyexecute'" if answer.startswith(b"-") else b"'eval'"
     assert asked.replies == [answer.replace(b"'eval'", said)]

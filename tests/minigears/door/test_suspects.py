@@ -2,8 +2,8 @@
 
 import pytest
 
-from minigears.door.delivery import Event
-from minigears.door.probation import Probation
+from minigears.door.events.delivery import Event
+from minigears.door.events.suspects import Probation
 
 
 class Case:

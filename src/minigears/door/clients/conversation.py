@@ -8,11 +8,11 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
-from minigears.door.batches import Batch, Batches
-from minigears.door.classify import Kind, reply_mode
-from minigears.door.replystream import Hold, Mode, ReplyStream
-from minigears.door.sockets import Reading
-from minigears.door.states import HAS_TASK, Place, State, Step, WrongStateError
+from minigears.door.clients.batches import Batch, Batches
+from minigears.door.clients.replies import Hold, Mode, ReplyStream
+from minigears.door.clients.sockets import Reading
+from minigears.door.clients.states import HAS_TASK, Place, State, Step, WrongStateError
+from minigears.door.commands.classifier import Kind, reply_mode
 from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
 

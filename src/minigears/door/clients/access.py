@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 
 import hiredis
 
-from minigears.door.backend import BackendError, Connection
+from minigears.door.redis import BackendError, Connection
 
 if TYPE_CHECKING:
-    from minigears.door.conversation import Conversation
+    from minigears.door.clients.conversation import Conversation
 
 ANY_KEY = b"\0minigears: any key"
 """A key that no pattern covers but one that covers all, such as `~*`."""

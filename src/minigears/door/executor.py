@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from minigears.address import Address
-from minigears.door.delivery import Event
+from minigears.door.events.delivery import Event
 from minigears.link import FrameReader, encode
 from minigears.loops import Loops
 from minigears.marks import MarkReader, new_secret

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from minigears.commandtable import CommandTable
-from minigears.door.classify import Classifier
-from minigears.door.glance import MAX_NAME, Glance
+from minigears.door.commands.classifier import Classifier
+from minigears.door.commands.shapes import MAX_NAME, Glance
 from minigears.interest import Interest
 from minigears.protocol import RequestParser, encode_command
 

@@ -9,18 +9,18 @@ import secrets
 from collections import deque
 from typing import TYPE_CHECKING
 
-from minigears.door.access import ANY_KEY, allowed
-from minigears.door.backend import BackendError
-from minigears.door.classify import TAKES_AWAY, is_forged_event, reply_mode
-from minigears.door.notifications import SETTING, with_needed
+from minigears.door.clients.access import ANY_KEY, allowed
+from minigears.door.commands.classifier import TAKES_AWAY, is_forged_event, reply_mode
+from minigears.door.events.notifications import SETTING, with_needed
+from minigears.door.executor import ExecutorLost
+from minigears.door.redis import BackendError
 from minigears.door.status import with_section
-from minigears.door.supervisor import ExecutorLost
 from minigears.protocol import Command, encode_error
 
 if TYPE_CHECKING:
-    from minigears.door.conversation import Conversation
-    from minigears.door.delivery import Event
+    from minigears.door.clients.conversation import Conversation
     from minigears.door.door import Door
+    from minigears.door.events.delivery import Event
 
 _FORGED = encode_error(
     "NOPERM on this channel Redis tells of what happened to a key: minigears lets nobody else publish there"

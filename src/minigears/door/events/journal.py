@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from minigears.address import Address
-from minigears.door.backend import BackendError, Connection, open_connection
+from minigears.door.redis import BackendError, Connection, open_connection
 from minigears.seal import Seal
 
 log = logging.getLogger(__name__)

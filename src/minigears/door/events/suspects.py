@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable
 
-from minigears.door.delivery import Event
+from minigears.door.events.delivery import Event
 
 _DEATHS = 3
 

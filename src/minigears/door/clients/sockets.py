@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from minigears.door.client import Client
+    from minigears.door.clients.client import Client
 
 
 class BackendSide(asyncio.Protocol):

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from minigears.commandtable import CommandTable
-from minigears.door.glance import MAX_NAME, Glance
-from minigears.door.notifications import SETTING
-from minigears.door.shared import Shared, Use
+from minigears.door.commands.shapes import MAX_NAME, Glance
+from minigears.door.commands.shareable import Shared, Use
+from minigears.door.events.notifications import SETTING
 from minigears.interest import KEYSPACE, Interest
 from minigears.protocol import Command
 

@@ -1,0 +1,1 @@
+"""What a command is and needs, found out without asking."""

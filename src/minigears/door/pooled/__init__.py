@@ -1,0 +1,1 @@
+"""Connections to Redis that clients share while nobody can tell."""

@@ -1,0 +1,69 @@
+"""Who imports whom: no circles, and arrows that point one way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import grimp
+import pytest
+
+OURS = ("lab", "movieapp", "minigears", "recipes.streams")
+MAY_IMPORT = {
+    "minigears": set(),
+    "recipes.streams": set(),
+    "movieapp": {"recipes.streams"},
+    "lab": {"minigears", "movieapp", "recipes.streams"},
+}
+
+
+def graph(*packages: str) -> grimp.ImportGraph:
+    """The imports of these packages, without those that only type checkers see."""
+    return grimp.build_graph(*packages, exclude_type_checking_imports=True, cache_dir=None)
+
+
+def circles(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """Modules that reach themselves: each group once, sorted."""
+    left = {module: set(imported) for module, imported in arrows.items()}
+    while free := [m for m, imported in left.items() if not imported & left.keys()]:
+        for module in free:  # it leads nowhere, so it is in no circle
+            del left[module]
+    while free := [m for m in left if not any(m in imported for imported in left.values())]:
+        for module in free:  # nobody leads to it
+            del left[module]
+    return [sorted(left)] if left else []
+
+
+def arrows_of(found: grimp.ImportGraph, modules: Iterable[str]) -> dict[str, set[str]]:
+    return {module: found.find_modules_directly_imported_by(module) for module in modules}
+
+
+@pytest.mark.parametrize("package", ["lab", "movieapp", "minigears"])
+def test_no_import_circle(package: str) -> None:
+    found = graph(package)
+    assert circles(arrows_of(found, found.modules)) == []
+
+
+def test_a_circle_would_be_found() -> None:
+    arrows = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
+    assert circles(arrows) == [["b", "c"]]
+
+
+def test_arrows_point_one_way() -> None:
+    found = graph("lab", "movieapp", "minigears", "recipes")
+    for package, allowed in MAY_IMPORT.items():
+        mine = [m for m in found.modules if m == package or m.startswith(f"{package}.")]
+        for module in mine:
+            for imported in found.find_modules_directly_imported_by(module):
+                [other] = [o for o in OURS if imported == o or imported.startswith(f"{o}.")] or [""]
+                assert other in {package, "", *allowed}, f"{module} imports {imported}"
+
+
+def test_the_door_and_the_executor_meet_only_at_their_link() -> None:
+    found = graph("minigears")
+    for module in found.modules:
+        for imported in found.find_modules_directly_imported_by(module):
+            for one, other in (("door", "executor"), ("executor", "door")):
+                crossing = module.startswith(f"minigears.{one}.") and imported.startswith(
+                    f"minigears.{other}."
+                )
+                assert not crossing, f"{module} imports {imported}"
