@@ -84,7 +84,9 @@ def test_a_batch_waits_as_a_whole_even_when_its_replies_come_in_pieces():
 
 def test_what_follows_the_last_concerned_command_of_a_batch_is_not_waited_for():
     tape = Tape().count()
-    tape.stream.sent_concerned(batch(2, 1, b"k"), Intent([]))  # SET concerned, then BLPOP that waits
+    tape.stream.sent_concerned(
+        batch(2, 1, b"k"), Intent([])
+    )  # SET concerned, then BLPOP that waits
     tape.stream.feed(OK)
     tape.stream.settle(tape.due)
     assert tape.out == OK
