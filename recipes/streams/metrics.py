@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 import threading
@@ -69,6 +70,13 @@ class Metrics:
             self.troubles[partition] = what
         else:
             self.troubles.pop(partition, None)
+
+    def forget(self, partition: str) -> None:
+        """Another worker has it now: what was seen last must not fire alerts for ever."""
+        for gauge in (self.depth, self.bytes, self.oldest, self.dead, self.up):
+            with contextlib.suppress(KeyError):  # nothing was seen of it
+                gauge.remove(partition)
+        self.troubles.pop(partition, None)
 
     def say(self, event: str, **facts: Any) -> None:
         """One line of JSON."""

@@ -144,6 +144,7 @@ class Worker:
 
     def _release(self, held: Held) -> None:
         del self._held[held.partition.index]
+        self.metrics.forget(held.partition.tag)
         self._renew(held, 0)
         self.metrics.say("released", partition=held.partition.tag)
 

@@ -71,6 +71,7 @@ def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
     user = _NOBODY if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
+        _let_through(folder.parent)
     data = folder / "data"
     words = ["-D", str(data), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"]
     make = [str(binaries / "initdb"), *words]
@@ -89,6 +90,13 @@ def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
         _end(process)
         raise
     return process
+
+
+def _let_through(folder: Path) -> None:
+    """Let others pass through root's own temporary folder, and not read what is in it."""
+    mode = folder.stat().st_mode
+    if folder.stat().st_uid == 0 and not mode & 0o001:
+        folder.chmod(mode | 0o011)
 
 
 def _wait(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -23,8 +23,8 @@ def sh(command: str, timeout: float = 120.0) -> Output:
     """Run a line in bash, print it (without a password) and what it says, and return its output.
 
     The line runs in the repository's folder, as the README's lines do, with this environment's
-    commands on the PATH; redis-cli shows its terminal look. Raises CommandFailed when it ends with
-    an error, takes longer than `timeout` seconds, or registers a script whose packages are not to be had.
+    commands on the PATH; redis-cli shows its terminal look, and no bar moves. Raises CommandFailed when it ends with an
+    error, takes longer than `timeout` seconds, or registers a script whose packages are not to be had.
     """
     shown = fit_to_print(command)
     say(f"$ {shown}")
@@ -32,7 +32,7 @@ def sh(command: str, timeout: float = 120.0) -> Output:
     process = subprocess.Popen(
         ["bash", "-c", command],
         cwd=paths.root(),
-        env={**os.environ, "PATH": path, "FAKETTY": "1"},
+        env={**os.environ, "PATH": path, "FAKETTY": "1", "TTY_INTERACTIVE": "0"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 from redis import Redis
 
 from recipes.streams import Change, Limits, Rejected, Sink, Stored, Worker, WriteBehind
@@ -173,6 +174,9 @@ def test_two_workers_share_the_partitions(
     wait_for(lambda: len(one._held) == 2, 60)
     two = start_worker(mongo)
     wait_for(lambda: len(one._held) == len(two._held) == 1, 60)
+    given_up = ({"p00", "p01"} - {held.partition.tag for held in one._held.values()}).pop()
+    page = generate_latest(one.metrics.registry).decode()
+    assert f'writebehind_oldest_seconds{{partition="{given_up}"}}' not in page, "another's now"
     two.stop()
     wait_for(lambda: len(one._held) == 2, 60)
     wb.set("Movie:1", {})

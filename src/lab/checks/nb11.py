@@ -1,0 +1,158 @@
+"""Notebook 11: take it to work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from lab.checks.exercise import Answer, Exercise, Wrong, ask
+
+_QUIET = {"oldest": 0.2, "entries": 3, "dead": 0, "up": True}
+_CASES: tuple[tuple[str, dict[str, Any], bool, str], ...] = (
+    ("a quiet night", _QUIET, False, "Everything is well: nothing is old, nothing was given up."),
+    (
+        "a premiere: 40,000 entries, the oldest 2 s old",
+        {**_QUIET, "entries": 40_000, "oldest": 2.0},
+        False,
+        "A deep queue that is young is a busy evening: the workers keep up. Depth is no alarm, age is.",
+    ),
+    (
+        "an outage at night: 3 entries, the oldest 15 minutes old",
+        {**_QUIET, "oldest": 900.0, "up": False},
+        True,
+        "Three entries are few, but they have waited for 15 minutes: at night an outage looks like this.",
+    ),
+    (
+        "no worker at all: 12 entries, the oldest 15 minutes old, no error",
+        {**_QUIET, "entries": 12, "oldest": 900.0},
+        True,
+        "Nobody reports an error where nobody works. The age tells it all the same.",
+    ),
+    (
+        "one dead letter, all else quiet",
+        {**_QUIET, "dead": 1},
+        True,
+        "A dead letter waits for a person: no worker will ever try it again.",
+    ),
+    (
+        "a hiccup: the database refused one batch, the oldest entry is 4 s old",
+        {**_QUIET, "oldest": 4.0, "up": False},
+        False,
+        "A worker tries again by itself; wake somebody when that does not help for a minute.",
+    ),
+)
+
+
+def _check_wake(answer: Answer) -> str:
+    wake = answer["wake"]
+    if not callable(wake):
+        raise Wrong(f"`wake` is a {type(wake).__name__}, not a function.")
+    for case, seen, wanted, why in _CASES:
+        _judge_wake(wake, case, seen, wanted, why)
+    return "Age and dead letters wake somebody; depth and a hiccup let them sleep."
+
+
+def _judge_wake(
+    wake: Callable[..., Any], case: str, seen: dict[str, Any], wanted: bool, why: str
+) -> None:
+    given = ask(wake, dict(seen), case=case)
+    if given is None or given is ...:
+        raise Wrong(f"For {case} your function returned `{given!r}`, not True or False.")
+    if not isinstance(given, bool):
+        raise Wrong(f"For {case} your function returned a {type(given).__name__}, not a bool.")
+    if given != wanted:
+        raise Wrong(f"For {case} you {'wake somebody' if given else 'wake nobody'}. {why}")
+
+
+WAKE = Exercise(
+    id="11-1",
+    asks=("wake",),
+    stub="""\
+def wake(seen):
+    return ...  # True when somebody has to get up
+""",
+    solution="""\
+def wake(seen):
+    return seen["oldest"] > 60 or seen["dead"] > 0
+""",
+    hints=(
+        "Which of the four figures says that a *person* is needed, and not only patience?",
+        "A crowd makes the queue deep, an outage makes it old.",
+        "Two comparisons with `or`: one of them is against 60 seconds.",
+    ),
+    check=_check_wake,
+)
+
+WHY, RECONCILE, BACKFILL = "why", "reconcile --repair", "backfill"
+REPLAY, TERMINATE = "dead-letters replay", "SIGTERM"
+_TOOLS = (WHY, RECONCILE, BACKFILL, REPLAY, TERMINATE)
+
+_RUNBOOK = {
+    "support: this one movie is stale": (
+        WHY,
+        "It is about one key, and you do not know yet what is the matter. What walks one key?",
+    ),
+    "MongoDB was restored from last night's backup": (
+        RECONCILE,
+        "Nothing is queued, and an unknown number of documents is old. What compares both stores?",
+    ),
+    "a service is switched to capture, its Redis is full of documents": (
+        BACKFILL,
+        "Those documents were never in the queue, and the database is empty. What queues them all?",
+    ),
+    "the index that refused 200 documents is dropped": (
+        REPLAY,
+        "The 200 writes wait, each with its version, where a person has to send them again.",
+    ),
+    "a new version of the worker is deployed": (
+        TERMINATE,
+        "Nothing is wrong. How does an old worker settle what it has begun, and end?",
+    ),
+}
+
+
+def _check_runbook(answer: Answer) -> str:
+    given = answer["runbook"]
+    if not isinstance(given, dict):
+        raise Wrong(f"`runbook` is a {type(given).__name__}, not a dictionary.")
+    for case, (wanted, reason) in _RUNBOOK.items():
+        said = given.get(case)
+        if said is None or said is ...:
+            raise Wrong(f"There is no answer for {case!r} yet.")
+        if said not in _TOOLS:
+            raise Wrong(f"{case!r} has the answer {said!r}; it is one of {', '.join(_TOOLS)}.")
+        if said != wanted:
+            raise Wrong(f"Think again about {case!r}. {reason}")
+    return "Look first where one key is concerned, compare where many may be, replay what was kept."
+
+
+RUNBOOK = Exercise(
+    id="11-2",
+    asks=("runbook",),
+    stub="""\
+runbook = {  # "why", "reconcile --repair", "backfill", "dead-letters replay" or "SIGTERM"
+    "support: this one movie is stale": ...,
+    "MongoDB was restored from last night's backup": ...,
+    "a service is switched to capture, its Redis is full of documents": ...,
+    "the index that refused 200 documents is dropped": ...,
+    "a new version of the worker is deployed": ...,
+}
+""",
+    solution="""\
+runbook = {
+    "support: this one movie is stale": "why",
+    "MongoDB was restored from last night's backup": "reconcile --repair",
+    "a service is switched to capture, its Redis is full of documents": "backfill",
+    "the index that refused 200 documents is dropped": "dead-letters replay",
+    "a new version of the worker is deployed": "SIGTERM",
+}
+""",
+    hints=(
+        "You used each of the five once in this notebook. What was the matter each time?",
+        "One of them only looks, one ends a process, three put entries into the queue.",
+        "Of the three: one takes what was refused, one what differs, one everything.",
+    ),
+    check=_check_runbook,
+)
+
+EXERCISES = (WAKE, RUNBOOK)
