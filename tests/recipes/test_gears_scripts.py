@@ -42,6 +42,17 @@ def reconcile(task: str) -> list[str]:
     return sorted(results)
 
 
+def evict(stack: Stack, key: str) -> None:
+    """Let Redis itself evict a key."""
+    stack.redis_direct.config_set("maxmemory-policy", "volatile-ttl")
+    stack.redis.expire(key, 3600)
+    stack.redis_direct.config_set("maxmemory", "1mb")
+    try:
+        lab.wait_until(lambda: not stack.redis_direct.exists(key), "it is evicted", 60)
+    finally:
+        stack.redis_direct.config_set("maxmemory", "0")
+
+
 def test_dead_letters_come_back_mended(stack: Stack) -> None:
     register(stack, OURS)
     put(stack.redis, "1", ["Metropolis"])
@@ -68,15 +79,9 @@ def test_a_dead_letter_of_a_movie_that_redis_evicted_brings_its_own(stack: Stack
         settle(stack)
     [letter] = dead_letters(stack)
     stack.db.movies.drop_index("imdb_1")
-    stack.redis_direct.config_set("maxmemory-policy", "volatile-ttl")
     stack.redis.execute_command("RG.PAUSEREGISTRATIONS", part(stack, "StreamReader")["id"])
-    stack.redis.expire("MovieEntity:2", 3600)
+    evict(stack, "MovieEntity:2")
     stack.redis.delete(STREAM)
-    stack.redis_direct.config_set("maxmemory", "1mb")
-    try:
-        lab.wait_until(lambda: not stack.redis_direct.exists("MovieEntity:2"), "it is evicted")
-    finally:
-        stack.redis_direct.config_set("maxmemory", "0")
     register(stack, OURS)
     assert letter["version"]
     assert replay() == 1
@@ -160,3 +165,56 @@ def test_reconcile_says_what_it_needs(stack: Stack) -> None:
     with pytest.raises(lab.LabError, match="is not registered"):
         reconcile("repair")
     assert registrations(stack.redis) == []
+
+
+def read(stack: Stack, movie_id: str) -> list[dict[str, object]]:
+    return [
+        json.loads(text)
+        for text in stack.redis.execute_command("RG.TRIGGER", "ReadMovie", movie_id)
+    ]
+
+
+def test_a_read_knows_what_waits_and_what_redis_has_evicted(stack: Stack) -> None:
+    register(stack, OURS)
+    for _ in range(2):  # the second replaces the first
+        assert lab.run_gears(recipes() / "movies_read.py", ["pymongo==3.12.0"]) in ("OK", b"OK")
+    assert read(stack, "1") == []
+    old, new = ({"movieId": "1", "n": n} for n in (1, 2))
+    put(stack.redis, "1", old)
+    settle(stack)
+    stack.redis.execute_command("RG.PAUSEREGISTRATIONS", part(stack, "StreamReader")["id"])
+    put(stack.redis, "1", new)
+    put(stack.redis, "2", old)
+    assert read(stack, "1") == [new]
+    evict(stack, "MovieEntity:1")
+    stack.redis.hset(
+        "_movies-dirty-{06S}", "MovieEntity:1", "expire"
+    )  # found no room: memory was short
+    assert read(stack, "1") == [new]
+    stack.redis.delete("MovieEntity:2")
+    assert read(stack, "2") == []
+    stack.redis.delete(STREAM)
+    assert read(stack, "1") == [old]
+    stack.redis.set("MovieEntity:1", "no movie any more")
+    assert read(stack, "1") == []
+
+
+def test_figures_tell_of_what_waits_and_of_what_was_buried(stack: Stack) -> None:
+    def figures() -> dict[str, float]:
+        lines, errors = lab.run_gears(recipes() / "movies_figures.py")
+        assert errors == []
+        return {name: float(value) for name, value in map(str.split, lines)}
+
+    assert figures()["movies_registered"] == 0
+    register(stack, OURS)
+    put(stack.redis, "1", {"movieId": "1"})
+    put(stack.redis, "2", ["no object"])
+    settle(stack)
+    quiet = figures()
+    assert quiet["movies_registered"] == quiet["movies_dead_letters"] == 1
+    assert quiet["movies_queue_entries"] == quiet["movies_oldest_seconds"] == 0
+    assert quiet["movies_lag_seconds"] >= 0
+    stack.redis.execute_command("RG.PAUSEREGISTRATIONS", part(stack, "StreamReader")["id"])
+    put(stack.redis, "1", {"movieId": "1", "n": 2})
+    lab.wait_until(lambda: figures()["movies_oldest_seconds"] > 0, "the entry ages", 60)
+    assert figures()["movies_queue_entries"] == 1

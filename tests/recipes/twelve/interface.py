@@ -178,5 +178,5 @@ class Recipe:
         raise NotImplementedError
 
     def metrics(self) -> Mapping[str, float]:
-        """`depth`, `oldest_seconds`, `lag_p99_seconds`, `dead_letters`: as Prometheus gets them."""
+        """`depth`, `oldest_seconds`, `lag_seconds`, `dead_letters`: as Prometheus gets them."""
         raise NotOfferedError("has no metrics: what goes wrong is in the log, if anywhere")

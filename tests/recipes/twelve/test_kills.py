@@ -13,7 +13,6 @@ from tests.recipes.twelve.interface import Recipe
 from tests.recipes.twelve.judge import Judge, document
 from tests.recipes.twelve.world import World
 
-pytestmark = pytest.mark.xdist_group("twelve-streams")
 KEYS = 50
 
 
@@ -87,15 +86,22 @@ def nothing_is_lost(world: World, recipe: type[Recipe], kills: int) -> None:
         world.end()
 
 
-@pytest.mark.long
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("recipe", [StreamsOnMongo], ids=lambda r: r.name)
+BOTH = pytest.mark.parametrize(
+    "recipe",
+    [
+        pytest.param(r, id=r.name, marks=pytest.mark.xdist_group(f"twelve-{r.name}"))
+        for r in (StreamsOnMongo, StreamsOnPostgres)
+    ],
+)
+
+
+@BOTH
 def test_a_few_kills_lose_nothing(world: World, recipe: type[Recipe]) -> None:
     nothing_is_lost(world, recipe, 3)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@pytest.mark.parametrize("recipe", [StreamsOnMongo, StreamsOnPostgres], ids=lambda r: r.name)
+@BOTH
 def test_a_hundred_kills_lose_nothing(world: World, recipe: type[Recipe]) -> None:
     nothing_is_lost(world, recipe, 100)

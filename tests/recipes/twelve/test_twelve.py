@@ -14,6 +14,9 @@ from tests.recipes.twelve.properties import PROPERTIES
 from tests.recipes.twelve.servers import has_json
 from tests.recipes.twelve.world import World
 
+QUICK = {"gears": 10, "rgsync": 7, "faststream": 7, "redis-stream-queue": 7}
+"""One property each of those who are judged by all twelve in the long run only."""
+
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One recipe and one property a test; with --recipe only that recipe, all twelve."""
@@ -28,21 +31,20 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         "test_long_form": [recipe_class(given)] if given else CONTENDERS,
     }
     cases = [
-        pytest.param(
-            recipe,
-            number,
-            id=f"{recipe.name}-{number}",
-            # one xdist worker a database, so that servers are shared
-            marks=pytest.mark.xdist_group(f"twelve-{group_of(recipe)}"),
-        )
+        pytest.param(recipe, number, id=f"{recipe.name}-{number}", marks=marks_of(recipe, number))
         for recipe in groups[metafunc.function.__name__]
         for number in ([recipe.number] if recipe in CONTROLS else PROPERTIES)
     ]
     metafunc.parametrize(("recipe", "number"), cases)
 
 
-def group_of(recipe: type[Recipe]) -> str:
-    return "streams" if recipe.name.startswith("streams") else "others"
+def marks_of(recipe: type[Recipe], number: int) -> list[pytest.MarkDecorator]:
+    """Groups share an xdist worker, and so its servers."""
+    group = recipe.name if recipe.name.startswith("streams") else "others"
+    marks = [pytest.mark.xdist_group(f"twelve-{group}")]
+    if QUICK.get(recipe.name, number) != number:
+        marks.append(pytest.mark.long)
+    return marks
 
 
 def check(world: World, recipe: type[Recipe], number: int, long: bool = False) -> str:
@@ -70,7 +72,6 @@ def test_base_of_the_controls_has(world: World, recipe: type[Recipe], number: in
     check(world, recipe, number)
 
 
-@pytest.mark.long
 def test_compared_has(world: World, recipe: type[Recipe], number: int) -> None:
     check(world, recipe, number)
 

@@ -112,7 +112,7 @@ class OneUpdateAnEntry(Control):
 
     name, title, number = "one-update-an-entry", "one update an entry", 6
     because = "documents in"
-    patience = 60  # it gets there, and not in the way that it should
+    patience = 150  # it gets there, and not in the way that it should
 
     class Worker(SmallWorker):
         def write(self, entries: list[Any]) -> list[Any]:

@@ -14,13 +14,12 @@ from redis import RedisError, WatchError
 from lab import paths
 from tests.freeports import free_ports
 from tests.recipes.families import DEAD_LETTERS, OURS, SHIPPED, STREAM
-from tests.recipes.twelve.interface import DeadLetter, Document, NotOfferedError, Producer, Recipe
+from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
 from tests.recipes.twelve.servers import DATABASE, Process
 from tests.recipes.twelve.world import World
 
 REQUIREMENTS = ("rgsync==1.2.0", "pymongo==3.12.0")
 GEARS = paths.root() / "recipes" / "gears"
-REPLAY = GEARS / "movies_replay.py"
 PREFIX, DIRTY = "MovieEntity:", "_movies-dirty-{06S}"
 
 
@@ -126,10 +125,12 @@ class Gears(Recipe):
             client.execute_command("RG.CONFIGSET", "streamLimit", self.cap)
         self.run(self.script.replace("99.99.99", f"{version}.0.0"), *REQUIREMENTS)
 
-    def run(self, script: str, *requirements: str) -> None:
+    def run(self, script: str, *requirements: str) -> list[Any]:
         """`RG.PYEXECUTE`. Once: its reply may take long, and whoever asks twice runs it twice."""
+        words = ["RG.PYEXECUTE", script, *(["REQUIREMENTS", *requirements] if requirements else [])]
         with self.world.redis.client(self._port, socket_timeout=None) as client:
-            client.execute_command("RG.PYEXECUTE", script, "REQUIREMENTS", *requirements)
+            reply = client.execute_command(*words)
+        return reply[0] if isinstance(reply, list) else []
 
     def producer(self, port: int | None = None, patience: float = 0.0) -> GearsProducer:
         return GearsProducer(self.world.redis.client(port or self._port), patience)
@@ -185,11 +186,19 @@ class HardenedGears(Gears):
     name = "gears"
     title = "Gears, hardened"
     script = OURS
-    fails: ClassVar[Mapping[int, str]] = {
-        5: "it takes no part in reads",
-        12: "it has no figures of its own",
-        **({} if REPLAY.exists() else {9: "no replay yet"}),
-    }
+
+    def register(self, version: int) -> None:
+        super().register(version)
+        self.script_of("movies_read.py", "pymongo==3.12.0")
+
+    def script_of(self, name: str, *requirements: str) -> list[Any]:
+        """Run one of the scripts beside the recipe; returns its results."""
+        return self.run((GEARS / name).read_text(), *requirements)
+
+    def read(self, id: str) -> Document | None:
+        with self.world.redis.client(self._port) as client:
+            found = client.execute_command("RG.TRIGGER", "ReadMovie", id)
+        return json.loads(found[0]) if found else None
 
     def idle(self) -> bool:
         return self.depth() == 0 and not self.redis.exists(DIRTY)
@@ -206,14 +215,17 @@ class HardenedGears(Gears):
         ]
 
     def replay(self) -> None:
-        if not REPLAY.exists():
-            raise NotOfferedError("has no command that replays dead letters")
-        self.run(REPLAY.read_text())
+        self.script_of("movies_replay.py")
 
     def reconcile(self) -> None:
         with self.world.redis.client(self._port) as client:
             client.execute_command("RG.CONFIGSET", "reconcile", "repair")
-        self.run((GEARS / "movies_reconcile.py").read_text(), "pymongo==3.12.0")
+        self.script_of("movies_reconcile.py", "pymongo==3.12.0")
+
+    def metrics(self) -> Mapping[str, float]:
+        lines = (line.decode().split() for line in self.script_of("movies_figures.py"))
+        shown = {name.removeprefix("movies_"): float(value) for name, value in lines}
+        return {"depth": shown["queue_entries"], **shown}
 
     def entries(self) -> list[tuple[str, dict[str, str]]]:
         def version(stream_id: str) -> str:

@@ -281,7 +281,7 @@ class Small(Recipe):
         return {
             "depth": self.depth(),
             "oldest_seconds": age,
-            "lag_p99_seconds": age,
+            "lag_seconds": age,
             "dead_letters": dead,
         }
 

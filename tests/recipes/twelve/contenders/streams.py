@@ -156,7 +156,7 @@ class Streams(Recipe):
             "depth": sum(values("queue_entries")),
             "oldest_seconds": max(values("oldest_seconds"), default=0.0),
             "dead_letters": sum(values("dead_letters")),
-            "lag_p99_seconds": _p99(lags),
+            "lag_seconds": _p99(lags),
         }
 
 
