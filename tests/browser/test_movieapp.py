@@ -19,6 +19,7 @@ from tests.browser.apppage import MOUSE, App, AppPage, running
 from tests.browser.jupyterlab import chromium, server
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.browser,
     pytest.mark.timeout(400),
     pytest.mark.xdist_group("browser"),

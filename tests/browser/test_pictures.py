@@ -14,6 +14,7 @@ from tests.notebooks.book import REPOSITORY
 
 SCREENSHOTS = REPOSITORY / ".cache" / "screenshots"
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.browser,
     pytest.mark.timeout(400),
     pytest.mark.xdist_group("browser"),

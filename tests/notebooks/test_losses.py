@@ -12,6 +12,7 @@ from tests.notebooks.running import Record, run, stack_folder
 LOSSES = sorted((FOLDER / "losses").glob("*.ipynb"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 @pytest.mark.xdist_group("losses")
 def test_every_loss_is_replayed(record_property: Record) -> None:
