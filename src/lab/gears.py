@@ -21,6 +21,16 @@ def registrations(client: redis.Redis) -> list[dict[str, Any]]:
     return [_pairs(entry) for entry in client.execute_command("RG.DUMPREGISTRATIONS")]
 
 
+def risks(stack: Stack) -> list[str]:
+    """Return what minigears says of settings that endanger functions; nothing if it is not there."""
+    try:
+        told = stack.redis.info("minigears")
+    except redis.RedisError:
+        return []
+    mark = "minigears_risk_"
+    return [f"{name.removeprefix(mark)}: {told[name]}" for name in told if name.startswith(mark)]
+
+
 def unregister_all(stack: Stack) -> int:
     """Remove every registration with its pending events, and return how many there were."""
     try:

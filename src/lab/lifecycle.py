@@ -10,7 +10,7 @@ from types import ModuleType
 from lab import command, containers, embedded, external, paths
 from lab.containers.engine import is_likely
 from lab.errors import LabError
-from lab.gears import unregister_all
+from lab.gears import risks, unregister_all
 from lab.names import DATABASE
 from lab.ports import LOOPBACK
 from lab.report import say
@@ -49,6 +49,8 @@ def up(kind: str | None = None) -> Stack:
     if stack != _current:  # else keep the clients that notebooks hold
         _current = stack
     _commands_on_path()
+    for risk in risks(_current):
+        say(f"A setting of Redis endangers what recipes promise. {risk}")
     return _current
 
 

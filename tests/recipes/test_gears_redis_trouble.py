@@ -198,3 +198,16 @@ def test_a_stream_that_was_lost_is_made_good(
     equal(stack)
     assert {"movieId": "1", "n": "acknowledged"} in in_mongo(stack)
     assert stack.redis.execute_command("RG.CONFIGGET", URL_NAME)
+
+
+def test_lab_up_names_a_policy_that_evicts(
+    stack: Stack, direct: redis.Redis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lab.run_gears("GB().foreach(lambda x: None).register(prefix='other:*')")
+    direct.config_set("maxmemory-policy", "allkeys-lru")
+
+    def named() -> bool:
+        lab.up()
+        return "CONFIG SET maxmemory-policy volatile-lru" in capsys.readouterr().out
+
+    lab.wait_until(named, "it is named", 30)

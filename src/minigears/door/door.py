@@ -28,6 +28,7 @@ from minigears.door.events.suspects import Probation
 from minigears.door.executor import Callbacks, Settings, Supervisor
 from minigears.door.pooled.connections import LIMITS, Lanes
 from minigears.door.redis import BackendError, Connection, open_connection, wants_password
+from minigears.door.safeguards import Safeguards
 from minigears.interest import Interest
 from minigears.loops import Loops
 from minigears.protocol import Command
@@ -78,6 +79,8 @@ class Door:
         self._away = 0.0
         """Since when redis-server is not available."""
         self.lanes = Lanes()
+        self.safeguards = Safeguards(self)
+        self._guard: asyncio.Task[None] | None = None
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
         self._probation = Probation(self._resend, self._given_up)
@@ -113,6 +116,7 @@ class Door:
         await self._recover()
         self._set_connected()
         self._keeper = self.loops.task("the watch over redis-server", self._keep_connected)
+        self._guard = self.loops.task("the watch over settings", self.safeguards.watch)
         await self._server.start_serving()
         bound = self._server.sockets[0].getsockname()
         return bound[0], bound[1]
@@ -121,8 +125,9 @@ class Door:
         """Stop accepting, let writes on their way come to their end, close."""
         if self._server:
             self._server.close()
-        if self._keeper:
-            self._keeper.cancel()
+        for task in (self._keeper, self._guard):
+            if task:
+                task.cancel()
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while loop.time() < deadline and self._busy():
@@ -151,6 +156,7 @@ class Door:
         Their intents are removed when the asynchronous ones are done too.
         """
         keys = {key for hold in holds for key in hold.keys}
+        self.safeguards.wrote(keys)
 
         def release() -> None:
             for hold in holds:
@@ -380,13 +386,20 @@ class Door:
 
     async def _recover(self) -> None:
         """Make events of intents that an earlier life, or a lost connection, left behind."""
-        admin = self.admin
         for intent in await self.journal.leftovers(self.address):
             release = functools.partial(self.journal.release, intent)
-            for key in intent.keys:
-                there = await admin.call("EXISTS", key)
-                self._recovered(key, "change" if there else "del")
+            await self._make_events(intent.keys)
             self.delivery.wait(intent.keys, False, release)
+
+    async def hand_in(self, keys: Collection[bytes]) -> None:
+        """Make events of keys that were written without any notification, and look at all streams."""
+        await self._make_events(keys)
+        self.executor.send(("rescan",))
+
+    async def _make_events(self, keys: Collection[bytes]) -> None:
+        for key in keys:
+            there = await self.admin.call("EXISTS", key)
+            self._recovered(key, "change" if there else "del")
 
     def _journal_lost(self) -> None:
         if self._bringing_back is None:

@@ -24,7 +24,7 @@ from minigears.door.status import Status, package_version, status_of
 log = logging.getLogger(__name__)
 
 _PATIENCE = 2.0  # seconds that the executor gets to say what it counted
-_COUNTERS = {"events_total", "executor_restarts", "loop_failures"}
+_COUNTERS = {"events_total", "executor_restarts", "loop_failures", "notifications_restored"}
 _HELP = {
     "clients": "Clients connected.",
     "clients_sharing": "Clients on shared connections to redis-server.",
@@ -41,6 +41,8 @@ _HELP = {
     "executor_ready": "1 while the executor knows its registrations.",
     "executor_restarts": "Times that the executor had to be started again.",
     "loop_failures": "Failures in the door of what should never fail; its log has them.",
+    "notifications_restored": "Times that notify-keyspace-events was found off and put right.",
+    "settings_at_risk": "Settings of redis-server that endanger functions; INFO minigears says which.",
     "loops_down": "Loops of the door that have failed and are not started again yet.",
 }
 _RESULTS = {"success": "numSuccess", "failure": "numFailures", "aborted": "numAborted"}

@@ -42,6 +42,10 @@ class Status:
     executor_restarts: int
     loop_failures: int
     """Failures, in the door, of what runs as long as the process, and of whatever nobody expects to fail."""
+    notifications_restored: int
+    """How often `notify-keyspace-events` was found switched off, and switched on again."""
+    settings_at_risk: int
+    """Settings of Redis that endanger what functions promise; the log says which and why."""
     loops_down: int
     """Those that have failed and are not started again yet."""
 
@@ -68,6 +72,8 @@ async def status_of(door: Door) -> Status:
         executor_ready=int(door.executor.ready),
         executor_restarts=door.executor.restarts,
         loop_failures=door.loops.failures,
+        notifications_restored=door.safeguards.restored,
+        settings_at_risk=len(door.safeguards.at_risk),
         loops_down=len(door.loops.down),
     )
 
@@ -82,14 +88,15 @@ async def with_section(door: Door, reply: bytes) -> bytes:
         return reply
     text = rest.removesuffix(b"\r\n")
     gap = b"" if text in (b"", b"txt:") else b"\r\n"
-    text += gap + _section(await status_of(door), door.loops.last)
+    text += gap + _section(door, await status_of(door))
     return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
 
 
-def _section(status: Status, last_failure: str) -> bytes:
+def _section(door: Door, status: Status) -> bytes:
     lines = ["# minigears", f"minigears_version:{package_version()}"]
     lines += [f"minigears_{name}:{value}" for name, value in vars(status).items()]
-    lines += [f"minigears_last_failure:{last_failure}"]
+    lines += [f"minigears_last_failure:{door.loops.last}"]
+    lines += [f"minigears_risk_{name}:{why}" for name, why in door.safeguards.at_risk.items()]
     return "".join(f"{line}\r\n" for line in lines).encode()
 
 
