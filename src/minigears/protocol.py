@@ -315,3 +315,33 @@ def encode_command(words: Iterable[bytes | str | int | float]) -> bytes:
 def encode_error(message: str) -> bytes:
     """An error reply; line breaks would end it early, so they become spaces."""
     return b"-" + re.sub(r"[\r\n]+", " ", message).encode() + b"\r\n"
+
+
+def array_elements(raw: bytes) -> list[bytes] | None:
+    """The elements of an array that is there in whole, each as raw bytes; None if it is no array."""
+    if not raw.startswith(b"*") or raw.startswith(b"*-"):
+        return None
+    at = raw.index(b"\r\n") + 2
+    elements = []
+    for _ in range(int(raw[1 : at - 2])):
+        end = _end_of_value(raw, at)
+        elements.append(raw[at:end])
+        at = end
+    return elements
+
+
+def _end_of_value(raw: bytes, at: int) -> int:
+    """Where the value ends that begins at `at`, in RESP2 or RESP3."""
+    left = 1
+    while left:
+        line_end = raw.index(b"\r\n", at)
+        kind, rest = raw[at : at + 1], raw[at + 1 : line_end]
+        at = line_end + 2
+        left -= 1
+        if kind in (b"$", b"!", b"="):
+            at += int(rest) + 2 if int(rest) >= 0 else 0
+        elif kind in (b"*", b"~", b">"):
+            left += max(int(rest), 0)
+        elif kind in (b"%", b"|"):
+            left += 2 * int(rest) + (kind == b"|")
+    return at

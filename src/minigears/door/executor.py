@@ -178,10 +178,12 @@ class Supervisor:
         finally:
             self._commands.pop(number, None)
 
-    async def call(self, registrations: list[str], argv: Command, user: bytes) -> bytes | None:
+    async def call(
+        self, registrations: list[str], argv: Command, user: bytes, in_multi: bool = False
+    ) -> bytes | None:
         """Have hooks answer a command of a client that is Redis's user `user`.
 
-        None means that it is to be forwarded as it came.
+        None means that it is to be forwarded as it came. `in_multi`: it was queued after MULTI.
 
         Raises:
             ExecutorLost: the executor died over it.
@@ -189,7 +191,7 @@ class Supervisor:
         await self._ready.wait()
         number = next(self._ids)
         future = self._calls[number] = asyncio.get_running_loop().create_future()
-        self.send(("call", number, registrations, list(argv), user))
+        self.send(("call", number, registrations, list(argv), user, in_multi))
         try:
             return await future
         finally:

@@ -169,12 +169,14 @@ class Events:
             if registration.runner is not None:
                 registration.runner.rescan()
 
-    def _call(self, seq: int, ids: list[str], argv: list[bytes], user: bytes) -> None:
+    def _call(
+        self, seq: int, ids: list[str], argv: list[bytes], user: bytes, in_multi: bool = False
+    ) -> None:
         def answer(raw: bytes | None) -> None:
             self._link.send(("result", seq, raw))
 
         hooks = [r for r in map(self._gears.registry.get, ids) if r is not None]
         if hooks:
-            run_hooks(self._gears, hooks, argv, user, answer)
+            run_hooks(self._gears, hooks, argv, user, answer, in_multi)
         else:
             answer(None)

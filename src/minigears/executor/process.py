@@ -120,7 +120,7 @@ def _answer(
     def send(reply: Any) -> None:
         control.send(("reply", number, replies.encode(reply, resp)))
 
-    reply = commands.call(gears, argv)
+    reply = commands.call(gears, argv, client.get("multi", False))
     if isinstance(reply, Future):
         reply.add_done_callback(lambda future: send(future.result()))
     else:

@@ -138,7 +138,7 @@ def f(x):
     def work():
         before = getGearsSession()
         setGearsSession(session)
-        execute('RPUSH', 'seen', str(before is None), str(getGearsSession() is session))
+        execute('RPUSH', 'seen', str(before is None), str(getGearsSession() == session))
     Thread(target=work).start()
 GB('CommandReader').foreach(f).register(trigger='t')
 """

@@ -73,7 +73,7 @@ def test_each_client_has_the_reply_of_its_own_command(gears: MiniGears):
 
 
 @pytest.mark.parametrize("discard", [False, True])
-def test_inside_multi_commands_run_without_their_hooks(gears: MiniGears, discard):
+def test_a_hook_inside_multi_runs_unless_that_is_discarded(gears: MiniGears, discard):
     gears.run(HOOK)
     with gears.client() as client, gears.raw() as sock:
         client.set("k:1", "v")
@@ -83,7 +83,7 @@ def test_inside_multi_commands_run_without_their_hooks(gears: MiniGears, discard
         replies = [stream.readline() for _ in range(3)]
         assert replies == [b"+OK\r\n", b"+QUEUED\r\n", b"+OK\r\n" if discard else b"*1\r\n"]
         assert discard or stream.readline() == b"+OK\r\n"
-        assert client.get("k:2") == (None if discard else "plain")
+        assert client.get("k:2") == (None if discard else "hooked")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from minigears.door.clients.queued import Queued
 from minigears.door.commands.classifier import Classifier, Kind
 from minigears.protocol import Command
 
@@ -47,6 +48,10 @@ class _Transaction:
     keys: dict[bytes, None] = field(default_factory=dict)
     subscribes: bool = False
     """Whether EXEC will change what replies look like."""
+    queue: list[Queued] = field(default_factory=list)
+    """Commands of it that need more than Redis."""
+    length: int = 0
+    """Commands that it has, as far as Redis takes them all."""
     begun: bool = False
     """Whether Redis has agreed to MULTI: until then what follows may be carried out at once."""
 
@@ -71,11 +76,33 @@ class Batches:
         self._transaction = None
         self._ends += 1
 
+    def count(self) -> None:
+        """One more command was sent; inside MULTI it is queued."""
+        if self._transaction is not None:
+            self._transaction.length += 1
+
+    def queue(self, argv: Command, mark: bytes | None) -> None:
+        """The next command, inside MULTI, needs more than Redis; see `Queued`."""
+        assert self._transaction is not None
+        self._transaction.queue.append(Queued(argv, self._transaction.length, mark))
+
+    def take_queue(self) -> tuple[list[Queued], int, set[bytes]]:
+        """What needs more than Redis, how many commands there are, and the keys that concern a registration.
+
+        The transaction is over.
+        """
+        transaction = self._transaction
+        assert transaction is not None
+        self.reset()
+        return transaction.queue, transaction.length, set(transaction.keys)
+
     def stops(self, kind: Kind, counting: bool) -> bool:
         """Whether a command of this kind cannot simply be forwarded."""
         subscribes = self._transaction is not None and self._transaction.subscribes
         if kind is Kind.STREAMING or (kind is Kind.EXEC and subscribes):
             return counting and not (kind is Kind.STREAMING and self.in_multi)
+        if kind is Kind.EXEC:
+            return self._transaction is not None and bool(self._transaction.queue)
         if kind is Kind.OFFSET:  # inside MULTI it does not wait
             return self.wrote_elsewhere and not self.in_multi
         return kind in (Kind.SPECIAL, Kind.RESET)
@@ -120,6 +147,8 @@ class Batches:
                 batch = Batch()
             batch.commands.append(pending.popleft())
             batch.blocking |= kind in _SLOW
+            if kind is not Kind.MULTI:
+                self.count()
             if keys:
                 batch.keys.extend(keys)
                 batch.last = len(batch.commands)

@@ -9,6 +9,7 @@ from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
 from minigears.door.clients.batches import Batch, Batches
+from minigears.door.clients.queued import Queued
 from minigears.door.clients.replies import Hold, Mode, ReplyStream
 from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import HAS_TASK, Place, State, Step, WrongStateError
@@ -262,8 +263,9 @@ class Conversation(ABC):
 
     async def _special(self, kind: Kind) -> None:
         """Do what the next command needs beside forwarding; all earlier ones are answered."""
-        if kind is Kind.SPECIAL:
+        if kind in (Kind.SPECIAL, Kind.EXEC):
             await self._serve(self._pending.popleft())
+            self._batches.count()
         elif kind is Kind.RESET:
             self._reset(self._pending.popleft())
         elif kind is Kind.OFFSET:
@@ -342,6 +344,14 @@ class Conversation(ABC):
         keys = self._batches.concerned(argv, Kind.KEYED, classifier)
         blocking = self._door.table.is_blocking(argv[0])
         self._send(encode_command(argv), Batch([argv], 1, list(keys), blocking))
+
+    def queue(self, argv: Command, mark: bytes | None = None) -> None:
+        """Inside MULTI: note a command that needs more than Redis; see `transactions.Queued`."""
+        self._batches.queue(argv, mark)
+
+    def take_queue(self) -> tuple[list[Queued], int, set[bytes]]:
+        """End the transaction; see `Batches.take_queue`."""
+        return self._batches.take_queue()
 
     async def skip_next(self) -> None:
         """Carry out the next command, now or when it comes, and drop its reply.

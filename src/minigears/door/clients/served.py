@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import functools
 import secrets
-from collections import deque
 from typing import TYPE_CHECKING
 
 from minigears.door.clients.access import ANY_KEY, allowed
+from minigears.door.clients.overriding import override
+from minigears.door.clients.transactions import execute, queue_gears, queue_hooked
 from minigears.door.commands.classifier import TAKES_AWAY, is_forged_event, reply_mode
 from minigears.door.events.notifications import SETTING, with_needed
 from minigears.door.executor import ExecutorLost
@@ -20,12 +21,10 @@ from minigears.protocol import Command, encode_error
 if TYPE_CHECKING:
     from minigears.door.clients.conversation import Conversation
     from minigears.door.door import Door
-    from minigears.door.events.delivery import Event
 
 _FORGED = encode_error(
     "NOPERM on this channel Redis tells of what happened to a key: minigears lets nobody else publish there"
 )
-_NOT_IN_MULTI = b"-Can not run gears inside a multi exec, lua, or when blocking is not allowed"
 
 
 async def serve(door: Door, client: Conversation, argv: Command) -> None:
@@ -49,6 +48,8 @@ async def serve(door: Door, client: Conversation, argv: Command) -> None:
         await _function(door, client, argv)
     elif name in TAKES_AWAY:
         await _takes_away(door, client, argv)
+    elif name == b"exec":
+        await execute(door, client, argv)
     elif name == b"info":
         client.reply(await with_section(door, await client.ask(argv)))
     else:
@@ -57,13 +58,14 @@ async def serve(door: Door, client: Conversation, argv: Command) -> None:
 
 async def _gears(door: Door, client: Conversation, argv: Command) -> None:
     """An `RG.*` command, for a client that Redis lets run scripts: on the key of TRIGGERONKEY, else on any."""
-    if client.in_multi:
-        client.forward([b"EVAL", b"return redis.error_reply(ARGV[1])", b"0", _NOT_IN_MULTI])
-        return
     on_key = argv[0].lower() == b"rg.triggeronkey" and len(argv) > 2
     nonce = secrets.token_hex(16).encode()
     script, key = b"return {ARGV[1], false}", argv[2] if on_key else ANY_KEY
-    said = await client.ask([b"EVAL", script, b"1", key, nonce], past_messages=True)
+    ask: Command = [b"EVAL", script, b"1", key, nonce]
+    if client.in_multi:
+        await queue_gears(client, argv, ask, nonce)
+        return
+    said = await client.ask(ask, past_messages=True)
     _, mine, nil = said.partition(b"*2\r\n$%d\r\n%b\r\n" % (len(nonce), nonce))
     if not mine:  # an error, or QUEUED
         name = b"'" + argv[0].lower() + b"'"
@@ -178,7 +180,12 @@ async def _hooked(door: Door, client: Conversation, argv: Command) -> None:
     hooks = door.interest.hooks_for(argv[0], keys)
     blocking = door.table.is_blocking(argv[0])  # who waits for others must not make them wait
     overrides = door.interest.takes_command(argv[0], keys) and not blocking
-    if client.in_multi or not (hooks or overrides):  # inside MULTI it runs without its hook
+    if client.in_multi and hooks:
+        await queue_hooked(client, argv)
+        return
+    if client.in_multi or not (hooks or overrides):
+        if overrides:
+            client.queue(argv)
         client.forward(argv)
         return
     try:
@@ -207,27 +214,9 @@ async def _with_override(
     if answer.startswith(b"-"):  # what happened to the keys meanwhile was not this command's doing
         door.hand_over(events)
     else:
-        answer = await _override(door, events, argv) or answer
+        answer = await override(door, events, argv) or answer
     done = asyncio.Event()
     door.delivery.wait(keys, False, lambda: door.journal.release(intent))
     door.delivery.wait(keys, True, done.set)
     await done.wait()
     client.reply(answer)
-
-
-async def _override(door: Door, events: list[Event], argv: Command) -> bytes | None:
-    """Have the functions of these events run, in turn; returns the reply that the last one set.
-
-    When the executor dies over one, all that are left stay on their way: the next one gets them.
-    """
-    answer = None
-    left = deque(events)
-    try:
-        while left:
-            answer = await door.executor.event_call(left[0], argv) or answer
-            door.delivery.done([left.popleft().seq])
-    except ExecutorLost:
-        left.clear()
-    finally:  # redis-server has gone: the intent, which is left, brings them back
-        door.delivery.done([event.seq for event in left])
-    return answer

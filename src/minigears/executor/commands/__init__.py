@@ -70,8 +70,11 @@ def install(gears: Gears) -> None:
     gears.on_command = lambda argv, context: _call_inside(gears, argv, context)
 
 
-def call(gears: Gears, argv: list[bytes]) -> Any:
-    """The reply to a client's command, or a Future of it; errors are `Error` replies."""
+def call(gears: Gears, argv: list[bytes], in_multi: bool = False) -> Any:
+    """The reply to a client's command, or a Future of it; errors are `Error` replies.
+
+    `in_multi`: the client queued it between MULTI and EXEC, where nothing may wait.
+    """
     name = _name(argv)
     if name == "command":
         return [command_info(_text(word)) for word in argv[2:]]
@@ -79,7 +82,12 @@ def call(gears: Gears, argv: list[bytes]) -> Any:
         if name == "function":  # a client has cleared Redis's functions, perhaps
             gears.store_again()
             return replies.OK
-        reply = _function(name, argv)(gears, argv[1:])
+        function = _function(name, argv)
+        if in_multi and name in _LONG:
+            raise CommandError(_NO_BLOCKING)
+        if in_multi and name in ("rg.trigger", "rg.triggeronkey"):
+            function = triggers.trigger_in_multi
+        reply = function(gears, argv[1:])
     except Exception as error:
         return _error(error)
     return _settled(reply) if isinstance(reply, Future) else reply

@@ -29,6 +29,14 @@ def trigger_on_key(gears: Gears, words: list[bytes]) -> Any:
     return trigger(gears, words)
 
 
+def trigger_in_multi(gears: Gears, words: list[bytes]) -> Any:
+    """A trigger that was queued between MULTI and EXEC: it may not wait."""
+    registration = _find(gears, words)
+    if not registration.sync:
+        raise CommandError(f"ERR {ONLY_SYNC}")
+    return _start(gears, registration, words, may_wait=False)
+
+
 def call_inside(gears: Gears, words: list[bytes], context: Context) -> Any:
     """A trigger called by user code: it runs there and then; raises CommandError."""
     registration = _find(gears, words)
@@ -37,7 +45,9 @@ def call_inside(gears: Gears, words: list[bytes], context: Context) -> Any:
     return _reply(run.run_here(gears, registration, (_record(words),), context.caller, keep=False))
 
 
-def _start(gears: Gears, registration: Registration, words: list[bytes]) -> Future[Any]:
+def _start(
+    gears: Gears, registration: Registration, words: list[bytes], may_wait: bool = True
+) -> Future[Any]:
     reply: Future[Any] = Future()
 
     def finish(execution: Execution) -> None:
@@ -48,7 +58,7 @@ def _start(gears: Gears, registration: Registration, words: list[bytes]) -> Futu
 
     def job() -> None:
         records = (_record(words),)
-        finish(run.run_here(gears, registration, records, gears.hub, keep=False))
+        finish(run.run_here(gears, registration, records, gears.hub, keep=False, may_wait=may_wait))
 
     if registration.sync:
         gears.hub.post(("trigger", registration.id), job)

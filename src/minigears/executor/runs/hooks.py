@@ -26,11 +26,17 @@ Answer = Callable[[bytes], None]
 
 
 def run_hooks(
-    gears: Gears, hooks: Sequence[Registration], argv: list[bytes], user: bytes, answer: Answer
+    gears: Gears,
+    hooks: Sequence[Registration],
+    argv: list[bytes],
+    user: bytes,
+    answer: Answer,
+    in_multi: bool = False,
 ) -> None:
     """Run the first hook; `call_next` in it runs the next one, and in the last the command.
 
     A hook may do what minigears may, but `call_next` runs what Redis lets the client's `user` run.
+    `in_multi`: the client queued the command between MULTI and EXEC, where nothing may wait.
     """
     first, rest = hooks[0], hooks[1:]
     command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words, user))
@@ -40,7 +46,12 @@ def run_hooks(
 
     record = [replies.to_text(word) for word in argv]
     if first.sync:
-        finish(run.run_here(gears, first, (record,), gears.hub, command, keep=False))
+        may_wait = not in_multi
+        finish(
+            run.run_here(gears, first, (record,), gears.hub, command, keep=False, may_wait=may_wait)
+        )
+    elif in_multi:
+        answer(replies.encode(Error(f"ERR {ONLY_SYNC}")))
     else:
         run.run_in_pool(gears, first, (record,), finish, command, keep=False)
 

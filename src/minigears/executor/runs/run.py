@@ -17,6 +17,7 @@ from minigears.executor.script.registrations import Registration
 from minigears.executor.streams import BatchFailed
 from minigears.executor.usercode.calling import (
     UserCall,
+    Wait,
     folding_call,
     plain_call,
     user_call,
@@ -46,14 +47,18 @@ def run_here(
     command: CommandContext | None = None,
     keep: bool = True,
     prefetch: Prefetch | None = None,
+    may_wait: bool = True,
 ) -> Execution:
     """Run in this thread, to the end; on the main thread others go on while it waits."""
+    wait: Wait | None = None
     execution = gears.executions.new(registration.steps, registration.id, keep)
+    if may_wait:
+        wait = waiting_on(execution, gears.hub) if gears.hub.here else waiting_in(execution, None)
     context = Context(
         caller,
         registration.session,
         marked=registration.marked,
-        wait=waiting_on(execution, gears.hub) if gears.hub.here else waiting_in(execution, None),
+        wait=wait,
         command=command,
         prefetch=prefetch,
         execution=execution,

@@ -20,6 +20,7 @@ from minigears.executor.usercode.futures import AsyncRecord, GearsFuture, Promis
 
 UserCall = Callable[..., Any]
 
+_NOT_ALLOWED = "Creating async record is not allowed"
 _TWICE = "Can not create async record twice on the same step"
 
 
@@ -185,7 +186,7 @@ def make_record() -> AsyncRecord:
     if not context.step_waits:
         raise GearsError("Step does not support async")
     if context.wait is None:
-        raise GearsError("Creating async record is not allowed")
+        raise GearsError(_NOT_ALLOWED)
     if context.promise is not None:
         raise GearsError(_TWICE)
     context.promise = Promise()
@@ -202,7 +203,7 @@ def waiting_in(execution: Execution, pool: Pool | None) -> Wait:
         if (
             coroutines.here
         ):  # a hook's next one, say: who waits here keeps all coroutines from going on
-            raise GearsError("Creating async record is not allowed")
+            raise GearsError(_NOT_ALLOWED)
         with pool.blocked() if pool is not None else nullcontext():
             return future.result()
 
@@ -231,7 +232,7 @@ def _abortable(execution: Execution, wait_for: Wait) -> Wait:
 
 def _wait(wait: Wait | None, future: Future[Any]) -> Any:
     if wait is None:
-        raise GearsError("a sync function can not wait for an asynchronous result")
+        raise GearsError(_NOT_ALLOWED)
     context = current.get()
     if context is not None and context.atomic_depth:
         raise GearsError("Can not wait for an asynchronous result inside an atomic block")
@@ -240,7 +241,7 @@ def _wait(wait: Wait | None, future: Future[Any]) -> Any:
 
 def _refuse(coroutine: Coroutine[Any, Any, Any]) -> None:
     coroutine.close()
-    raise GearsError("a sync function can not wait for an asynchronous result")
+    raise GearsError(_NOT_ALLOWED)
 
 
 call_without_waiting = user_call(None)

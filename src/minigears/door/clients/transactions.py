@@ -1,0 +1,154 @@
+"""Transactions that hold more than Redis knows: `RG.*`, hooked commands, replies that functions override.
+
+Redis queues a stand-in for each command that is not its own. When `EXEC` has carried out the others, those commands
+are served in their order, and what they answer takes the places of the stand-ins in the array of `EXEC`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import secrets
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from minigears.door.clients.access import allowed
+from minigears.door.clients.overriding import override
+from minigears.door.clients.queued import Queued
+from minigears.door.executor import ExecutorLost
+from minigears.door.redis import BackendError
+from minigears.protocol import Command, array_elements, encode_error
+
+if TYPE_CHECKING:
+    from minigears.door.clients.conversation import Conversation
+    from minigears.door.door import Door
+    from minigears.door.events.delivery import Event
+
+
+async def queue_gears(client: Conversation, argv: Command, stand_in: Command, mark: bytes) -> None:
+    """Inside MULTI: an `RG.*` command, for which Redis queues `stand_in`, as it may the client run that."""
+    said = await client.ask(stand_in)
+    if said.startswith(b"-"):
+        said = said.replace(b"'eval'", b"'" + argv[0].lower() + b"'")
+    else:
+        client.queue(argv, mark)
+    client.reply(said)
+
+
+async def queue_hooked(client: Conversation, argv: Command) -> None:
+    """Inside MULTI: a command that a hook stands in front of."""
+    mark = secrets.token_hex(16).encode()
+    said = await client.ask([b"PING", mark])
+    if not said.startswith(b"-"):
+        client.queue(argv, mark)
+    client.reply(said)
+
+
+async def execute(door: Door, client: Conversation, argv: Command) -> None:
+    """`EXEC` of a transaction in which something was queued here."""
+    queue, length, concerned = client.take_queue()
+    for queued in queue:
+        concerned |= set(door.classifier.concerned(queued.argv))
+    intent = door.journal.record(concerned) if concerned else None
+    overriding = [queued for queued in queue if queued.mark is None]
+    keys = {key for queued in overriding for key in door.table.keys(queued.argv)}
+    async with door.scopes.collect(keys) as events:
+        answer = await client.ask(argv)
+        await _all_told(door)
+    replies = array_elements(answer)
+    told = replies is not None and len(replies) == length
+    overriding = [q for q in overriding if told and not _failed(replies, q.place)]
+    await _run_overriding(door, overriding, events, replies or [])
+    for queued in queue if replies is not None else ():
+        if queued.mark is not None:
+            await _take_place(door, client, queued, replies or [])
+    if intent is not None:
+        await _settled(door, concerned, functools.partial(door.journal.release, intent))
+    if replies is not None:
+        answer = b"*%d\r\n" % len(replies) + b"".join(replies)
+    client.reply(answer)
+
+
+def _failed(replies: list[bytes] | None, place: int) -> bool:
+    return not replies or replies[place].startswith(b"-")
+
+
+async def _all_told(door: Door) -> None:
+    """Return once every notification of what Redis has done so far is here."""
+    told = asyncio.Event()
+    door.notifications.barrier(told.set)
+    await told.wait()
+
+
+async def _settled(door: Door, keys: Iterable[bytes], release: functools.partial[None]) -> None:
+    """Return once the sync functions of these keys are done."""
+    await _all_told(door)
+    done = asyncio.Event()
+    keys = list(keys)
+    door.delivery.wait(keys, False, release)
+    door.delivery.wait(keys, True, done.set)
+    await done.wait()
+
+
+async def _run_overriding(
+    door: Door, commands: list[Queued], events: list[Event], replies: list[bytes]
+) -> None:
+    """Run the functions of the events that these commands have caused; others go their usual way."""
+    whose = _share_out(door, commands, events)
+    door.hand_over([event for event in events if not any(event in own for own in whose.values())])
+    for place, own in whose.items():
+        argv = next(queued.argv for queued in commands if queued.place == place)
+        replies[place] = await override(door, own, argv) or replies[place]
+
+
+def _share_out(door: Door, commands: list[Queued], events: list[Event]) -> dict[int, list[Event]]:
+    """Which command has caused which events, by its place.
+
+    Those of one key have come in the order of its commands, of which some may have changed nothing.
+    """
+    whose: dict[int, list[Event]] = {}
+    last: dict[tuple[str, bytes], int] = {}
+    for event in events:
+        own = [queued for queued in commands if event.key in door.table.keys(queued.argv)]
+        if own:
+            after = last.get((event.registration, event.key), -1)
+            place = _cause(event, [q for q in own if q.place > after] or own[-1:]).place
+            last[event.registration, event.key] = place
+            whose.setdefault(place, []).append(event)
+    return whose
+
+
+def _cause(event: Event, commands: list[Queued]) -> Queued:
+    name = event.name.encode()
+    return next((q for q in commands if q.argv[0].lower() == name), commands[0])
+
+
+async def _take_place(
+    door: Door, client: Conversation, queued: Queued, replies: list[bytes]
+) -> None:
+    """Serve a command and put its reply where its stand-in's is."""
+    mark = queued.mark or b""
+    place = next((at for at, reply in enumerate(replies) if mark in reply), None)
+    if place is None:
+        return
+    try:
+        if queued.argv[0].lower().startswith(b"rg."):
+            resp = 3 if replies[place].endswith(b"_\r\n") else 2
+            about = {"resp": resp, "multi": True}
+            wanted = functools.partial(_wanted, client)
+            replies[place] = await door.executor.command(queued.argv, about, wanted)
+        else:
+            replies[place] = await _hooked(door, client, queued.argv)
+    except (BackendError, ExecutorLost) as error:
+        replies[place] = encode_error(f"ERR {error}")
+
+
+def _wanted(client: Conversation) -> bool:
+    return not client.abandoned
+
+
+async def _hooked(door: Door, client: Conversation, argv: Command) -> bytes:
+    hooks = door.interest.hooks_for(argv[0], door.table.keys(argv))
+    user = await allowed(door.admin, client, argv)
+    answer = await door.executor.call(hooks, argv, user, in_multi=True) if user and hooks else None
+    return await client.ask(argv) if answer is None else answer
