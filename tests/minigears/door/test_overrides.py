@@ -82,7 +82,7 @@ def test_a_hook_inside_multi_runs_unless_that_is_discarded(gears: MiniGears, dis
         sock.sendall(b"MULTI\r\nSET k:2 plain\r\n%s\r\n" % (b"DISCARD" if discard else b"EXEC"))
         replies = [stream.readline() for _ in range(3)]
         assert replies == [b"+OK\r\n", b"+QUEUED\r\n", b"+OK\r\n" if discard else b"*1\r\n"]
-        assert discard or stream.readline() == b"+OK\r\n"
+        assert discard or stream.readline() == b"$2\r\n"
         assert client.get("k:2") == (None if discard else "hooked")
 
 
