@@ -19,6 +19,7 @@ from minigears.door.clients import access, served
 from minigears.door.clients.client import Client
 from minigears.door.clients.conversation import Conversation
 from minigears.door.clients.replies import Hold
+from minigears.door.clients.slowlog import SlowLog
 from minigears.door.commands.classifier import Classifier
 from minigears.door.events.delivery import Delivery, Event
 from minigears.door.events.journal import Journal
@@ -68,6 +69,7 @@ class Door:
         self.table = CommandTable({})
         self.classifier = Classifier(self.table, self.interest)
         self.scopes = Scopes()
+        self.slowlog = SlowLog()
         callbacks = Callbacks(self._interest, self._done, self._executor_ready, self._flush_soon)
         self.executor = Supervisor(settings, callbacks, self.loops)
         self.connected = asyncio.Event()

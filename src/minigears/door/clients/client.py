@@ -203,6 +203,12 @@ class Client(Conversation, asyncio.Protocol):
             self._transport.write(data)
 
     @property
+    def address(self) -> bytes:
+        """The client's, as Redis would tell it; empty where it has none."""
+        peer = self._transport.get_extra_info("peername") if self._transport else None
+        return b"%b:%d" % (peer[0].encode(), peer[1]) if isinstance(peer, tuple) else b""
+
+    @property
     def ending(self) -> bool:
         """Whether nothing more comes from the client."""
         return self._front is not Front.OPEN

@@ -76,6 +76,11 @@ class Conversation(ABC):
 
     @property
     @abstractmethod
+    def address(self) -> bytes:
+        """The client's, as Redis would tell it; empty where it has none."""
+
+    @property
+    @abstractmethod
     def ending(self) -> bool:
         """Whether nothing more comes from the client."""
 

@@ -8,6 +8,7 @@ import functools
 import secrets
 from typing import TYPE_CHECKING
 
+from minigears.door.clients import slowlog
 from minigears.door.clients.access import ANY_KEY, allowed
 from minigears.door.clients.overriding import override
 from minigears.door.clients.transactions import execute, queue_gears, queue_hooked
@@ -48,6 +49,8 @@ async def serve(door: Door, client: Conversation, argv: Command) -> None:
         await _function(door, client, argv)
     elif name in TAKES_AWAY:
         await _takes_away(door, client, argv)
+    elif name == b"slowlog":
+        await slowlog.serve(door, client, argv)
     elif name == b"exec":
         await execute(door, client, argv)
     elif name == b"info":
@@ -74,7 +77,11 @@ async def _gears(door: Door, client: Conversation, argv: Command) -> None:
     resp = 3 if nil.startswith(b"_") else 2
     try:
         wanted = functools.partial(_wanted, client)
-        client.reply(await door.executor.command(argv, {"resp": resp}, wanted))
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        reply = await door.executor.command(argv, {"resp": resp}, wanted)
+        await slowlog.note(door, client, argv, loop.time() - begun)
+        client.reply(reply)
     except ExecutorLost as error:
         client.reply(encode_error(f"ERR {error}"))
 

@@ -187,7 +187,7 @@ class Classifier(dict[bytes, Kind]):
             return Kind.SPECIAL
         if name in _OFFSET:
             return Kind.OFFSET
-        if name in TAKES_AWAY:
+        if name in TAKES_AWAY or name == b"slowlog":
             return Kind.SPECIAL
         if not self._interest:
             return Kind.PLAIN
