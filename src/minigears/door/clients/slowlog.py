@@ -1,4 +1,4 @@
-"""`SLOWLOG` knows of `RG.*`, too: what took long here stands between what took long in Redis, for whom Redis lets ask."""
+"""`SLOWLOG` knows of `RG.*`, too: what took long here stands between what took long in Redis."""
 
 from __future__ import annotations
 
