@@ -7,7 +7,6 @@
 The reply holds the movie's JSON, or nothing when there is no such movie. It is for movies that Redis may have evicted:
 until the queue is written, MongoDB has an older state of them, or none. On a miss the whole stream is looked through,
 newest first. Nothing is put back into Redis. When MongoDB is away and is the only one to ask, the reply is an error.
-A change for which the stream had no room, of a movie that Redis evicted then, is gone: this read does not know it either.
 """
 import json
 from datetime import datetime

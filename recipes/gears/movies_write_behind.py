@@ -33,7 +33,7 @@ DEAD_LETTERS = '_movies-stream-dead-letters-{%s}' % hashtag()
 DIRTY = '_movies-dirty-{%s}' % hashtag()  # a hash: keys that found no room in the stream, and their last event
 TOMBSTONES = COLLECTION + '_deleted'  # which movies were deleted, and by which version
 DELETES = ['del', 'json.del', 'expired', 'rename_from', 'move_from']  # after these, no key means: deleted
-BATCH, ATTEMPTS, MAX_BYTES = 100, 5, 16 * 1024 * 1024  # the last is MongoDB's limit for one document
+BATCH, NO_LIMIT, ATTEMPTS, MAX_BYTES = 100, 10 ** 12, 5, 16 * 1024 * 1024  # the last is MongoDB's limit for one document
 # Every wait for MongoDB has an end: a worker that waits for ever cannot be replaced by one that knows a better address.
 LIMITS = dict(serverSelectionTimeoutMS=3000, connectTimeoutMS=3000, socketTimeoutMS=8000, retryWrites=False)
 # What MongoDB says when it is not the document's fault: not primary, stepping down, no disk, no rights, too slow, …
@@ -44,7 +44,9 @@ PERMANENT = {2, 9, 14, 15, 22, 28, 52, 53, 55, 56, 57, 66, 121, 171, 10334, 1100
 # An entry, while there is room; else the key, whose document is read again later, and the stream has something to do.
 ADD = """
 if redis.call('XLEN', KEYS[1]) < tonumber(ARGV[1]) then
-  return redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
+  local id = redis.call('XADD', KEYS[1], '*', unpack(ARGV, 4))
+  redis.call('HDEL', KEYS[2], ARGV[2])
+  return id
 end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 if redis.call('XLEN', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', '#', 'look') end
@@ -81,14 +83,17 @@ def capture(record):
     entry = entry_of(key, event) if event != 'evicted' else None
     if entry is None:
         return
+    # The last places are for those that wait in DIRTY. Redis may evict a movie with a TTL before it is read again: its
+    # entry is added in any case.
+    room, when_full = (limit - BATCH, 0) if 'expires' not in entry else (NO_LIMIT, NO_LIMIT)
     try:
-        add(entry, event, limit - BATCH)  # the last places are for those that wait in DIRTY
+        add(entry, event, room)
     except Exception as error:
         log('%s: no entry for %s: %s' % (NAME, key, error), level='warning')
         if 'WRONGTYPE' in str(error):
             set_aside()
         try:  # there is no memory for a document, but for a key
-            add(entry, event, 0, ADD_WHEN_FULL)
+            add(entry, event, when_full, ADD_WHEN_FULL)
         except Exception as again:
             if 'READONLY' in str(again):  # a replica now: what its new master does not have is gone here, too
                 raise
@@ -113,9 +118,10 @@ def catch_up():
         for key, event in list(zip(marks[::2], marks[1::2]))[:BATCH - added]:
             with atomic():
                 entry = entry_of(key, event)
-                if entry is None or add(entry, event, limit, ADD_WHEN_FULL):
+                if entry is None:
                     execute('HDEL', DIRTY, key)
-                    added += entry is not None
+                elif add(entry, event, limit, ADD_WHEN_FULL):
+                    added += 1
 
 
 def bury(entry, error, attempts):

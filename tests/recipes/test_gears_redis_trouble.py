@@ -97,6 +97,34 @@ def test_a_stream_at_its_limit_remembers_keys(stack: Stack, direct: redis.Redis)
     assert stack.db.movies.count_documents({}) == 340
 
 
+def test_what_redis_evicts_while_the_stream_is_full_is_not_lost(
+    stack: Stack, direct: redis.Redis
+) -> None:
+    stack.redis.execute_command("RG.CONFIGSET", "streamLimit", "200")
+    register(stack, OURS)
+    stack.redis.execute_command("RG.CONFIGSET", "streamLimit", "100000")
+    lab.stop("mongo")
+    try:
+        for number in range(150):
+            put(stack.redis, str(number), {"movieId": str(number)})
+        put(stack.redis, "evicted", {"movieId": "evicted", "n": 1})
+        stack.redis.delete("MovieEntity:evicted")  # a mark that is out of date with the next line
+        put(stack.redis, "evicted", {"movieId": "evicted", "n": 2})
+        stack.redis.expire("MovieEntity:evicted", 3600)
+        stack.redis.json().set("MovieEntity:evicted", "$.n", 3)
+        direct.config_set("maxmemory-policy", "volatile-ttl")
+        direct.config_set("maxmemory", "1mb")
+        lab.wait_until(lambda: not direct.exists("MovieEntity:evicted"), "it is evicted")
+        direct.config_set("maxmemory", "0")
+    finally:
+        lab.start("mongo")
+    lab.wait_until(lambda: not queued(stack) and not direct.exists(DIRTY), "all is written", 60)
+    found = stack.db.movies.find_one({"movieId": "evicted"})
+    assert found
+    assert found["n"] == 3
+    assert stack.db.movies.count_documents({}) == 151
+
+
 @pytest.mark.parametrize("name", [STREAM, DIRTY, DEAD_LETTERS])
 def test_another_type_under_our_name_is_set_aside(stack: Stack, name: str) -> None:
     register(stack, OURS)
