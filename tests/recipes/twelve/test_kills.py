@@ -95,6 +95,7 @@ BOTH = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.long
 @BOTH
 def test_a_few_kills_lose_nothing(world: World, recipe: type[Recipe]) -> None:
     nothing_is_lost(world, recipe, 3)
