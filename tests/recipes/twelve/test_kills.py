@@ -95,13 +95,13 @@ BOTH = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @BOTH
 def test_a_few_kills_lose_nothing(world: World, recipe: type[Recipe]) -> None:
     nothing_is_lost(world, recipe, 3)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(1800)
 @BOTH
 def test_a_hundred_kills_lose_nothing(world: World, recipe: type[Recipe]) -> None:

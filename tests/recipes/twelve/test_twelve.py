@@ -76,7 +76,7 @@ def test_compared_has(world: World, recipe: type[Recipe], number: int) -> None:
     check(world, recipe, number)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 @pytest.mark.timeout(900)
 def test_long_form(world: World, recipe: type[Recipe], number: int) -> None:
     check(world, recipe, number, long=True)
