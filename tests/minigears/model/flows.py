@@ -1,0 +1,165 @@
+"""Flows as the specification has them: slow, and plain enough to be seen to be right.
+
+Where RedisGears's documentation is silent, this is what holds:
+
+* A record goes through all steps before the next one is read. When a function fails, nothing more is read, and the
+  steps behind the one that failed end with what they have. Those before it emit nothing more.
+* A step that folds by key emits nothing once anything before it has failed; one that folds into one value does.
+* A `limit` that is full stops the reading; what stands before it is not run for records that nobody wants.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.minigears.model import functions
+from tests.minigears.model.functions import Failed, Function
+
+_ARGUMENTS = {"key": "x", "fold": "a, x", "by key": "k, a, x", "all": "k, a, x=None", "one": "x"}
+
+
+@dataclass
+class Step:
+    """One step while it runs: `push` takes a record, `end` what is left; both give records on."""
+
+    kind: str
+    functions: list[Function]
+    start: int = 0
+    stop: int = 0
+    taken: int = 0
+    gathered: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def full(self) -> bool:
+        """Whether it wants no more records."""
+        return self.kind == "limit" and self.taken >= self.stop
+
+    def push(self, record: Any) -> Iterator[Any]:
+        """Take one record; raises Failed."""
+        first = self.functions[0] if self.functions else None
+        if self.kind in ("map", "flatmap"):
+            value = first.call(record)
+            yield from value[::-1] if self.kind == "flatmap" and type(value) is list else [value]
+        elif self.kind in ("filter", "foreach"):
+            if first.call(record) or self.kind == "foreach":
+                yield record
+        elif self.kind == "repartition":
+            first.call(record, waits=False, where="extractor")
+            yield record
+        elif self.kind == "accumulate":
+            self.gathered["all"] = first.call(self.gathered.get("all"), record, folds=True)
+        elif self.kind == "groupby":
+            key = _key(first.call(record, waits=False, where="extractor"))
+            self.gathered[key] = self.functions[1].call(self.gathered.get(key), record, folds=True)
+        elif self.kind == "batchgroupby":
+            key = _key(first.call(record, waits=False, where="extractor"))
+            self.gathered.setdefault(key, []).append(record)
+        elif self.kind == "limit":
+            self.taken += 1
+            if self.taken > self.start:
+                yield record
+
+    def end(self, failed: bool) -> Iterator[Any]:
+        """No more records come, as something before it has `failed`, perhaps; raises Failed."""
+        for key, value in self.gathered.items():
+            if self.kind == "accumulate":
+                yield value
+            elif self.kind == "groupby" and not failed:
+                yield {"key": key, "value": value}
+            elif self.kind == "batchgroupby":
+                folded = self.functions[1].call(value, None, waits=False, where="reduce")
+                yield {"key": key, "value": folded}
+
+
+def _key(extracted: Any) -> str:
+    return extracted if type(extracted) is str else repr(extracted)
+
+
+class Flow:
+    """A generated flow over a few numbers."""
+
+    def __init__(self, rng: random.Random):
+        self.records = [rng.randrange(6) for _ in range(rng.randrange(5))]
+        self._plan = [self._step(rng) for _ in range(rng.randrange(1, 5))]
+
+    @staticmethod
+    def _step(rng: random.Random) -> Step:
+        kind = rng.choice(list(_MAKERS))
+        if kind == "limit":
+            start = rng.randrange(2)
+            return Step(kind, [], start, start + rng.randrange(4))
+        return Step(kind, [_MAKERS_BY_ROLE[role](rng) for role in _MAKERS[kind]])
+
+    def source(self, reader: str, last: str) -> str:
+        """The script: definitions, then the flow that begins with `reader` and ends with `last`."""
+        lines, calls = ["import asyncio, threading\nkept = []\n"], [reader]
+        for number, step in enumerate(self._plan):
+            names = [f"f{number}_{place}" for place in range(len(step.functions))]
+            roles = _MAKERS[step.kind]
+            for name, role, function in zip(names, roles, step.functions, strict=True):
+                lines.append(function.source(name, _ARGUMENTS[_role(step.kind, role)]))
+            given = (
+                [str(step.stop - step.start), str(step.start)] if step.kind == "limit" else names
+            )
+            calls.append(f"{step.kind}({', '.join(given)})")
+        return "".join(lines) + ".".join([*calls, last])
+
+    def expected(self) -> tuple[list[str], list[str]]:
+        """Results as text, and what is part of each error."""
+        run = _Run([Step(s.kind, s.functions, s.start, s.stop) for s in self._plan])
+        for record in self.records:
+            run.push(0, record)
+        run.end()
+        return [str(value) for value in run.results], run.errors
+
+
+class _Run:
+    def __init__(self, steps: list[Step]):
+        self.steps, self.results, self.errors = steps, [], []
+        self.dead = -1
+        """The last step that has failed: it and those before it take and give nothing."""
+
+    def push(self, at: int, record: Any) -> None:
+        if at <= self.dead or any(step.full for step in self.steps[at:]):
+            return
+        if at == len(self.steps):
+            self.results.append(record)
+            return
+        self._give(at, self.steps[at].push(record))
+
+    def end(self) -> None:
+        for at, step in enumerate(self.steps):
+            if at > self.dead and not any(later.full for later in self.steps[at:]):
+                self._give(at, step.end(bool(self.errors)))
+
+    def _give(self, at: int, records: Iterator[Any]) -> None:
+        try:
+            for record in records:
+                self.push(at + 1, record)
+                if self.dead > at or any(step.full for step in self.steps[at + 1 :]):
+                    return
+        except Failed as error:
+            self.errors.append(str(error))
+            self.dead = max(self.dead, at)
+
+
+_MAKERS = {
+    "map": ["one"],
+    "filter": ["one"],
+    "foreach": ["one"],
+    "flatmap": ["one"],
+    "repartition": ["key"],
+    "accumulate": ["fold"],
+    "groupby": ["key", "fold"],
+    "batchgroupby": ["key", "fold"],
+    "limit": [],
+}
+_MAKERS_BY_ROLE = {"one": functions.one, "key": functions.key, "fold": functions.fold}
+
+
+def _role(kind: str, role: str) -> str:
+    by = {("groupby", "fold"): "by key", ("batchgroupby", "fold"): "all"}
+    return by.get((kind, role), role)

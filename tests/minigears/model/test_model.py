@@ -1,0 +1,79 @@
+"""Generated flows, run by minigears and by the specification's model: the replies are the same."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import hiredis
+import pytest
+
+from tests.minigears.executor.fakedoor import FakeDoor
+from tests.minigears.model.flows import Flow
+from tests.minigears.realredis import RedisServer
+
+MODES = ("sync", "async", "async_local")
+
+
+@pytest.fixture
+def executor(redis_server: RedisServer, tmp_path: Path) -> Iterator[FakeDoor]:
+    """A running executor."""
+    door = FakeDoor(redis_server.socket, tmp_path / "cache")
+    door.start()
+    yield door
+    door.stop()
+
+
+def text(result: bytes | hiredis.ReplyError) -> str:
+    """A result; a negative number comes as an error, since its text begins with a dash."""
+    return f"-{result}" if isinstance(result, hiredis.ReplyError) else result.decode()
+
+
+def by_run(door: FakeDoor, flow: Flow) -> tuple[list[str], list[str]]:
+    """Results and errors of a run."""
+    source = f"GB('PythonReader', lambda: iter({flow.records}))"
+    results, errors = door.script(flow.source(source, "run()"))
+    return list(map(text, results)), list(map(text, errors))
+
+
+def by_trigger(door: FakeDoor, flow: Flow, mode: str) -> tuple[list[str], list[str]]:
+    """The same by a trigger, which tells the first error only."""
+    reader = "GB('CommandReader').flatmap(lambda x: [int(w) for w in x[:0:-1]])"
+    last = f"register(trigger='t', mode='{mode}')"
+    assert door.script(flow.source(reader, last), "ID", "s") == b"OK"
+    reply = door.call("RG.TRIGGER", "t", *map(str, flow.records))
+    door.call("RG.UNREGISTER", door.ids[0])
+    if isinstance(reply, hiredis.ReplyError):
+        return [], [str(reply)]
+    return list(map(text, reply)), []
+
+
+def compare(door: FakeDoor, seed: int) -> None:
+    """Make one flow and run it each way."""
+    flow = Flow(random.Random(seed))
+    results, errors = flow.expected()
+    said, told = by_run(door, flow)
+    context = f"seed {seed}: {flow.records}\n{flow.source('GB()', 'run()')}\n{told}"
+    assert said == results, context
+    assert len(told) == len(errors), context
+    assert all(part in error for part, error in zip(errors, told, strict=True)), (errors, context)
+    mode = MODES[seed % len(MODES)]
+    said, told = by_trigger(door, flow, mode)
+    context = f"{mode} {context}"
+    if errors:
+        assert len(told) == 1, context
+        assert errors[0] in told[0], context
+    else:
+        assert (said, told) == (results, []), context
+
+
+def test_a_hundred_flows(executor: FakeDoor):
+    for seed in range(100):
+        compare(executor, seed)
+
+
+@pytest.mark.long
+def test_many_flows(executor: FakeDoor):
+    for seed in range(100, 5_000):
+        compare(executor, seed)
