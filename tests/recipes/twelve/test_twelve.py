@@ -15,7 +15,7 @@ from tests.recipes.twelve.servers import has_json
 from tests.recipes.twelve.world import World
 
 QUICK = {"gears": 10, "rgsync": 7, "faststream": 7, "redis-stream-queue": 7}
-"""One property each of those who are judged by all twelve in the long run only."""
+"""One property each of those who are judged by all twelve in `make recipes-table` and in soaks only."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -43,7 +43,7 @@ def marks_of(recipe: type[Recipe], number: int) -> list[pytest.MarkDecorator]:
     group = recipe.name if recipe.name.startswith("streams") else "others"
     marks = [pytest.mark.xdist_group(f"twelve-{group}")]
     if QUICK.get(recipe.name, number) != number:
-        marks.append(pytest.mark.long)
+        marks.append(pytest.mark.soak)
     return marks
 
 
@@ -67,7 +67,7 @@ def test_control_fails(world: World, recipe: type[Control], number: int) -> None
     assert recipe.because in check(world, recipe, number)
 
 
-@pytest.mark.long
+@pytest.mark.soak
 def test_base_of_the_controls_has(world: World, recipe: type[Recipe], number: int) -> None:
     check(world, recipe, number)
 
