@@ -100,6 +100,11 @@ class PartitionWorker:
         self._tend_at = now + min(1.0, self.settings.lease / 5)
         if swept := self.queue.sweep(self.settings.limits):
             self.metrics.say("expired", partition=self.tag, documents=swept)
+        # Between batches only what was refused is pending. More: a reading got no reply, and its
+        # entries come again to nobody who asks for new ones only.
+        if self._after == ">" and self.queue.pending() > len(self._failing):
+            self.metrics.say("entries were read and not received", partition=self.tag)
+            self._after = "0"
         seen = self._look()
         size = seen.bytes / max(1, seen.entries)
         fit = int(self.settings.batch_bytes / max(1, size))

@@ -75,6 +75,11 @@ class Queue:
                     deleted.append(stream_id.decode())
         return entries, deleted
 
+    def pending(self) -> int:
+        """How many entries were read and not settled."""
+        reply: Any = self.redis.execute_command("XPENDING", self.partition.stream, GROUP)
+        return int(reply["pending"] if isinstance(reply, dict) else reply[0])
+
     def forward(self, stream_id: str) -> int:
         """Let versions go on from here, if they are behind; returns how many entries were moved."""
         at = self.partition

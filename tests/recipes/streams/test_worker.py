@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from redis import Redis
 
 from recipes.streams import Change, Limits, Rejected, Sink, Stored, Worker, WriteBehind
-from recipes.streams.names import GROUP, version_of
+from recipes.streams.names import CONSUMER, GROUP, version_of
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
 from tests.recipes.streams.conftest import QUICK, drained
 
@@ -165,6 +165,24 @@ def test_a_successor_reads_first_what_was_pending(
     drained(wb)  # the entry was delivered to the first one, who still has it
     assert mongo.read("Movie:1") is not None
     held.go.set()
+
+
+def test_entries_whose_reading_got_no_reply_are_read_again(
+    wb: WriteBehind, mongo: Sink, start_worker: Start
+) -> None:
+    """Redis dies between noting who reads an entry and telling it, or redis-py asks twice."""
+    wb.set("Movie:0", {"n": 0})
+    start_worker(mongo)
+    drained(wb)
+    for n in range(1, 9):
+        call = wb.call("SET", f"Movie:{n}", '{"n": 1}')
+        call.lane.name, call.lane.sequence = f"lost-{n}", 1
+        pipe = wb.redis.pipeline(transaction=True)  # the worker, which blocks, is told after both
+        pipe.execute_command(*call.words(wb.limits))
+        pipe.xreadgroup(GROUP, CONSUMER, {call.partition.stream: ">"})
+        assert pipe.execute()[1]
+    drained(wb)
+    assert all(mongo.read(f"Movie:{n}") for n in range(1, 9))
 
 
 def test_two_workers_share_the_partitions(

@@ -25,6 +25,7 @@ class Writer(threading.Thread):
         self.acknowledged: dict[str, int] = {}
         self.tried: dict[str, int] = {}
         self.count = 0
+        self.last_error: Exception | None = None
 
     def run(self) -> None:
         producer = self.judge.recipe.producer(patience=30)
@@ -34,7 +35,8 @@ class Writer(threading.Thread):
             self.tried[id] = self.count
             try:
                 producer.put(id, document(id, take=self.count))
-            except Exception:  # Redis is away, or full: not acknowledged
+            except Exception as error:  # Redis is away, or full: not acknowledged
+                self.last_error = error
                 continue
             self.acknowledged[id] = self.count
 
@@ -63,7 +65,10 @@ def kill_at_random(judge: Judge, kills: int, seed: int) -> Writer:
     try:
         for number in range(kills):
             until = writer.count + dice.randrange(20, 300)
-            judge.wait(lambda until=until: writer.count >= until, "the producer stands still")
+            judge.wait(
+                lambda until=until: writer.count >= until,
+                lambda: f"the producer stands still: {writer.last_error}",
+            )
             (deeds[number] if number < 3 else dice.choice(deeds))()
     finally:
         writer.enough.set()
