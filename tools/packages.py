@@ -63,10 +63,10 @@ def install(into_venv: bool, no_dev: bool) -> None:
         stop_the_stack()
         python = make_venv(uv)
     print(f"    {count(locked)} packages", flush=True)
-    how = ["sync"] if into_venv else ["install", "--requirements"]
+    how, what = (["sync"], []) if into_venv else (["install"], ["--requirements"])
     pip = [str(uv), "--quiet", "pip"]
     hashes = [] if WHEELS.is_dir() else ["--require-hashes"]
-    run([*pip, *how, "--python", str(python), *hashes, str(locked)])
+    run([*pip, *how, "--python", str(python), *hashes, *what, str(locked)])
     run([*pip, "install", "--python", str(python), "--no-deps", "--editable", "."])
     if into_venv:
         write_relative_paths()

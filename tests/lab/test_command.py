@@ -181,7 +181,7 @@ def test_notebook_starts_jupyterlab_and_ends_it(
 ) -> None:
     port = ports.next_free(20000 + os.getpid() % 20000)
     words = [LAB, "notebook", "--port", str(port), *(["--stop-stack"] if stop_stack else [])]
-    places = ("DISPLAY", "JUPYTER", "IPYTHON", "MPLCONFIG")
+    places = ("DISPLAY", "JUPYTER", "IPYTHON", "MPLCONFIG", "MAKELEVEL")
     env = {n: value for n, value in os.environ.items() if not any(place in n for place in places)}
     env |= {"HOME": str(tmp_path), "LAB_CACHE": str(tmp_path / "cache")}
     process = subprocess.Popen(

@@ -157,7 +157,7 @@ class RequirementStore:
     def _read(self, path: Path) -> Requirement | None:
         try:
             return _parse(path, json.loads((path / _DESCRIPTION).read_text(encoding="utf-8")))
-        except (FileNotFoundError, NotADirectoryError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
             return None
 
     @contextmanager
