@@ -42,7 +42,7 @@ SHAPES = {  # name: clients, requests in all, pipelined, least ratio to plain, t
 
 def documents() -> list[str]:
     """The course's movies, about 1 KB each. Without apostrophes: rgsync stops at the first."""
-    lines = (HERE.parent / "data" / "movies.jsonl").read_text().splitlines()
+    lines = (HERE.parent / "data" / "movies.jsonl").read_text("utf-8").splitlines()
     movies = [json.loads(line) for line in lines]
     return [json.dumps(movie, ensure_ascii=False).replace("'", "’") for movie in movies]
 
@@ -253,7 +253,9 @@ class Bench:
 def write(bench: Bench, left_out: list[str]) -> None:
     """Keep the rounds, and renew the table between the marks of docs/recipes.md."""
     machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    RESULTS.write_text(json.dumps({"machine": machine, "rounds": bench.raw}, indent=1) + "\n")
+    RESULTS.write_text(
+        json.dumps({"machine": machine, "rounds": bench.raw}, indent=1) + "\n", "utf-8"
+    )
     missed = [f"{name} ({figure}; {goal})" for name, figure, goal, ok in bench.rows if "no" in ok]
     lines = [
         f"Measured on {machine}; medians of {bench.rounds} rounds, ratios round by round, least to most.",
@@ -268,8 +270,10 @@ def write(bench: Bench, left_out: list[str]) -> None:
         *(f"| {' | '.join(row)} |" for row in bench.rows),
     ]
     table = "<!-- bench -->\n\n" + "\n".join(lines) + "\n\n<!-- /bench -->"
-    page = PAGE.read_text()
-    PAGE.write_text(re.sub(r"<!-- bench -->.*<!-- /bench -->", lambda _: table, page, flags=re.S))
+    page = PAGE.read_text("utf-8")
+    PAGE.write_text(
+        re.sub(r"<!-- bench -->.*<!-- /bench -->", lambda _: table, page, flags=re.S), "utf-8"
+    )
 
 
 PARTS = ("capture", "python_client", "drain", "zipf", "lag", "bounded", "pending")

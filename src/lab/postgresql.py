@@ -75,7 +75,9 @@ def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
     data = folder / "data"
     words = ["-D", str(data), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"]
     make = [str(binaries / "initdb"), *words]
-    made = subprocess.run(make, capture_output=True, text=True, cwd=folder, user=user, check=False)
+    made = subprocess.run(
+        make, capture_output=True, encoding="utf-8", cwd=folder, user=user, check=False
+    )
     if made.returncode:
         raise OSError(made.stderr or f"initdb ended with status {made.returncode}")
     command = [str(binaries / "postgres"), "-D", str(data), "-k", str(folder), "-h", ""]
@@ -108,7 +110,9 @@ def _wait(process: subprocess.Popen[bytes], folder: Path) -> None:
             time.sleep(0.05)
         else:
             return
-    raise TimeoutError((folder / "log").read_text(errors="replace") or "PostgreSQL does not start")
+    raise TimeoutError(
+        (folder / "log").read_text("utf-8", errors="replace") or "PostgreSQL does not start"
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -29,6 +29,9 @@ def test_the_packages_are_for_the_daemons_processor(tmp_path, daemon, wheels):
     (tmp_path / "docker").mkdir()
     shutil.copy(REPOSITORY / "docker" / "build.sh", tmp_path / "docker")
     program(tmp_path / ".venv" / "bin" / "uv", UV)
+    program(
+        tmp_path / ".venv" / "bin" / "python", 'shift 3; exec "$@"'
+    )  # -m lab.environment .cache
     program(tmp_path / "bin" / "docker", f"echo {daemon}")
     env = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
     done = subprocess.run(

@@ -205,7 +205,8 @@ class Client(Conversation, asyncio.Protocol):
     @property
     def address(self) -> bytes:
         """The client's, as Redis would tell it; empty where it has none."""
-        peer = self._transport.get_extra_info("peername") if self._transport else None
+        there = self._transport is not None and not self._transport.is_closing()
+        peer = self._transport.get_extra_info("peername") if there and self._transport else None
         return b"%b:%d" % (peer[0].encode(), peer[1]) if isinstance(peer, tuple) else b""
 
     @property
