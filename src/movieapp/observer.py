@@ -66,6 +66,10 @@ class Observer:
         self._ended.set()
         for thread in self._threads:
             thread.join(timeout=10)
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
         for client in (self._reader, self._asker):
             client.close()
         self._mongo.close()
@@ -149,6 +153,8 @@ class Observer:
 
     def _look_at_mongo(self, waiting: list[Journey]) -> None:
         writer = self._writer()
+        # Asked before MongoDB is: an entry leaves after its commit, so what has left by now shows.
+        left = self._those_that_left(writer, waiting)
         keys = keys_of(waiting)
         places = {key: writer.where(key) for key in keys}
         for collection in {place for place, _ in places.values()}:
@@ -159,21 +165,26 @@ class Observer:
                 if place == collection:
                     document = next((d for d in found if its.items() <= d.items()), None)
                     self._journal.see(key, bare(document), time.monotonic())
-        self._find_those_that_left(writer, waiting)
+        for one, grave in left:
+            self._journal.leave(one, time.monotonic(), grave)
 
     def _count(self) -> int:
         """Count the movies; what recipes/streams keeps of deleted ones does not count."""
         movies = self._mongo[self._writer().database][MOVIES]
         return movies.estimated_document_count() - movies.count_documents({"_at": {"$gt": _EPOCH}})
 
-    def _find_those_that_left(self, writer: Writer, waiting: list[Journey]) -> None:
-        """A write whose entry is gone, and whose document is another one's, was overtaken or buried."""
+    def _those_that_left(
+        self, writer: Writer, waiting: list[Journey]
+    ) -> list[tuple[Journey, str | None]]:
+        """Writes whose entry is gone, and the error of those that were buried.
+
+        One that MongoDB does not show was overtaken, if it was not buried.
+        """
         try:
-            for one in waiting:
-                if one.is_under_way and one.picked_up is not None and self._has_left(one):
-                    self._journal.leave(one, time.monotonic(), self._grave_of(writer, one))
+            gone = (one for one in waiting if one.picked_up is not None and self._has_left(one))
+            return [(one, self._grave_of(writer, one)) for one in gone]
         except (RedisError, OSError):
-            return  # the other thread reports it
+            return []  # the other thread reports it
 
     def _has_left(self, one: Journey) -> bool:
         return not self._asker.xrange(one.stream, one.entry_id, one.entry_id)

@@ -15,9 +15,6 @@ from tests.notebooks.book import NOTEBOOKS, Book
 from tests.notebooks.rules import check_ids
 from tests.notebooks.running import run, stack_folder, variant
 
-SHARING = [path for path in NOTEBOOKS if path.stem != "13_the_movie_app"]
-"""13 runs alone (test_alone.py): behind the others its pause was once not seen to arrive, and why is not known yet."""
-
 pytestmark = [
     pytest.mark.xdist_group("notebooks on one stack"),
     pytest.mark.timeout(600),
@@ -31,14 +28,14 @@ def used_stack() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("used_stack")
-@pytest.mark.parametrize("path", SHARING, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_in_order_and_stubs_do_not_pass(path, record_property):
     with variant(unsolved(Book(path))) as changed:
         run(changed, record_property)
 
 
 @pytest.mark.usefixtures("used_stack")
-@pytest.mark.parametrize("path", SHARING[::-1], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS[::-1], ids=lambda path: path.stem)
 def test_backwards_and_solutions_pass(path, record_property):
     with variant(solved(Book(path))) as changed:
         run(changed, record_property)
