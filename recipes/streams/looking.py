@@ -98,16 +98,31 @@ class Why:
 def why(wb: WriteBehind, sink: Sink, key: str) -> Why:
     """Walk one key from Redis to the database."""
     partition = wb.partitions.of(key)
-    document = wb.get(key)
-    queued = queued_ids(wb, key)
+    document, queued, stored = at_one_moment(wb, sink, key)
     delivered = set(_pending(wb, partition, "-")) if queued else set()
     dead = [letter for letter in letters(wb) if letter.key == key and letter.partition == partition]
     holder = _text(wb.redis.execute_command("GET", partition.lease) or "")
-    stored = sink.read(key)
     found = Why(
         key, partition, document, queued, len(delivered & set(queued)), holder, dead, stored, ""
     )
     return Why(**{**found.__dict__, "verdict": _verdict(found)})
+
+
+def at_one_moment(
+    wb: WriteBehind, sink: Sink, key: str, tries: int = 100
+) -> tuple[Any, list[str], Stored | None]:
+    """A key's document, its entries that wait, and what is stored: with no write in between.
+
+    Redis is read before the queue and the queue before the database. So if Redis is as it was at the
+    end, and nothing waited, then what is stored is all that there will be. A key that is written
+    without a pause is given up after so many tries, as it was last seen.
+    """
+    for _ in range(tries):
+        document, etag = wb.get_with_etag(key)
+        queued, stored = queued_ids(wb, key), sink.read(key)
+        if wb.get_with_etag(key)[1] == etag:
+            break
+    return document, queued, stored
 
 
 def queued_ids(wb: WriteBehind, key: str) -> list[str]:

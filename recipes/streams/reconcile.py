@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from .client import WriteBehind
 from .errors import Conflict
-from .looking import queued_ids, same
+from .looking import at_one_moment, same
 from .sink import Sink
 
 _RUN = 50_000
@@ -56,14 +56,14 @@ def differences(wb: WriteBehind, sink: Sink, prefixes: tuple[str, ...], after: s
 
 
 def _difference(wb: WriteBehind, sink: Sink, key: str, stored: Any) -> Difference | None:
-    """Look twice: a write may pass between the two stores while they are read."""
+    """Look again, and closer, before calling it one: writes go on while the stores are read."""
     if same(wb.get(key), stored):
         return None
-    if queued_ids(wb, key):
-        return None  # what waits will mend it
-    found = sink.read(key)
-    stored, now = (found.document if found else None), wb.get(key)
-    return None if same(now, stored) else Difference(key, now, stored)
+    now, queued, found = at_one_moment(wb, sink, key)
+    stored = found.document if found else None
+    if queued or same(now, stored):  # what waits will mend it
+        return None
+    return Difference(key, now, stored)
 
 
 def repair(wb: WriteBehind, difference: Difference) -> bool:
