@@ -1,8 +1,9 @@
 """Write-behind on Redis Streams: Redis takes writes at once, a database gets them in batches."""
 
+from .asyncclient import AsyncWriteBehind
 from .calls import Limits
 from .capturing import AsyncCapturingRedis, CapturingRedis
-from .client import AsyncWriteBehind, WriteBehind
+from .client import WriteBehind
 from .errors import (
     Conflict,
     LeaseLost,

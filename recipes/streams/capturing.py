@@ -10,8 +10,9 @@ import redis
 import redis.asyncio
 from redis.exceptions import ConnectionError, TimeoutError
 
+from .asyncclient import AsyncWriteBehind, lost_loop
 from .calls import Limits
-from .client import AsyncWriteBehind, WriteBehind, lost_loop
+from .client import WriteBehind
 from .names import Partitions
 from .queued import Capture, Queued, checked, native
 

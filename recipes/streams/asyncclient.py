@@ -1,0 +1,169 @@
+"""The client for applications on asyncio."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from redis.exceptions import ConnectionError, RedisClusterException, RedisError, ResponseError
+
+from . import library
+from .base import Client, listed, loaded, numbers, raised
+from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, written_of
+from .errors import Conflict
+
+
+class AsyncWriteBehind(Client):
+    """`WriteBehind` for asyncio: `redis` is a client of `redis.asyncio`."""
+
+    async def get(self, key: str) -> Any:
+        """As `WriteBehind.get`."""
+        return (await self.get_with_etag(key))[0]
+
+    async def get_with_etag(self, key: str) -> tuple[Any, str]:
+        """As `WriteBehind.get_with_etag`."""
+        await self.prepare()
+        try:
+            return loaded(await self.redis.execute_command("FCALL", "wb_get", 1, key))
+        except ResponseError as error:
+            self._ready = library.is_there(error)
+        await self.prepare()
+        return loaded(await self.redis.execute_command("FCALL", "wb_get", 1, key))
+
+    async def set(self, key: str, document: Any, if_match: str = "") -> str:
+        """As `WriteBehind.set`."""
+        await self.prepare()
+        return (await self._one(self._set(key, document, if_match))).stream_id or ""
+
+    async def delete(self, *keys: str) -> int:
+        """As `WriteBehind.delete`."""
+        outcomes = await self.run([self.call("DEL", key) for key in keys])
+        return sum(int(raised(outcome).reply) for outcome in outcomes)
+
+    async def merge(self, key: str, patch: Any) -> str:
+        """As `WriteBehind.merge`."""
+        await self.prepare()
+        return (await self._one(self._merge(key, patch))).stream_id or ""
+
+    async def set_path(self, key: str, path: str, value: Any) -> str | None:
+        """As `WriteBehind.set_path`."""
+        await self.prepare()
+        return (await self._one(self._set_path(key, path, value))).stream_id
+
+    async def increment(self, key: str, path: str, by: int | float = 1) -> list[Any]:
+        """As `WriteBehind.increment`."""
+        await self.prepare()
+        return numbers((await self._one(self._json("JSON.NUMINCRBY", key, path, by))).reply)
+
+    async def append(self, key: str, path: str, *values: Any) -> list[Any]:
+        """As `WriteBehind.append`."""
+        await self.prepare()
+        return listed((await self._one(self._append(key, path, values))).reply)
+
+    async def expire(self, key: str, seconds: float) -> bool:
+        """As `WriteBehind.expire`."""
+        return bool((await self._one(self._expire(key, seconds))).reply)
+
+    async def persist(self, key: str) -> bool:
+        """As `WriteBehind.persist`."""
+        return bool((await self._one(self.call("PERSIST", key))).reply)
+
+    async def update(self, key: str, change: Callable[[Any], Any], tries: int = 20) -> str:
+        """As `WriteBehind.update`."""
+        for _ in range(tries):
+            document, etag = await self.get_with_etag(key)
+            try:
+                return await self.set(key, change(document), if_match=etag)
+            except Conflict:
+                continue
+        raise Conflict(f"{key}: others were quicker {tries} times")
+
+    async def run(self, calls: Sequence[Call], first: list[Any] | None = None) -> list[Outcome]:
+        """As `WriteBehind.run`."""
+        await self.prepare()
+        calls = list(calls)
+        if first is None:
+            self.lanes.number(calls)
+        steps = attempts(calls, self.limits, time.monotonic)
+        step = next(steps)
+        try:
+            while True:
+                replies: list[Any] | None = None
+                if isinstance(step, Send):
+                    replies, first = first or await self._send(step.calls), None
+                elif isinstance(step, Sleep):
+                    await asyncio.sleep(step.seconds)
+                elif isinstance(step, Install):
+                    self._ready = False
+                    await self.prepare()
+                step = steps.send(replies)
+        except StopIteration as end:
+            outcomes: list[Outcome] = end.value
+            return outcomes
+        finally:
+            self.lanes.give(calls)
+
+    async def prepare(self) -> None:
+        """As `WriteBehind.prepare`."""
+        if self._ready:
+            return
+        if hasattr(self.redis, "get_primaries"):
+            await getattr(self.redis, "initialize")()  # noqa: B009  # a cluster learns its nodes
+        for at in library.everywhere(self.redis):
+            try:
+                reply: Any = await self.redis.execute_command("FCALL", "wb_version", 0, **at)
+            except ResponseError as error:
+                reply = error
+            if library.must_load(reply):
+                await self.redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE, **at)
+            library.check_policy(await self.redis.execute_command("FCALL", "wb_policy", 0, **at))
+        config = self.partitions.config
+        if (stored := await self.redis.execute_command("HGET", config, "partitions")) is None:
+            await self.redis.execute_command("HSETNX", config, "partitions", self.partitions.count)
+            stored = await self.redis.execute_command("HGET", config, "partitions")
+        library.agree(stored, self.partitions)
+        at = library.everywhere(self.redis)[0]
+        info = await self.redis.execute_command("COMMAND INFO", "JSON.SET", **at)
+        self.json = bool(library.features(info, ("JSON.SET",)))
+        self._ready = True
+
+    async def _one(self, call: Call) -> Written:
+        await self.prepare()
+        self.lanes.number([call])
+        try:
+            reply = await self.redis.execute_command(*call.words(self.limits))
+        except (RedisError, RedisClusterException) as error:
+            return raised((await self.run([call], first=[error]))[0])
+        except RuntimeError as error:
+            lost = lost_loop(self.redis, error)
+            return raised((await self.run([call], first=[lost]))[0])
+        self.lanes.give([call])
+        return written_of(reply)
+
+    async def _send(self, calls: list[Call]) -> list[Any]:
+        try:
+            if len(calls) == 1:
+                return [await self.redis.execute_command(*calls[0].words(self.limits))]
+            pipe = self.redis.pipeline(transaction=False)
+            for call in calls:
+                pipe.execute_command(*call.words(self.limits))
+            replies: list[Any] = await pipe.execute(raise_on_error=False)
+            return replies
+        except (RedisError, RedisClusterException) as error:
+            return [error] * len(calls)
+        except RuntimeError as error:  # the same number goes out again, so it applies once
+            return [lost_loop(self.redis, error)] * len(calls)
+
+
+def lost_loop(redis: Any, error: RuntimeError) -> ConnectionError:
+    """What to raise for "Event loop is closed": its connections are of no use in this loop.
+
+    Redis OM would put a plain client in the place of ours if it saw that error, and capture would
+    end without a word.
+    """
+    if "Event loop is closed" not in str(error) and "different loop" not in str(error):
+        raise error
+    redis.connection_pool.reset()
+    return ConnectionError("the connection belonged to an event loop that has ended")
