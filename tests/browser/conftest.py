@@ -6,22 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-import lab
-from lab import lifecycle
 from lab.stack import Stack
 from tests.browser.jupyterlab import browser_or_skip
-from tests.lab.conftest import end_all, environment
+from tests.lab.conftest import own_stack
 
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     browser_or_skip()
-    home = tmp_path_factory.mktemp("app") / "lab"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(home).items():
-            patch.setenv(name, value)
-        patch.setattr(lifecycle, "_current", None)
-        try:
-            yield lab.up()
-        finally:
-            end_all(home)
+    with own_stack(tmp_path_factory.mktemp("app") / "lab") as stack:
+        yield stack

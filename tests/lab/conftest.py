@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,9 @@ def end_all(home: Path) -> None:
     processes.kill(processes.marked(home))
 
 
-@pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """One stack for the tests that only use it. They bring it to the state that they need."""
-    home = tmp_path_factory.mktemp("stack") / "lab"
+@contextmanager
+def own_stack(home: Path) -> Iterator[Stack]:
+    """A stack in `home`, which nobody else uses, until the block ends."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment(home).items():
             patch.setenv(name, value)
@@ -42,6 +42,13 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             yield lab.up()
         finally:
             end_all(home)
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """One stack for the tests that only use it. They bring it to the state that they need."""
+    with own_stack(tmp_path_factory.mktemp("stack") / "lab") as stack:
+        yield stack
 
 
 @pytest.fixture

@@ -10,12 +10,11 @@ from starlette.testclient import TestClient
 
 import lab
 import lab.movieapp
-from lab import lifecycle
 from lab.stack import Stack
 from movieapp.app import create_app
 from movieapp.studio import Studio
 from movieapp.writers import Mode
-from tests.lab.conftest import end_all, environment
+from tests.lab.conftest import own_stack
 
 OWN_PAGE = {"sec-fetch-site": "same-origin"}
 
@@ -23,15 +22,8 @@ OWN_PAGE = {"sec-fetch-site": "same-origin"}
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One stack for the tests of the app."""
-    home = tmp_path_factory.mktemp("app") / "lab"
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment(home).items():
-            patch.setenv(name, value)
-        patch.setattr(lifecycle, "_current", None)
-        try:
-            yield lab.up()
-        finally:
-            end_all(home)
+    with own_stack(tmp_path_factory.mktemp("app") / "lab") as stack:
+        yield stack
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from tests.freeports import free_ports
+from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
@@ -157,10 +158,7 @@ class Gears:
 
     def documents(self, prefix: str) -> dict[str, Document]:
         """See `Recipe`."""
-        with self._redis.client(decode_responses=True) as redis:
-            keys = list(redis.scan_iter(match=f"{prefix}*", count=1000))
-            texts = redis.execute_command("JSON.MGET", *keys, "$") if keys else []
-        found = {k: json.loads(t)[0] for k, t in zip(keys, texts, strict=True) if t is not None}
+        found = json_documents(self._redis, prefix)
         return {key: _without_id(document) for key, document in found.items()}
 
     def dead_letters(self, prefix: str) -> list[DeadLetter]:
@@ -175,14 +173,9 @@ class Gears:
 
     def sample(self) -> Sample:
         """See `Recipe`."""
-        depth, oldest = 0, 0.0
         with self._redis.client(decode_responses=True) as redis:
             names = set(redis.scan_iter(match="_[mM]ovies*", count=1000, _type="stream"))
-            for name in names - {families.DEAD_LETTERS}:
-                depth += redis.xlen(name)
-                for entry, _ in redis.xrange(name, count=1):
-                    oldest = max(oldest, time.time() - int(entry.partition("-")[0]) / 1000)
-        return Sample(time.monotonic(), depth, oldest)
+            return sample_of(redis, names - {families.DEAD_LETTERS})
 
 
 def shipped() -> Gears:

@@ -15,8 +15,8 @@ from redis import Redis
 
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.errors import Refused as NothingDone
-from recipes.streams.names import version_of
 from tests.freeports import free_ports
+from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
@@ -95,10 +95,7 @@ class Streams:
 
     def documents(self, prefix: str) -> dict[str, Document]:
         """See `Recipe`."""
-        with self._redis.client(decode_responses=True) as redis:
-            keys = list(redis.scan_iter(match=f"{prefix}*", count=1000))
-            texts = redis.execute_command("JSON.MGET", *keys, "$") if keys else []
-        return {k: json.loads(t)[0] for k, t in zip(keys, texts, strict=True) if t is not None}
+        return json_documents(self._redis, prefix)
 
     def dead_letters(self, prefix: str) -> list[DeadLetter]:
         """See `Recipe`."""
@@ -112,14 +109,8 @@ class Streams:
 
     def sample(self) -> Sample:
         """See `Recipe`."""
-        depth, oldest = 0, 0.0
         with self._redis.client(decode_responses=True) as redis:
-            for partition in _PARTITIONS.all():
-                depth += redis.xlen(partition.stream)
-                for entry, _ in redis.xrange(partition.stream, count=1):
-                    milliseconds = int(version_of(entry).partition("-")[0])
-                    oldest = max(oldest, time.time() - milliseconds / 1000)
-        return Sample(time.monotonic(), depth, oldest)
+            return sample_of(redis, [partition.stream for partition in _PARTITIONS.all()])
 
 
 def _do(recipe: WriteBehind, request: Request) -> Any:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 import socket
 import threading
-from collections.abc import Iterator
 from contextlib import closing
 
 import psutil
 import pytest
 from realgears import MiniGears
-from realredis import RedisServer, wait_for
+from realredis import wait_for
 
 from minigears.protocol import encode_command
 
@@ -23,15 +22,6 @@ def wait_for_go(x):
         time.sleep(0.01)
 GB('KeysReader').foreach(wait_for_go).register(prefix='{prefix}:*', mode='{mode}', readValue=False)
 """
-
-
-@pytest.fixture
-def own(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniGears]:
-    """A minigears of the test's own: what others left in its memory would blur the figures."""
-    gears = MiniGears(redis_server, tmp_path_factory.mktemp("gears"))
-    gears.start()
-    yield gears
-    assert gears.stop() == 0
 
 
 def memory(gears: MiniGears) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import psutil
 import pytest
 from realgears import MiniGears
-from realredis import RedisServer, wait_for
+from realredis import wait_for
 
 from minigears.executor.streams.group import CONSUMER, GROUP
 
@@ -27,15 +25,6 @@ def listen(first, last):
             .register(prefix='k:%d:*' % n, mode='sync', readValue=False)
 listen({first}, {last})
 """
-
-
-@pytest.fixture
-def own(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniGears]:
-    """A minigears of the test's own: what others left in its memory would blur the figures."""
-    gears = MiniGears(redis_server, tmp_path_factory.mktemp("gears"))
-    gears.start()
-    yield gears
-    assert gears.stop() == 0
 
 
 def memory(gears: MiniGears) -> int:
