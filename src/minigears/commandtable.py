@@ -72,7 +72,6 @@ class Command:
     """What the table knows of one command."""
 
     name: bytes
-    arity: int
     writes: bool
     blocking: bool
     specs: tuple[KeySpec, ...]
@@ -114,13 +113,6 @@ class CommandTable:
         """Whether the server has a command of this name."""
         return name.lower() in self._commands
 
-    def arity_fits(self, argv: Sequence[bytes]) -> bool:
-        """Whether the number of words is one that the command accepts."""
-        command = self.find(argv)
-        if command is None:
-            return False
-        return len(argv) == command.arity if command.arity >= 0 else len(argv) >= -command.arity
-
     def is_write(self, name: bytes) -> bool:
         """Whether a command of this name may change a key; unknown commands may."""
         return name.lower() not in self._reading
@@ -157,7 +149,7 @@ class CommandTable:
 
 
 def _command(entry: Sequence[Any]) -> Command:
-    name, arity, flags, first, last, step = entry[:6]
+    name, _, flags, first, last, step = entry[:6]
     key_specs = entry[8] if len(entry) > 8 else []
     subcommands = [_command(sub) for sub in (entry[9] if len(entry) > 9 else [])]
     base = name.split(b"|")[0].lower()
@@ -175,7 +167,6 @@ def _command(entry: Sequence[Any]) -> Command:
         )
     return Command(
         name=name.lower(),
-        arity=arity,
         writes=writes,
         blocking=b"blocking" in words,
         outside_scripts=b"noscript" in words,

@@ -12,7 +12,7 @@ from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.flow.steps import Run
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller
 from minigears.executor.script.builder import GearsBuilder
-from minigears.executor.usercode.calling import call_without_waiting
+from minigears.executor.usercode.calling import user_call
 from minigears.executor.usercode.context import Context, current
 
 
@@ -45,7 +45,7 @@ def run(script):
         builder = GearsBuilder("ShardsIDReader")
         build(builder)
         builder.run(**({"convertToStr": False} | options))
-        run = Run(call_without_waiting)
+        run = Run(user_call(None))
         return run.results(script.steps, records), run.errors
 
     return run

@@ -280,6 +280,3 @@ class BlockingCaller:
         if connection is not None:
             connection.close()
         self._local.connection = None
-
-
-ConnectionFactory = Callable[[], Connection]

@@ -242,7 +242,3 @@ def _wait(wait: Wait | None, future: Future[Any]) -> Any:
 def _refuse(coroutine: Coroutine[Any, Any, Any]) -> None:
     coroutine.close()
     raise GearsError(_NOT_ALLOWED)
-
-
-call_without_waiting = user_call(None)
-"""How functions are called where nobody can wait."""
