@@ -269,6 +269,17 @@ GB('KeysReader').foreach(f).register(mode='{mode}', prefix='k*', readValue=False
     assert redis_conn.call("GET", "n") == b"60"
 
 
+def test_an_atomic_block_of_a_coroutine_does_not_concern_who_waits_for_it(door: FakeDoor):
+    script = """
+import time
+async def f(x):
+    with atomic(): time.sleep(0.0005)
+    return x
+GB('PythonReader').map(f).count().run(lambda: range(400))
+"""
+    assert door.results(script) == [b"400"]
+
+
 def test_threads_of_user_code_may_call(door: FakeDoor, redis_conn: Connection):
     script = """
 from threading import Thread

@@ -121,7 +121,7 @@ def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
                 value.close()
                 raise GearsError(_TWICE)
         if kind is CoroutineType:
-            return _wait(wait, coroutines.start(value)) if wait else _refuse(value)
+            return _run(wait, value)
         return _wait(wait, value.future) if kind is GearsFuture else value
 
     return call
@@ -231,14 +231,23 @@ def _abortable(execution: Execution, wait_for: Wait) -> Wait:
 
 
 def _wait(wait: Wait | None, future: Future[Any]) -> Any:
+    return _waiting_allowed(wait)(future)
+
+
+def _run(wait: Wait | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    try:
+        # Asked before it starts: from then on, a block that it enters counts in this context, too.
+        allowed = _waiting_allowed(wait)
+    except GearsError:
+        coroutine.close()
+        raise
+    return allowed(coroutines.start(coroutine))
+
+
+def _waiting_allowed(wait: Wait | None) -> Wait:
     if wait is None:
         raise GearsError(_NOT_ALLOWED)
     context = current.get()
     if context is not None and context.atomic_depth:
         raise GearsError("Can not wait for an asynchronous result inside an atomic block")
-    return wait(future)
-
-
-def _refuse(coroutine: Coroutine[Any, Any, Any]) -> None:
-    coroutine.close()
-    raise GearsError(_NOT_ALLOWED)
+    return wait
