@@ -1,6 +1,6 @@
-"""Every notebook on containers: the committed file with each image of Redis, all on one used stack.
+"""Every notebook on containers, with each image of Redis, all on one used stack.
 
-The solutions are tried as well, each with one of the images in turn: that costs half as much again.
+With one of the images in turn the notebook is as committed, with the other its exercises are tried.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import pytest
 from tests.containers.conftest import environment, left_of
 from tests.docker_here import REDIS_IMAGES
 from tests.notebooks.book import NOTEBOOKS, Book
+from tests.notebooks.exercises import tried
 from tests.notebooks.running import run, variant
-from tests.notebooks.test_after_others import solved
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 
@@ -38,23 +38,22 @@ def in_groups() -> list[pytest.param]:
         pytest.param(
             image,
             path,
-            with_solutions,
+            number % len(REDIS_IMAGES) == turn,
             marks=pytest.mark.xdist_group(image),
-            id=f"{image[-3:]}-{path.stem}{'-solved' if with_solutions else ''}",
+            id=f"{image[-3:]}-{path.stem}",
         )
         for turn, image in enumerate(REDIS_IMAGES)
         for number, path in enumerate(NOTEBOOKS)
-        for with_solutions in ([False, True] if number % len(REDIS_IMAGES) == turn else [False])
     ]
 
 
 @pytest.mark.parametrize(
-    ("used_stack", "path", "with_solutions"), in_groups(), indirect=["used_stack"]
+    ("used_stack", "path", "with_exercises"), in_groups(), indirect=["used_stack"]
 )
 @pytest.mark.usefixtures("used_stack")
-def test_notebook_on_containers(path, with_solutions, record_property):
-    if not with_solutions:
+def test_notebook_on_containers(path, with_exercises, record_property):
+    if not with_exercises:
         run(path, record_property)
         return
-    with variant(solved(Book(path))) as changed:
+    with variant(tried(Book(path))) as changed:
         run(changed, record_property)
