@@ -175,7 +175,7 @@ def fetched(url: str) -> str:
         return str(page.read(), "utf-8")
 
 
-@pytest.mark.parametrize("stop_stack", [True, False])
+@pytest.mark.parametrize("stop_stack", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_notebook_starts_jupyterlab_and_ends_it(
     breakable: Stack, stop_stack: bool, tmp_path: Path
 ) -> None:

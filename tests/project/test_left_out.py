@@ -29,6 +29,7 @@ def left_out(run: subprocess.CompletedProcess[str]) -> list[str]:
     return [line for line in run.stdout.splitlines() if line.startswith("Left out")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("asked", [[], ["tests/containers"]], ids=["all", "containers"])
 def test_one_line_says_what_is_left_out_without_docker(asked):
     run = collect(*asked, **NO_DOCKER)  # `make test` names no folder
@@ -39,6 +40,7 @@ def test_one_line_says_what_is_left_out_without_docker(asked):
     assert "tests/containers/test_" not in run.stdout
 
 
+@pytest.mark.long
 def test_a_run_of_other_tests_does_not_mention_it():
     assert left_out(collect("tests/data", **NO_DOCKER)) == []
 

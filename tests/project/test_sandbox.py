@@ -40,6 +40,7 @@ def start(tmp_path_factory):
         )
 
 
+@pytest.mark.long
 def test_a_run_that_stops_its_stack_passes_and_leaves_nothing(start):
     run = start(STOPS_IT)
     output, _ = run.process.communicate()
@@ -56,7 +57,9 @@ def test_a_run_that_leaves_its_stack_running_fails_and_the_stack_is_ended(start)
     assert run.left_nothing()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, pytest.param(signal.SIGKILL, marks=pytest.mark.long)]
+)
 def test_a_run_that_is_ended_leaves_nothing(start, how):
     run = start(WAITS)
     run.wait_for("WAITING")

@@ -85,7 +85,9 @@ def uv_of_the_repository(course: Path) -> None:
 
 
 @pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "UV_DEFAULT_INDEX"])
-@pytest.mark.parametrize("first", ["uv itself", "the packages"])
+@pytest.mark.parametrize(
+    "first", ["the packages", pytest.param("uv itself", marks=pytest.mark.long)]
+)
 def test_a_companys_mirror_is_asked_and_nobody_else(
     course: Path, mirror: Mirror, variable: str, first: str
 ) -> None:

@@ -142,7 +142,7 @@ def _state_of_the_stream(stack: Stack, client: redis.Redis) -> str:
 @pytest.mark.parametrize(
     "kills",
     [
-        pytest.param(6, marks=pytest.mark.timeout(180)),
+        pytest.param(3, marks=pytest.mark.timeout(180)),
         pytest.param(100, marks=[pytest.mark.long, pytest.mark.timeout(900)]),
     ],
 )
