@@ -55,7 +55,7 @@ def is_installed() -> bool:
         made = (folder / _MADE).read_text(encoding="utf-8")
     except OSError:
         return False
-    return made == _expected(folder) and (_programs(folder) / "python").exists()
+    return made == _expected(folder) and os.access(_programs(folder) / "python", os.X_OK)
 
 
 def _folder() -> Path:
