@@ -27,20 +27,12 @@ import redis
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.processor import RECIPE, REQUIREMENTS
 from minigears.interest import Interest
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "minigears.md"
 RESULTS = HERE / "results" / "minigears.json"
-RECIPE = """
-from rgsync import RGJSONWriteBehind
-from rgsync.Connectors import MongoConnection, MongoConnector
-connection = MongoConnection('', '', '', conn_string=gearsConfigGet('mongoUrl'))
-RGJSONWriteBehind(GB, keysPrefix='MovieEntity', name='Bench', version='99.99.99',
-                  connector=MongoConnector(connection, 'bench', 'movies', 'movieId'))
-"""
-REQUIREMENTS = ("REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0")
-
 Measure = Callable[[], float]
 """One round; operations per second."""
 

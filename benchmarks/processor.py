@@ -1,0 +1,221 @@
+"""Processor time of one operation in door, executor and Redis; and its ratio to plain Redis's.
+
+    python -m benchmarks.processor [--rounds 3] [--count 6000]
+
+Processor time hardly depends on what else the machine does, so this is what to change code by. The documents
+are the course's films, of about 1 KB.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+import click
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import generator
+
+FILMS = Path(__file__).resolve().parent.parent / "data" / "movies.jsonl"
+SYNC = "GB('KeysReader').foreach(lambda r: None).register('MovieEntity:*', mode='sync')"
+RECIPE = """
+from rgsync import RGJSONWriteBehind
+from rgsync.Connectors import MongoConnection, MongoConnector
+connection = MongoConnection('', '', '', conn_string=gearsConfigGet('mongoUrl'))
+RGJSONWriteBehind(GB, keysPrefix='MovieEntity', name='Bench', version='99.99.99',
+                  connector=MongoConnector(connection, 'bench', 'movies', 'movieId'))
+"""
+REQUIREMENTS = ("REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0")
+CLIENTS = 20
+
+console = Console()
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one operation took."""
+
+    rate: float
+    """Operations a second, of all clients."""
+    door: float
+    """Microseconds of processor time in the door …"""
+    executor: float
+    redis: float
+
+    @property
+    def total(self) -> float:
+        """Microseconds in all servers."""
+        return self.door + self.executor + self.redis
+
+
+class Servers:
+    """The processes of one stack whose time counts."""
+
+    def __init__(self, front: int, back: int):
+        self.front, self.back = front, back
+        self._door = psutil.Process(_listener(front))
+        (self._executor,) = self._door.children()
+        self._redis = psutil.Process(_listener(back))
+
+    def cost(self, run: Callable[[], float], operations: int) -> Cost:
+        """What `run`, which returns a rate, takes for each of its operations."""
+        before = self._times()
+        rate = run()
+        spent = [(b - a) * 1e6 / operations for a, b in zip(before, self._times(), strict=True)]
+        return Cost(rate, *spent)
+
+    def _times(self) -> list[float]:
+        return [
+            sum(process.cpu_times()[:2]) for process in (self._door, self._executor, self._redis)
+        ]
+
+
+def _listener(port: int) -> int:
+    (pid,) = {
+        connection.pid
+        for connection in psutil.net_connections("tcp")
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
+    }
+    assert pid is not None
+    return pid
+
+
+def documents() -> list[str]:
+    """The films, each brought to a kilobyte by its own plot once more."""
+    found = []
+    for line in FILMS.read_text(encoding="utf-8").splitlines():
+        film = json.loads(line)
+        film["notes"] = (film["plot"] + " ") * 8
+        film["notes"] = film["notes"][: max(0, 1010 - len(line.encode()))]
+        found.append(json.dumps(film, ensure_ascii=False))
+    return found
+
+
+def json_set(port: int, prefix: str, count: int, clients: int, depth: int) -> float:
+    """JSON.SET of films; operations a second."""
+    films = documents()
+    requests = [
+        generator.encode(("JSON.SET", f"{prefix}:{i % len(films)}", "$", films[i % len(films)]))
+        for i in range(count)
+    ]
+    return generator.run(port, [requests[i::clients] for i in range(clients)], depth)
+
+
+def plain_set(port: int, count: int, clients: int, depth: int) -> float:
+    """SET of three bytes; operations a second."""
+    requests = [generator.encode(("SET", f"plain:{i % 500}", "xxx")) for i in range(count)]
+    return generator.run(port, [requests[i::clients] for i in range(clients)], depth)
+
+
+SHAPES = {"20 clients": (CLIENTS, 1), "1 client": (1, 1), "pipelines of 50": (1, 50)}
+
+
+class Processor:
+    """All arms on one stack."""
+
+    def __init__(self, stack, rounds: int, count: int):  # type: ignore[no-untyped-def]
+        self._stack = stack
+        self._rounds, self._count = rounds, count
+        front, back = (
+            int(url.rpartition(":")[2].partition("/")[0])
+            for url in (stack.redis_url, stack.redis_direct_url)
+        )
+        self._servers = Servers(front, back)
+        self.rows: list[tuple[str, str, str, str, str, str, str]] = []
+
+    def all(self) -> None:
+        """Relay, a sync function that does nothing, rgsync."""
+        for shape in SHAPES:
+            self._arm(f"relay of SET, {shape}", shape, None)
+        for shape in SHAPES:
+            self._arm(f"relay of JSON.SET, {shape}", shape, "Other")
+        with self._registered(SYNC):
+            for shape in SHAPES:
+                self._arm(f"sync function that does nothing, {shape}", shape, "MovieEntity")
+        self._stack.redis.execute_command("RG.CONFIGSET", "mongoUrl", self._stack.recipe_mongo_url)
+        with self._registered(RECIPE, *REQUIREMENTS):
+            for shape in SHAPES:
+                self._arm(f"rgsync, {shape}", shape, "MovieEntity")
+
+    def _arm(self, title: str, shape: str, prefix: str | None) -> None:
+        clients, depth = SHAPES[shape]
+        count = self._count if prefix == "MovieEntity" else 4 * self._count
+        count = count // 3 if shape == "1 client" else count
+
+        def run(port: int) -> float:
+            if prefix is None:
+                return plain_set(port, count, clients, depth)
+            return json_set(port, prefix, count, clients, depth)
+
+        plain, costs = [], []
+        for number in range(self._rounds + 1):
+            alone = self._servers.cost(lambda: run(self._servers.back), count)
+            cost = self._servers.cost(lambda: run(self._servers.front), count)
+            if number:
+                plain.append(alone)
+                costs.append(cost)
+        middle = {
+            name: median(getattr(c, name) for c in costs)
+            for name in ("door", "executor", "redis", "total")
+        }
+        ratio = median(c.rate / p.rate for c, p in zip(costs, plain, strict=True))
+        row = (
+            title, f"{ratio:.2f}", *(f"{middle[n]:.0f}" for n in ("door", "executor", "redis")),
+            f"{middle['total']:.0f}", f"{median(p.total for p in plain):.0f}",
+        )  # fmt: skip
+        self.rows.append(row)
+        console.print("  ".join(row), highlight=False)
+
+    @contextmanager
+    def _registered(self, *script: str) -> Iterator[None]:
+        client = self._stack.redis
+        client.execute_command("RG.PYEXECUTE", *script)
+        try:
+            yield
+        finally:
+            for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
+                client.execute_command("RG.UNREGISTER", registration[1])
+            client.flushall()
+
+
+COLUMNS = (
+    "what",
+    "rate, of plain Redis",
+    "door µs",
+    "executor µs",
+    "Redis µs",
+    "all",
+    "plain Redis µs",
+)
+
+
+@click.command()
+@click.option("--rounds", default=3, show_default=True, help="Rounds of each figure that count.")
+@click.option("--count", default=6_000, show_default=True, help="Concerned writes of a round.")
+def main(rounds: int, count: int) -> None:
+    """Measure what one operation costs each server, on a stack of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["LAB_HOME"] = home
+        import lab
+
+        bench = Processor(lab.up(), rounds, count)
+        try:
+            bench.all()
+        finally:
+            lab.down()
+    table = Table(*COLUMNS)
+    for row in bench.rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
