@@ -125,7 +125,7 @@ class Classifier(dict[bytes, Kind]):
         for prefix in self._scanned:
             if prefix in data:
                 return False
-        return self._glance.covers(data) is not None
+        return self._glance.covers(data)
 
     def passes(self, commands: Sequence[Command], raw: bytes) -> bool:
         """Whether `raw`, which holds these commands, can go to Redis as it is.

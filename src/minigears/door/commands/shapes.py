@@ -17,6 +17,9 @@ from minigears.protocol import Command
 MAX_NAME = 64
 """Bytes of a name that is remembered; Redis's and its modules' longest have half as many."""
 
+LONG_FROM = 100
+"""Bytes of a chunk that may have a long word in it."""
+
 _MAX_SHAPES = 16
 _MAX_WORDS = 6
 """Few enough that the expression is compiled in ten milliseconds, whatever clients send."""
@@ -41,13 +44,45 @@ WORD = rb"\$(?:0\r\n|%b)\r\n" % b"|".join(map(_digits, range(1, 10)))
 """A bulk string of up to 99 bytes."""
 
 
+_LONG = re.compile(
+    rb"\*(?:%b)"
+    % b"|".join(
+        rb"%d\r\n\$\d+\r\n([A-Za-z.]+)\r\n(?:%b){%d}\$([1-9]\d{2,4})\r\n" % (words, WORD, words - 2)
+        for words in range(2, _MAX_WORDS + 1)
+    ),
+    re.DOTALL,
+).match
+
+
+def long_command(data: bytes) -> Shape | None:
+    """The shape of the one command that `data` consists of, if only its last word is long: a document, say.
+
+    Parsing a document only to find where it ends would cost more than all the rest.
+    """
+    match = _LONG(data)
+    if match is None:
+        return None
+    last = match.lastindex or 0
+    if match.end() + int(match[last]) + 2 != len(data) or not data.endswith(b"\r\n"):
+        return None
+    name = match[last - 1]
+    if not data.startswith(b"$%d\r\n" % len(name), 4):
+        return None
+    return last // 2 + 1, name
+
+
 class Glance:
     """Learns harmless shapes, and recognises chunks that are made of them."""
 
     def __init__(self) -> None:
         self._shapes: frozenset[Shape] = frozenset()
-        self.covers = _NOTHING.fullmatch
-        """A match if the chunk consists of known shapes."""
+        self._short = _NOTHING.fullmatch
+
+    def covers(self, data: bytes) -> bool:
+        """Whether the chunk consists of commands of known shapes."""
+        return self._short(data) is not None or (
+            len(data) > LONG_FROM and long_command(data) in self._shapes
+        )
 
     def learn(self, commands: Iterable[Command]) -> None:
         """Know these commands from now on; the caller says that they are harmless."""
@@ -60,7 +95,7 @@ class Glance:
         }
         if new := sorted(seen - self._shapes):
             self._shapes |= set(new[: _MAX_SHAPES - len(self._shapes)])
-            self.covers = _compile(self._shapes).fullmatch
+            self._short = _compile(self._shapes).fullmatch
 
 
 @functools.lru_cache(maxsize=64)

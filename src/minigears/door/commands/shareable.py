@@ -10,7 +10,7 @@ import enum
 import re
 from collections.abc import Collection
 
-from minigears.door.commands.shapes import WORD
+from minigears.door.commands.shapes import LONG_FROM, WORD, long_command
 from minigears.protocol import Command, ProtocolError
 
 
@@ -45,6 +45,9 @@ def _table() -> dict[tuple[int, bytes], Use]:
     return found
 
 
+MAX_BYTES = 16 * 1024
+"""Of a command or a reply on a shared connection: a longer one would keep the others waiting."""
+
 _USES = _table()
 _MAX_WORDS = max(words for words, _ in _USES)
 
@@ -72,12 +75,16 @@ class Shared:
                     self._uses[words][_on_the_wire(spelt)] = use
 
     def use(self, data: bytes) -> Use | None:
-        """What the command does that `data` consists of; None if it may not be shared, or is long."""
+        """What the command does that `data` consists of; None if it may not be shared, or is too long."""
         match = _SINGLE(data)
         if match is None:
-            return None
+            return self._long_use(data) if LONG_FROM < len(data) <= MAX_BYTES else None
         words = match.lastindex or 0
         return self._uses[words].get(match[words])
+
+    def _long_use(self, data: bytes) -> Use | None:
+        shape = long_command(data)
+        return self._uses[shape[0]].get(_on_the_wire(shape[1])) if shape else None
 
     def use_of(self, argv: Command) -> Use | None:
         """The same for a command that was parsed."""

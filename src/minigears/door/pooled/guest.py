@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import hiredis
 
 from minigears.door.clients.states import Place, State, Step
-from minigears.door.commands.shareable import Use
+from minigears.door.commands.shareable import MAX_BYTES, Use
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
 
 if TYPE_CHECKING:
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
 
 FEW = 4
 """With fewer clients than that nobody shares: it takes several to make up for the bookkeeping."""
-
-_MAX_BYTES = 16 * 1024
-"""Of a command or a reply on a shared connection: a longer one would keep the others waiting."""
 
 _MAX_HELD = 64 * 1024
 """Bytes that wait here before no more are read from the client."""
@@ -83,7 +80,7 @@ class Sharing:
     def answered(self, piece: bytes, whole: bool) -> None:
         """A piece of the reply from the shared connection."""
         self._client.write(piece)
-        if not whole or len(piece) > _MAX_BYTES:
+        if not whole or len(piece) > MAX_BYTES:
             self._last = True
         if whole and self._place.now is _AWAY:
             self._place.take(_ARRIVE)
@@ -171,7 +168,7 @@ def is_greeting(argv: Command) -> bool:
 
 def _whole(data: bytes) -> list[Command]:
     """The commands that `data` consists of; none if a part is missing, it makes no sense, or is long."""
-    if len(data) > _MAX_BYTES:
+    if len(data) > MAX_BYTES:
         return []
     parser = RequestParser()
     try:
