@@ -16,6 +16,7 @@ from .errors import (
 )
 from .metrics import Metrics
 from .names import Partitions
+from .places import connect
 from .settings import Settings
 from .sink import Change, Rejected, Sink, Stored, open_sink
 from .worker import Worker
@@ -42,5 +43,6 @@ __all__ = [
     "Worker",
     "WriteBehind",
     "WriteBehindError",
+    "connect",
     "open_sink",
 ]

@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from redis.exceptions import ConnectionError, RedisClusterException, RedisError, ResponseError
+from redis.exceptions import ConnectionError, ResponseError
 
 from . import library
 from .base import Client, listed, loaded, numbers, raised
 from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, written_of
-from .errors import Conflict
+from .errors import REDIS_ERRORS, Conflict
 
 
 class AsyncWriteBehind(Client):
@@ -134,7 +134,7 @@ class AsyncWriteBehind(Client):
         self.lanes.number([call])
         try:
             reply = await self.redis.execute_command(*call.words(self.limits))
-        except (RedisError, RedisClusterException) as error:
+        except REDIS_ERRORS as error:
             return raised((await self.run([call], first=[error]))[0])
         except RuntimeError as error:
             lost = lost_loop(self.redis, error)
@@ -151,7 +151,7 @@ class AsyncWriteBehind(Client):
                 pipe.execute_command(*call.words(self.limits))
             replies: list[Any] = await pipe.execute(raise_on_error=False)
             return replies
-        except (RedisError, RedisClusterException) as error:
+        except REDIS_ERRORS as error:
             return [error] * len(calls)
         except RuntimeError as error:  # the same number goes out again, so it applies once
             return [lost_loop(self.redis, error)] * len(calls)

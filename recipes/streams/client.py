@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from redis.exceptions import RedisClusterException, RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from . import library
 from .base import Client, listed, loaded, numbers, raised
 from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, written_of
-from .errors import Conflict
+from .errors import REDIS_ERRORS, Conflict
 from .library import RedisClient
 from .names import Partitions
 
@@ -137,7 +137,7 @@ class WriteBehind(Client):
         self.lanes.number([call])
         try:
             written = written_of(self.redis.execute_command(*call.words(self.limits)))
-        except (RedisError, RedisClusterException) as error:
+        except REDIS_ERRORS as error:
             return raised(self.run([call], first=[error])[0])
         self.lanes.give([call])
         return written
@@ -151,7 +151,7 @@ class WriteBehind(Client):
                 pipe.execute_command(*call.words(self.limits))
             replies: list[Any] = pipe.execute(raise_on_error=False)
             return replies
-        except (RedisError, RedisClusterException) as error:
+        except REDIS_ERRORS as error:
             return [error] * len(calls)
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from redis.exceptions import RedisClusterException, RedisError
+
+REDIS_ERRORS = (RedisError, RedisClusterException)
+"""What redis-py raises. A cluster that cannot be reached is no RedisError to it."""
+
 
 class WriteBehindError(Exception):
     """Whatever this package raises by itself."""

@@ -8,10 +8,10 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import ResponseError
 
 from .entries import Batch, Entry, change_of
-from .errors import LeaseLost, Unavailable
+from .errors import REDIS_ERRORS, LeaseLost, Unavailable
 from .metrics import Metrics
 from .names import stream_id_of, version_of
 from .queue import DeadLetter, Queue, Sight
@@ -74,7 +74,7 @@ class PartitionWorker:
                     self._after = "0"
                 else:
                     self._pause("redis refuses", error, backoff)
-            except (RedisError, Unavailable) as error:
+            except (*REDIS_ERRORS, Unavailable) as error:
                 self._pause("redis or the database is away", error, backoff)
             except Exception as error:  # ours or a driver's mistake: nothing is acknowledged
                 self._pause("failed", error, backoff)
@@ -237,7 +237,9 @@ class PartitionWorker:
                 ids = [entry.stream_id for entry in entries]
                 self.queue.settle(ids, sum(entry.size for entry in entries), outcome.letters)
                 break
-            except RedisError as error:  # the entries stay pending; they are only acknowledged late
+            except (
+                REDIS_ERRORS
+            ) as error:  # the entries stay pending; they are only acknowledged late
                 if isinstance(error, ResponseError) or self.ended():
                     raise
                 self._pause("redis is away", error, backoff)
@@ -252,7 +254,7 @@ class PartitionWorker:
         self.metrics.trouble(self.tag, f"{event}: {error}")
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self.stop.wait(min(left, 1.0)):
-            with suppress(RedisError):  # an outage is when the figures are wanted
+            with suppress(*REDIS_ERRORS):  # an outage is when the figures are wanted
                 self._look()
 
 

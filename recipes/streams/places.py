@@ -9,10 +9,13 @@ from typing import Any
 
 import click
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.backoff import ExponentialWithJitterBackoff
+from redis.cluster import RedisCluster
+from redis.retry import Retry
 
 from .client import WriteBehind
-from .errors import Misconfigured, WriteBehindError
+from .errors import REDIS_ERRORS, Misconfigured, WriteBehindError
+from .library import RedisClient
 from .names import DEFAULT_NAMESPACE, DEFAULT_PARTITIONS, Partitions
 from .sink import Sink, open_sink
 
@@ -46,7 +49,7 @@ def places(database: bool, routes: bool | None = None) -> Callable[[Any], Any]:
     """The options that say where a verb works; and errors that say what to do."""
     options = [
         click.option("--redis", "redis_url", default="redis://127.0.0.1:6379", envvar="WRITEBEHIND_REDIS",
-                     help="Redis's URL."),
+                     help="Redis's URL; redis+cluster://HOST:PORT for a Redis Cluster, by any node."),
         click.option("--partitions", default=DEFAULT_PARTITIONS, envvar="WRITEBEHIND_PARTITIONS",
                      help="As the clients have it."),
         click.option("--namespace", default=DEFAULT_NAMESPACE, envvar="WRITEBEHIND_NAMESPACE",
@@ -67,17 +70,28 @@ def places(database: bool, routes: bool | None = None) -> Callable[[Any], Any]:
         def run(redis_url: str, partitions: int, namespace: str, database: str = "",
                 routes: tuple[str, ...] = (), **rest: Any) -> Any:  # fmt: skip
             try:
-                redis = Redis.from_url(redis_url)
+                redis = connect(redis_url)
                 place = Place(
                     redis, Partitions(partitions, namespace), parse_routes(routes), database
                 )
                 return verb(place, **rest)
-            except (WriteBehindError, RedisError, ValueError) as error:
+            except (WriteBehindError, *REDIS_ERRORS, ValueError) as error:
                 raise click.ClickException(f"{error}") from error
 
         return functools.reduce(lambda made, option: option(made), reversed(options), run)
 
     return decorate
+
+
+def connect(url: str) -> RedisClient:
+    """A client of one Redis, or for `redis+cluster://` and `rediss+cluster://` of a cluster."""
+    scheme, plus, rest = url.partition("+cluster://")
+    if not plus:
+        found: RedisClient = Redis.from_url(url)
+        return found
+    # Whoever asks tries again by itself: a master that is away is to hold up nobody for long.
+    once = Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.2), 1)
+    return RedisCluster.from_url(f"{scheme}://{rest}", require_full_coverage=False, retry=once)
 
 
 def parse_routes(words: tuple[str, ...]) -> dict[str, str]:

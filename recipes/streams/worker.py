@@ -5,12 +5,13 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-
-from redis.exceptions import RedisError
+from typing import Any
 
 from .client import ask_features, prepare
-from .errors import Unavailable
+from .errors import REDIS_ERRORS, Unavailable
 from .library import NEWER_COMMANDS, VERSION, RedisClient
 from .metrics import Metrics
 from .names import Partition
@@ -49,6 +50,7 @@ class Worker:
         self._gate = threading.Semaphore(self.settings.writers)
         self._newer: frozenset[str] = frozenset()
         self._trouble = "starting"
+        self._away: dict[Any, str] = {}  # masters that did not answer in this round, and why
 
     def run(self) -> None:
         """Work until `stop()`. Raises Misconfigured for what waiting cannot mend."""
@@ -57,14 +59,15 @@ class Worker:
         try:
             while not self.stopping.is_set():
                 try:
+                    self._keep()  # first: what is held here is not to suffer from trouble elsewhere
                     if not ready:
                         self._prepare()
                         ready = True
-                    self._tend()
-                    self._trouble = ""
+                    self._take()
+                    self._trouble = "; ".join(sorted(set(self._away.values())))
                     backoff.reset()
                     self.stopping.wait(self.settings.lease / 5)
-                except (RedisError, Unavailable) as error:
+                except (*REDIS_ERRORS, Unavailable) as error:
                     ready = False  # also the library may have gone
                     seconds = min(backoff.next(), self.settings.lease / 3)
                     self._trouble = str(error)
@@ -90,14 +93,19 @@ class Worker:
             partitions=self.settings.partitions.count,
         )  # fmt: skip
 
-    def _tend(self) -> None:
+    def _keep(self) -> None:
         """Property 4: a partition has one worker at a time, by lease."""
+        self._away.clear()
         for held in list(self._held.values()):
-            if not held.thread.is_alive():
-                self._release(held)
-            elif not self._renew(held, self.settings.lease):
-                self.metrics.say("lease lost", partition=held.partition.tag)
-                held.work.lost.set()
+            with self._tolerant(held.partition) as here:
+                if not held.thread.is_alive():
+                    self._release(held)
+                elif here and not self._renew(held, self.settings.lease):
+                    self.metrics.say("lease lost", partition=held.partition.tag)
+                    held.work.lost.set()
+
+    def _take(self) -> None:
+        """Give up what is over the share, and lease what is free."""
         share = self._share()
         over = len(self._held) - share
         for held in list(self._held.values())[: max(0, over)]:
@@ -106,8 +114,26 @@ class Worker:
             if len(self._held) >= share:
                 break
             if partition.index not in self._held:
-                self._lease(partition)
+                with self._tolerant(partition) as here:
+                    if here:
+                        self._lease(partition)
         self.metrics.leases.set(len(self._held))
+
+    @contextmanager
+    def _tolerant(self, partition: Partition) -> Iterator[bool]:
+        """One master of a cluster that is away costs one attempt a round, and no other master's leases.
+
+        Yields whether the partition's master has not been found away in this round.
+        """
+        node = None
+        try:
+            if find := getattr(self.redis, "get_node_from_key", None):
+                node = find(partition.stream)
+            yield node not in self._away
+        except REDIS_ERRORS as error:
+            if node is None:  # a single Redis, or nobody knows who has the slot
+                raise
+            self._away[node] = str(error)
 
     def _share(self) -> int:
         """An equal part of the partitions, rounded up, for each worker that lives."""
@@ -157,12 +183,13 @@ class Worker:
                 held.thread.join(self.settings.lease / 5)
                 try:
                     self._renew(held, self.settings.lease if held.thread.is_alive() else 0)
-                except RedisError:
+                except REDIS_ERRORS:
                     time.sleep(0.01)
-        try:
-            for held in list(self._held.values()):
+        for held in list(self._held.values()):
+            with suppress(*REDIS_ERRORS):  # it runs out by itself
                 self._renew(held, 0)
+        try:
             self._living(0)
-        except RedisError as error:
+        except REDIS_ERRORS as error:
             self.metrics.say("leases run out by themselves", error=str(error))
         self.metrics.say("stopped", worker=self.identity)

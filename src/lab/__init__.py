@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lab.plots import plot_lag, plot_latency, plot_latency_over_time, plot_peaks, show
     from lab.postgresql import postgres
     from lab.recording import record
+    from lab.rediscluster import Cluster, cluster
     from lab.snapshot import Snapshot
     from lab.stack import Stack, Status
     from lab.states import prepare, run_gears
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "checks": "check hint solution",
     "checkup": "doctor",
+    "rediscluster": "Cluster cluster",
     "errors": "CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout",
     "lifecycle": "current down kill reset start status stop up",
     "liveview": "watch",
@@ -50,6 +52,7 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
 __all__ = [
+    "Cluster",
     "CommandFailed",
     "LabError",
     "LoadResult",
@@ -63,6 +66,7 @@ __all__ = [
     "WaitTimeout",
     "app",
     "check",
+    "cluster",
     "current",
     "doctor",
     "down",

@@ -2,41 +2,24 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from redis.cluster import ClusterNode, RedisCluster
+from redis.cluster import RedisCluster
 
+import lab
 from recipes.streams import Misconfigured, Partitions, Settings, Sink, Worker, WriteBehind
-from tests.freeports import free_ports
-from tests.recipes.servers import PlainRedis, wait_for
+from tests.recipes.servers import wait_for
 
 PARTITIONS = Partitions(8)
 
 
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[RedisCluster]:
-    ports = free_ports(6)
-    servers = []
-    for n, (port, bus) in enumerate(zip(ports[:3], ports[3:], strict=True)):
-        (tmp_path / str(n)).mkdir()
-        options = ("--cluster-enabled", "yes", "--port", str(port), "--cluster-port", str(bus))
-        servers.append(
-            PlainRedis(tmp_path / str(n), *options, "--bind", "127.0.0.1", with_modules=())
-        )
-        servers[-1].start()
-    clients = [server.client() for server in servers]
-    for n, client in enumerate(clients):
-        client.execute_command("CLUSTER ADDSLOTSRANGE", n * 5462, min(16383, n * 5462 + 5461))
-        client.execute_command("CLUSTER MEET", "127.0.0.1", ports[0], ports[3])
-    wait_for(lambda: all(c.cluster("info")["cluster_state"] == "ok" for c in clients), 60)
-    wait_for(lambda: all(c.cluster("info")["cluster_known_nodes"] == "3" for c in clients), 60)
-    yield RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", ports[0])])
-    for server in servers:
-        server.stop(signal.SIGKILL)
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[RedisCluster]:
+    made = lab.cluster(3)
+    yield made.connect()
+    made.stop()
 
 
 def test_writes_arrive_from_every_master(cluster: RedisCluster, mongo: Sink) -> None:
