@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 from redis import Redis
-from redis.backoff import ExponentialWithJitterBackoff
+from redis.backoff import ConstantBackoff
 from redis.cluster import RedisCluster
 from redis.exceptions import RedisError
 from redis.retry import Retry
@@ -109,7 +109,7 @@ class Cluster:
         """A redis-py client of the whole cluster, which follows redirections."""
         return RedisCluster(
             ports.LOOPBACK, self.masters[0].port, require_full_coverage=False,
-            retry=Retry(ExponentialWithJitterBackoff(base=0.05, cap=0.2), 3),
+            retry=Retry(ConstantBackoff(0.1), 3),  # type: ignore[arg-type]  # seconds
         )  # fmt: skip
 
     def kill_master(self, number: int) -> None:

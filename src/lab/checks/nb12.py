@@ -1,0 +1,143 @@
+"""Notebook 12: scale out."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from redis.cluster import key_slot
+
+from lab.checks.exercise import Answer, Exercise, Wrong, ask
+
+_TAG = re.compile(r"\{([^{}]+)\}")
+
+
+def _check_key(answer: Answer) -> str:
+    make = answer["key_for"]
+    if not callable(make):
+        raise Wrong(f"`key_for` is a {type(make).__name__}, not a function.")
+    made = {str(n): _key(make, str(n), 8) for n in range(200)}
+    for identity, key in made.items():
+        _judge_key(key, identity)
+    if len(set(made.values())) < len(made):
+        raise Wrong("Two movies got one key: the identity has to be in it.")
+    tags = {_TAG.findall(key)[0] for key in made.values()}
+    if not tags <= {f"p{n:02d}" for n in range(8)}:
+        strange = sorted(tags - {f"p{n:02d}" for n in range(8)})[0]
+        raise Wrong(f"With 8 partitions the tags are p00 to p07, and one of yours is {strange}.")
+    if len(tags) < 8:
+        raise Wrong(
+            f"200 movies use {len(tags)} of 8 partitions: the others' workers have nothing to do."
+        )
+    if any(_key(make, identity, 8) != key for identity, key in made.items()):
+        raise Wrong("Asked twice, one movie got two keys. What does not change from call to call?")
+    return "The key says its partition, so document and stream are always in one slot."
+
+
+def _key(make: Any, identity: str, count: int) -> str:
+    given = ask(make, identity, count, case=f"movie {identity} of {count} partitions")
+    if given is None or given is ...:
+        raise Wrong(f"For movie {identity} your function returned `{given!r}`, not a key.")
+    if not isinstance(given, str):
+        raise Wrong(f"For movie {identity} you returned a {type(given).__name__}, not a string.")
+    return given
+
+
+def _judge_key(key: str, identity: str) -> None:
+    tags = _TAG.findall(key)
+    if not tags:
+        raise Wrong(f"{key!r} has no braces: its slot is that of the whole key, not of a stream.")
+    if not key.startswith("Movie:"):
+        raise Wrong(f"{key!r} does not begin with `Movie:`: the worker's route would not know it.")
+    if key_slot(key.encode()) != key_slot(f"wb:{{{tags[0]}}}".encode()):
+        raise Wrong(f"{key!r} is not in the slot of `wb:{{{tags[0]}}}`: the first braces count.")
+    if identity == tags[0]:
+        raise Wrong(f"{key!r}: its braces hold the movie and not the partition; no stream is there.")
+
+
+KEY = Exercise(
+    id="12-1",
+    asks=("key_for",),
+    stub="""\
+import zlib
+
+
+def key_for(identity, count):
+    return ...  # a key that begins with Movie: and names one of `count` partitions
+""",
+    solution="""\
+import zlib
+
+
+def key_for(identity, count):
+    return f"Movie:{{p{zlib.crc32(identity.encode()) % count:02d}}}:{identity}"
+""",
+    hints=(
+        "Only what stands in braces decides about the slot. What do the streams have in theirs?",
+        "The same movie has to get the same number each time, in each process: a checksum, modulo.",
+        'f"Movie:{{p…:02d}}}:{identity}" needs doubled braces; zlib.crc32 takes bytes.',
+    ),
+    check=_check_key,
+)
+
+MASTER, WORKER, SHARD, NONE = "a master", "a worker", "a database shard", "none of these"
+_TOOLS = (MASTER, WORKER, SHARD, NONE)
+_CASES = {
+    "writers wait, and each Redis process keeps a core busy": (
+        MASTER,
+        "The queue is not reached yet: what answers the writers is out of breath.",
+    ),
+    "the queue grows, each worker keeps a core busy, the database idles": (
+        WORKER,
+        "Redis takes the writes, the database could take more. Who stands between them?",
+    ),
+    "the queue grows, the workers wait for the database, whose disk is busy": (
+        SHARD,
+        "Another worker would wait at the same disk.",
+    ),
+    "one movie gets all the writes, its partition's queue grows": (
+        NONE,
+        "One key has one stream, one master, one worker: order needs that. More of them stay idle.",
+    ),
+    "64 partitions have 64 workers, and the queue of each grows": (
+        NONE,
+        "A 65th worker finds no partition to lease. The number of partitions was the ceiling.",
+    ),
+}
+
+
+def _check_remedy(answer: Answer) -> str:
+    given = answer["remedy"]
+    if not isinstance(given, dict):
+        raise Wrong(f"`remedy` is a {type(given).__name__}, not a dictionary.")
+    for case, (wanted, reason) in _CASES.items():
+        said = given.get(case)
+        if said is None or said is ...:
+            raise Wrong(f"There is no answer for {case!r} yet.")
+        if said not in _TOOLS:
+            raise Wrong(f"{case!r} has the answer {said!r}; it is one of {', '.join(_TOOLS)}.")
+        if said != wanted:
+            raise Wrong(f"Think again about {case!r}. {reason}")
+    return "Add to the part that is busy. Where one key or too few partitions are busy, adding is no help."
+
+
+_LINES = "".join(f'    "{case}": ...,\n' for case in _CASES)
+_ANSWERS = "".join(f'    "{case}": "{tool}",\n' for case, (tool, _) in _CASES.items())
+
+REMEDY = Exercise(
+    id="12-2",
+    asks=("remedy",),
+    stub=f"""\
+remedy = {{  # "a master", "a worker", "a database shard" or "none of these"
+{_LINES}}}
+""",
+    solution=f"remedy = {{\n{_ANSWERS}}}\n",
+    hints=(
+        "In each case ask first: which process has no time left?",
+        "A partition has one master and one worker at a time.",
+        "Two of the five are `none of these`: one key, and too few partitions.",
+    ),
+    check=_check_remedy,
+)
+
+EXERCISES = (KEY, REMEDY)
