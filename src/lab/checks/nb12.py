@@ -52,7 +52,9 @@ def _judge_key(key: str, identity: str) -> None:
     if key_slot(key.encode()) != key_slot(f"wb:{{{tags[0]}}}".encode()):
         raise Wrong(f"{key!r} is not in the slot of `wb:{{{tags[0]}}}`: the first braces count.")
     if identity == tags[0]:
-        raise Wrong(f"{key!r}: its braces hold the movie and not the partition; no stream is there.")
+        raise Wrong(
+            f"{key!r}: its braces hold the movie and not the partition; no stream is there."
+        )
 
 
 KEY = Exercise(

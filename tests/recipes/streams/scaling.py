@@ -95,7 +95,7 @@ class Writers:
 
     def _copied(self, redis: object, key: str) -> bool:
         node = redis.get_node_from_key(key)  # type: ignore[attr-defined]
-        answer = redis.execute_command("WAIT", self._replicas, 1000, target_nodes=node)  # type: ignore[attr-defined]
+        answer = redis.execute_command("WAIT", self._replicas, 200, target_nodes=node)  # type: ignore[attr-defined]
         return bool(answer >= self._replicas)
 
 
