@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from redis.cluster import key_slot
+from redis.crc import key_slot
 
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
 
