@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -65,6 +66,8 @@ def _gather(keep_notebooks: bool) -> None:
             shutil.copyfile(REPOSITORY / name, target)
     shutil.copyfile(REPOSITORY / "docs/book/index.md", SOURCE / "index.md")
     (SOURCE / "docs/book/index.md").unlink()
+    for page in SOURCE.rglob("*.md"):
+        page.write_text(_without_dead_links(page), encoding="utf-8")
     if not keep_notebooks:
         shutil.rmtree(SOURCE / "notebooks", ignore_errors=True)
         shutil.copytree(
@@ -72,6 +75,19 @@ def _gather(keep_notebooks: bool) -> None:
             SOURCE / "notebooks",
             ignore=shutil.ignore_patterns(".*", "__pycache__"),
         )
+
+
+def _without_dead_links(page: Path) -> str:
+    """Return a page whose links to what the repository has, and the book has not, are plain words."""
+
+    def plain(link: re.Match[str]) -> str:
+        words, target = link.groups()
+        path = target.partition("#")[0]
+        at_home = REPOSITORY / page.relative_to(SOURCE).parent / path
+        is_mirrored = (page.parent / path).is_file() or path.endswith(".ipynb")
+        return words if path and not is_mirrored and at_home.exists() else link[0]
+
+    return re.sub(r"(?<!!)\[([^\]\n]+)\]\(([^)\s:]+)\)", plain, page.read_text(encoding="utf-8"))
 
 
 def _run_notebooks() -> None:
