@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 1, 1
+local VERSION, OLDEST = 2, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -209,6 +209,85 @@ local function write(keys, args)
   return failed(value) and value or { id, value }
 end
 
+-- Commands of any client that `wb_capture` runs: where the value of a string stands, else true.
+local CAPTURED = {
+  ['SET'] = 3, ['SETNX'] = 3, ['GETSET'] = 3, ['SETEX'] = 4, ['PSETEX'] = 4, ['JSON.SET'] = true,
+  ['JSON.MSET'] = true, ['JSON.MERGE'] = true, ['JSON.DEL'] = true, ['JSON.FORGET'] = true,
+  ['JSON.NUMINCRBY'] = true, ['JSON.NUMMULTBY'] = true, ['JSON.ARRAPPEND'] = true,
+  ['JSON.ARRINSERT'] = true, ['JSON.ARRPOP'] = true, ['JSON.ARRTRIM'] = true,
+  ['JSON.STRAPPEND'] = true, ['JSON.TOGGLE'] = true, ['JSON.CLEAR'] = true, ['DEL'] = true,
+  ['UNLINK'] = true, ['GETDEL'] = true, ['RENAME'] = true, ['RENAMENX'] = true,
+}
+local TIMES = { ['EXPIRE'] = true, ['PEXPIRE'] = true, ['EXPIREAT'] = true, ['PEXPIREAT'] = true,
+  ['PERSIST'] = true, ['GETEX'] = true } -- Redis keeps the time: `reconcile` finds what expired
+local MOVES = { ['RENAME'] = true, ['RENAMENX'] = true }
+local NUMBERS = { ['JSON.NUMINCRBY'] = true, ['JSON.NUMMULTBY'] = true }
+local DOCUMENT = { ['none'] = true, ['string'] = true, ['ReJSON-RL'] = true }
+
+-- What a client's command answers, as Redis would tell this client itself.
+local function answer(args, resp)
+  if resp ~= '3' or not NUMBERS[args[2]:upper()] then return redis.pcall(unpack(args, 2)) end
+  redis.setresp(3) -- where numbers come as numbers; a null ends a table there
+  local reply = redis.pcall(unpack(args, 2))
+  redis.setresp(2)
+  local kinds = not failed(reply) and redis.pcall('JSON.TYPE', args[3], args[4])
+  if type(reply) == 'table' and kinds and not failed(kinds) then
+    local count = type(kinds) == 'table' and #kinds or 1 -- an old path is about one place
+    for i = 1, count do if reply[i] == nil then reply[i] = false end end
+  end
+  return reply
+end
+
+-- Why a client's command is refused before it runs, or nothing.
+local function uncapturable(command, args)
+  local value = CAPTURED[command]
+  if not (value or TIMES[command]) or #args > 4000 then
+    return refuse('WBCOMMAND', command .. ' cannot be captured')
+  elseif type(value) == 'number' and args[value + 1] and not pcall(cjson.decode, args[value + 1]) then
+    return refuse('WBJSON', 'the document is not JSON')
+  elseif MOVES[command] and not DOCUMENT[redis.call('TYPE', args[3]).ok] then
+    return redis.error_reply('WRONGTYPE the key holds no document')
+  end
+end
+
+-- Property 1, for clients that know nothing of it: their own command, and an entry for each document
+-- as it then is. Room is asked for first, so that a full queue leaves everything as it was.
+-- KEYS config, then document, stream, state, due for each document
+-- ARGV "version partitions entries bytes resp", the command as the client sent it. Returns its reply.
+local function capture(keys, args)
+  local version, partitions, most_entries, most_bytes, resp =
+    string.match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  local other = other_version(version)
+  if other then return other end
+  if redis.call('HGET', keys[1], 'partitions') ~= partitions then
+    return refuse('WBCONFIG', 'this database has no queue of ' .. partitions .. ' partitions: start its worker')
+  end
+  local command, coming = string.upper(args[2]), 0
+  for i = 3, #args do coming = coming + #args[i] end
+  local refusal = uncapturable(command, args)
+  for i = 2, #keys, 4 do
+    local waits = redis.call('HGET', keys[i + 2], 'bytes')
+    refusal = refusal or full(keys[i + 1], waits, coming, most_entries, most_bytes)
+  end
+  if refusal and not TIMES[command] then return refusal end
+
+  local reply = answer(args, resp)
+  if failed(reply) then return reply end
+  for i = 2, #keys, 4 do
+    local key, stream, state = keys[i], keys[i + 1], keys[i + 2]
+    local whole = command == 'JSON.SET' and reply and ROOT[args[4]]
+    local doc = whole and args[5] or text_of(key) or ''
+    if not TIMES[command] or doc == '' then
+      local known = redis.call('HMGET', state, 'bytes', 'last')
+      local _, bytes = full(stream, known[1], 0, math.huge, math.huge)
+      if doc == '' then redis.call('ZREM', keys[i + 3], key) end
+      local id = append(stream, known[2], 'key', key, 'doc', doc)
+      redis.call('HSET', state, 'bytes', bytes + #key + #doc, 'last', id)
+    end
+  end
+  return reply
+end
+
 -- Delete, with an entry each, what is due. KEYS stream, state, due.
 -- ARGV version, most entries, most bytes, how many. Returns how many.
 local function sweep(keys, args)
@@ -362,6 +441,7 @@ end
 register('wb_version', function() return VERSION end, { 'no-writes' })
 register('wb_policy', policy, { 'no-writes' })
 register('wb_write', write, {}) -- no allow-oom: refused before it begins
+register('wb_capture', capture, {})
 register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory
 register('wb_requeue', requeue, {})
 register('wb_get', get, { 'no-writes' })

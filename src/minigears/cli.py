@@ -17,6 +17,7 @@ import uvloop
 
 from minigears import logs
 from minigears.address import Address, host_and_port
+from minigears.door.capture.captures import Captures, Queue
 from minigears.door.door import Door
 from minigears.door.executor import ExecutorLost, Settings
 from minigears.door.metrics import Page
@@ -135,6 +136,25 @@ def _config_names(parameter: click.Parameter) -> list[str]:
     help="json: one object a line; what functions print stays as it is.",
 )
 @click.option(
+    "--capture",
+    "captures",
+    metavar="PREFIX",
+    multiple=True,
+    envvar="MINIGEARS_CAPTURE",
+    help="Queue each write of a client to a key that begins with PREFIX, together with the write: the "
+    "streams recipe's worker (python -m recipes.streams worker) takes them to a database. May be "
+    "given several times.",
+)
+@click.option(
+    "--capture-queue",
+    metavar="NAMESPACE:PARTITIONS:ENTRIES:BYTES",
+    default="wb:8:100000:67108864",
+    show_default=True,
+    envvar="MINIGEARS_CAPTURE_QUEUE",
+    help="The worker's namespace and number of partitions, and how many entries and bytes may wait in "
+    "each: a write for which there is no room is refused.",
+)
+@click.option(
     "--metrics",
     metavar="HOST:PORT",
     envvar="MINIGEARS_METRICS",
@@ -152,6 +172,8 @@ def main(
     log_level: str,
     log_format: str,
     metrics: str | None,
+    captures: tuple[str, ...],
+    capture_queue: str,
 ) -> None:
     """A RedisGears-1.2-compatible server in front of any Redis.
 
@@ -173,6 +195,7 @@ def main(
     if not (allow_open or address.password):
         for option, place in (("--listen", at), ("--metrics", metrics_at)):
             _refuse_open(option, place, password_env)
+    captured = Captures(_prefixes(captures), _queue(capture_queue))
     cache = cache.resolve()
     settings = Settings(
         address=address,
@@ -183,7 +206,7 @@ def main(
     )
     uvloop.install()
     try:
-        asyncio.run(_run(Door(settings, open_to_others), at, tls, metrics_at))
+        asyncio.run(_run(Door(settings, open_to_others, captured), at, tls, metrics_at))
     except (BackendError, ExecutorLost, OSError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -210,6 +233,21 @@ async def _run(door: Door, at: Place, tls: ssl.SSLContext | None, metrics_at: Pl
         await door.stop(_DRAIN_TIMEOUT)
         if page:
             await loop.run_in_executor(None, page.close)  # it may be asking this loop for figures
+
+
+def _prefixes(captures: tuple[str, ...]) -> tuple[bytes, ...]:
+    if not all(captures):
+        raise click.BadParameter("a prefix has at least one letter", param_hint="--capture")
+    return tuple(os.fsencode(prefix) for prefix in captures)
+
+
+def _queue(text: str) -> Queue:
+    found = re.fullmatch(r"(.+):([0-9]+):([0-9]+):([0-9]+)", text)
+    if not found or "0" in found.groups()[1:]:
+        raise click.BadParameter(
+            f"{text!r} is not NAMESPACE:PARTITIONS:ENTRIES:BYTES", param_hint="--capture-queue"
+        )
+    return Queue(found[1], *map(int, found.groups()[1:]))
 
 
 def _have_standard_streams() -> None:

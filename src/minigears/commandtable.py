@@ -82,6 +82,8 @@ class Command:
     """Refused inside scripts: MULTI, EVAL, SUBSCRIBE and their like."""
     movable_keys: bool
     """Where its keys stand depends on its other words."""
+    arity: int
+    """How many words it takes; negative: so many or more."""
     single: int | None
     """Position of the only key, for the many commands that have just one at a fixed place."""
 
@@ -117,6 +119,13 @@ class CommandTable:
         """Whether a command of this name may change a key; unknown commands may."""
         return name.lower() not in self._reading
 
+    def arity_fits(self, argv: Sequence[bytes]) -> bool:
+        """Whether Redis would let a command with so many words begin."""
+        command = self.find(argv)
+        if command is None:
+            return False
+        return len(argv) == command.arity if command.arity > 0 else len(argv) >= -command.arity
+
     def is_blocking(self, name: bytes) -> bool:
         """Whether a command of this name may make its client wait."""
         command = self._commands.get(name.lower())
@@ -149,7 +158,7 @@ class CommandTable:
 
 
 def _command(entry: Sequence[Any]) -> Command:
-    name, _, flags, first, last, step = entry[:6]
+    name, arity, flags, first, last, step = entry[:6]
     key_specs = entry[8] if len(entry) > 8 else []
     subcommands = [_command(sub) for sub in (entry[9] if len(entry) > 9 else [])]
     base = name.split(b"|")[0].lower()
@@ -174,6 +183,7 @@ def _command(entry: Sequence[Any]) -> Command:
         specs=specs,
         subcommands={sub.name.split(b"|")[-1]: sub for sub in subcommands},
         incomplete=len(known) < len(pairs),
+        arity=arity,
         single=_single(specs) if len(known) == len(pairs) else None,
     )
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from minigears.address import Address, host_and_port
 from minigears.commandtable import CommandTable
+from minigears.door.capture.captures import Captures
 from minigears.door.clients import access, served
 from minigears.door.clients.client import Client
 from minigears.door.clients.conversation import Conversation
@@ -52,13 +53,16 @@ _FLUSH_AGAIN = 0.1
 class Door:
     """One listening minigears in front of one redis-server."""
 
-    def __init__(self, settings: Settings, open_to_others: bool = False):
+    def __init__(
+        self, settings: Settings, open_to_others: bool = False, captures: Captures | None = None
+    ):
         """With `open_to_others` it serves only a Redis that asks everybody for a password."""
         self.address: Address = settings.address
         self._open_to_others = open_to_others
         self.loops = Loops()
         self.clients: set[Client] = set()
         self.interest = Interest()
+        self.captures = captures or Captures()
         self.seal = Seal(self.address.password, settings.previous_password)
         self.journal = Journal(self.seal, self._journal_lost)
         self._bringing_back: asyncio.Task[None] | None = None
@@ -67,7 +71,7 @@ class Door:
             self._event, lambda mark: self.executor.marks.begins(mark)
         )
         self.table = CommandTable({})
-        self.classifier = Classifier(self.table, self.interest)
+        self.classifier = Classifier(self.table, self.interest, self.captures)
         self.scopes = Scopes()
         self.slowlog = SlowLog()
         callbacks = Callbacks(self._interest, self._done, self._executor_ready, self._flush_soon)
@@ -226,7 +230,7 @@ class Door:
 
     async def _interest(self, frame: dict[str, Any]) -> None:
         self.interest = Interest.from_frame(frame)
-        self.classifier = Classifier(self.table, self.interest)
+        self.classifier = Classifier(self.table, self.interest, self.captures)
         try:
             if self.interest.needs_events:
                 await enable_notifications(self.admin, self.interest.reads_matter)
@@ -290,7 +294,7 @@ class Door:
                 "or pass --allow-open"
             )
         self.table = CommandTable.from_reply(await self._admin.call("COMMAND"))
-        self.classifier = Classifier(self.table, self.interest)
+        self.classifier = Classifier(self.table, self.interest, self.captures)
         if self.interest.needs_events:
             await enable_notifications(self._admin, self.interest.reads_matter)
         journal = await self.journal.connect(self.address)

@@ -260,6 +260,8 @@ class Client(Conversation, asyncio.Protocol):
         """
         self.place.take(Step.PART)
         self._batches.wrote_elsewhere = self._sharing is not None and self._sharing.wrote
+        if self._sharing is not None:
+            self.protocol = self._sharing.protocol
         self._sharing = None
         if data:
             self._received(data)

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any
 
+from minigears.door.capture.captures import protocol_after
 from minigears.door.clients.batches import Batch, Batches
 from minigears.door.clients.queued import Queued
 from minigears.door.clients.replies import Hold, Mode, ReplyStream
@@ -51,6 +52,8 @@ class Conversation(ABC):
         """Whether the task waits for what redis-server says."""
         self.abandoned = False
         """Whether the client left so long ago that what still waits here is dropped."""
+        self.protocol = 2
+        """The RESP version that the client speaks, as far as captures need to know."""
         self.reading = Reading()
         self.hearing = Reading()
         """Of the client's own connection to redis-server."""
@@ -119,8 +122,14 @@ class Conversation(ABC):
         except ProtocolError:
             commands = []
         self._error = self._parser.error
+        if self._door.captures.prefixes:
+            commands, rewritten = self._capture(commands)
+        else:
+            rewritten = False
         if relaying:
-            if commands:
+            if rewritten:
+                self._take_rewritten(commands)
+            elif commands:
                 self._take(commands)
         else:
             self._pending.extend(commands)
@@ -130,6 +139,23 @@ class Conversation(ABC):
                 self.reading.pause("pending")
         if self._error or not self._trusted:
             self._check_input()
+
+    def _capture(self, commands: list[Command]) -> tuple[list[Command], bool]:
+        """The commands, with the calls that capture writes in their places; and whether there are any."""
+        captures, table = self._door.captures, self._door.table
+        now = []
+        for argv in commands:
+            now.append(captures.rewrite(argv, table, self.protocol))
+            self.protocol = protocol_after([argv], self.protocol)
+        return now, any(new is not old for new, old in zip(now, commands, strict=True))
+
+    def _take_rewritten(self, commands: list[Command]) -> None:
+        """Forward commands that are not the bytes that came."""
+        self._pending.extend(commands)
+        if self._trusted:
+            self._forward(self._pending)
+        if self._pending:
+            self._start(self._specials())
 
     def _passing(self) -> bool:
         """Whether nothing needs to be known of what comes next, if it is harmless."""

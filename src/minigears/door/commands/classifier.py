@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from operator import itemgetter
 
 from minigears.commandtable import CommandTable
+from minigears.door.capture.captures import Captures
 from minigears.door.commands.shapes import MAX_NAME, Glance
 from minigears.door.commands.shareable import Shared, Use
 from minigears.door.events.notifications import SETTING
@@ -82,8 +83,9 @@ class Classifier(dict[bytes, Kind]):
     One is made for each interest and command table; it never changes its mind.
     """
 
-    def __init__(self, table: CommandTable, interest: Interest):
+    def __init__(self, table: CommandTable, interest: Interest, captures: Captures | None = None):
         super().__init__()
+        self._captures = captures or Captures()
         self._table = table
         self._interest = interest
         self._special = interest.special_commands
@@ -91,7 +93,8 @@ class Classifier(dict[bytes, Kind]):
         self._concerns = interest.concerns
         self._places: dict[bytes, int] = {}
         """Where the only key stands, for commands that have just one at a fixed place."""
-        self._scanned = interest.watched if len(interest.watched) <= _MAX_SCANNED else (b"",)
+        scanned = (*interest.watched, *self._captures.prefixes)
+        self._scanned = scanned if len(scanned) <= _MAX_SCANNED else (b"",)
         """What no chunk has in it whose commands concern no registration; nothing is in all."""
         self._glance = Glance()
         self._shared = Shared(but=interest.special_commands)
@@ -153,7 +156,9 @@ class Classifier(dict[bytes, Kind]):
     def shared_command(self, argv: Command) -> Use | None:
         """The same for a command that was parsed."""
         use = self._shared.use_of(argv)
-        return None if use is None or self.concerned(argv) else use
+        if use is None or any(map(self._captures.concerns, self._table.written_keys(argv))):
+            return None
+        return None if self.concerned(argv) else use
 
     def kind(self, argv: Command) -> Kind:
         """What to do with this command."""

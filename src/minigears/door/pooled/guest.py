@@ -48,6 +48,11 @@ class Sharing:
         self.wrote = False
         """Whether a write went over a shared connection."""
 
+    @property
+    def protocol(self) -> int:
+        """The RESP version that the client speaks."""
+        return self._greeting.protocol
+
     def connected(self) -> None:
         """The client's own connection is there: go on with what has arrived."""
         enough = self._door.lanes.open and len(self._door.clients) >= FEW

@@ -1,0 +1,1 @@
+"""Write-behind for clients that know nothing of it."""
