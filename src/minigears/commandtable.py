@@ -120,10 +120,10 @@ class CommandTable:
         return name.lower() not in self._reading
 
     def arity_fits(self, argv: Sequence[bytes]) -> bool:
-        """Whether Redis would let a command with so many words begin."""
+        """Whether Redis would let a command with so many words begin; of an unknown one it may."""
         command = self.find(argv)
-        if command is None:
-            return False
+        if command is None:  # of a module that was loaded since, perhaps
+            return True
         return len(argv) == command.arity if command.arity > 0 else len(argv) >= -command.arity
 
     def is_blocking(self, name: bytes) -> bool:

@@ -80,7 +80,7 @@ class Captures:
 
 def _captures_itself(argv: Command) -> bool:
     """Whether it comes from a client of the recipe; other scripts on captured keys are refused."""
-    return argv[0].lower() == b"fcall" and argv[1].startswith(b"wb_")
+    return len(argv) > 1 and argv[0].lower() == b"fcall" and argv[1].startswith(b"wb_")
 
 
 def protocol_after(commands: Iterable[Command], protocol: int) -> int:
