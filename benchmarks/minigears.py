@@ -29,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.processor import RECIPE, REQUIREMENTS
 from minigears.interest import Interest
+from recipes.streams import Partitions, WriteBehind
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "minigears.md"
@@ -70,6 +71,37 @@ def json_set(port: int, prefix: str, count: int, depth: int) -> Measure:
         return count / taken
 
     return run
+
+
+def json_sets(port: int, prefix: str, back: int) -> Measure:
+    """JSON.SET of 1 KB from 20 clients over 500 keys; what the round queued is dropped before."""
+    document = json.dumps({"title": "x" * 1000})
+    words = ["JSON.SET", f"{prefix}:__rand_int__", "$", document]
+    command = ["redis-benchmark", "-p", str(port), "-n", "20000", "-c", "20", "-r", "500", "--csv"]
+
+    def run() -> float:
+        with redis.Redis(port=back) as client:
+            for partition in Partitions().all():
+                client.xtrim(partition.stream, 0, approximate=False)
+        done = subprocess.run([*command, *words], capture_output=True, encoding="utf-8", check=True)
+        if "WBFULL" in done.stderr or "rror" in done.stderr:
+            raise RuntimeError(done.stderr)
+        return float(re.findall('","?([0-9.]+)', done.stdout)[-7])
+
+    return run
+
+
+@contextmanager
+def capturing_door(back: int) -> Iterator[int]:
+    """A minigears that captures keys with the prefix `Captured:`; its port."""
+    command = [sys.executable, "-m", "minigears", "--redis", f"redis://127.0.0.1:{back}"]
+    command += ["--listen", "127.0.0.1:0", "--capture", "Captured:", "--log-level", "error"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
+        try:
+            assert process.stdout is not None
+            yield int(process.stdout.readline().rpartition(":")[2])
+        finally:
+            process.terminate()
 
 
 @contextmanager
@@ -196,6 +228,19 @@ class Bench:
                 f"{goal:,}/s (RedisGears 1.2.13, on another day)",
             )  # fmt: skip
         self.unregister()
+
+    def capture(self) -> None:
+        """Writes captured at the door, beside plain JSON.SET."""
+        with redis.Redis(port=self.back) as client:
+            WriteBehind(client).prepare()
+        with capturing_door(self.back) as door:
+            name = "capture at the door, 20 clients"
+            figures = self._turns(
+                name,
+                plain=json_sets(self.back, "Plain", self.back),
+                minigears=json_sets(door, "Captured", self.back),
+            )
+        self._row(name, figures["minigears"], figures["plain"], "of plain JSON.SET", "≥ 0.31")
 
     def many_events(self, count: int) -> None:
         """One long run of events, and what it leaves in memory."""
@@ -338,6 +383,7 @@ def main(rounds: int, pending: int, keep: bool) -> None:
             bench.relay()
             bench.other_keys()
             bench.write_behind()
+            bench.capture()
             bench.many_events(100_000)
             bench.many_registrations(100_000)
             bench.pending([1, 1_000, pending])
