@@ -151,6 +151,11 @@ class Conversation(ABC):
 
     def _take_rewritten(self, commands: list[Command]) -> None:
         """Forward commands that are not the bytes that came."""
+        if self._trusted and not (self._batches.in_multi or self._pending):
+            batch = self._batches.whole(commands, self._door.classifier, self._counting)
+            if batch is not None:
+                self._send(b"".join(map(encode_command, commands)), batch)
+                return
         self._pending.extend(commands)
         if self._trusted:
             self._forward(self._pending)
