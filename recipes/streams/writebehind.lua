@@ -264,10 +264,12 @@ local function capture(keys, args)
   end
   local command, coming = string.upper(args[2]), 0
   for i = 3, #args do coming = coming + #args[i] end
-  local refusal = uncapturable(command, args)
+  local refusal, bytes, last = uncapturable(command, args), {}, {} -- by partition
   for i = 2, #keys, 4 do
-    local waits = redis.call('HGET', keys[i + 2], 'bytes')
-    refusal = refusal or full(keys[i + 1], waits, coming, most_entries, most_bytes)
+    local stream, known = keys[i + 1], redis.call('HMGET', keys[i + 2], 'bytes', 'last')
+    local no_room, waits = full(stream, known[1], coming, most_entries, most_bytes)
+    refusal = refusal or no_room
+    bytes[stream], last[stream] = waits or tonumber(known[1] or 0), known[2]
   end
   if refusal and not TIMES[command] then return refusal end
 
@@ -278,11 +280,10 @@ local function capture(keys, args)
     local whole = command == 'JSON.SET' and reply and ROOT[args[4]]
     local doc = whole and args[5] or text_of(key) or ''
     if not TIMES[command] or doc == '' then
-      local known = redis.call('HMGET', state, 'bytes', 'last')
-      local _, bytes = full(stream, known[1], 0, math.huge, math.huge)
       if doc == '' then redis.call('ZREM', keys[i + 3], key) end
-      local id = append(stream, known[2], 'key', key, 'doc', doc)
-      redis.call('HSET', state, 'bytes', bytes + #key + #doc, 'last', id)
+      bytes[stream] = bytes[stream] + #key + #doc
+      last[stream] = append(stream, last[stream], 'key', key, 'doc', doc)
+      redis.call('HSET', state, 'bytes', bytes[stream], 'last', last[stream])
     end
   end
   return reply

@@ -63,6 +63,8 @@ class Captures:
 
         `protocol` is the RESP version that the client speaks.
         """
+        if not any(map(self.concerns, argv)):  # as most commands
+            return argv
         if not table.arity_fits(argv) or _captures_itself(argv):
             return argv
         keys = [key for key in dict.fromkeys(table.written_keys(argv)) if self.concerns(key)]
