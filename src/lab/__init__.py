@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from lab.movieapp import app
     from lab.movies import load_movies
     from lab.openloop import LoadResult, load, per_second
-    from lab.plots import plot_lag, plot_latency, plot_latency_over_time, plot_peaks, show
+    from lab.plots import (
+        plot_bars,
+        plot_lag,
+        plot_latency,
+        plot_latency_over_time,
+        plot_peaks,
+        show,
+    )
     from lab.postgresql import postgres
     from lab.recording import record
     from lab.rediscluster import Cluster, cluster
@@ -39,7 +46,7 @@ _HOMES = {
     "movieapp": "app",
     "movies": "load_movies",
     "openloop": "LoadResult load per_second",
-    "plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
+    "plots": "plot_bars plot_lag plot_latency plot_latency_over_time plot_peaks show",
     "postgresql": "postgres",
     "recording": "record",
     "snapshot": "Snapshot",
@@ -75,6 +82,7 @@ __all__ = [
     "load",
     "load_movies",
     "per_second",
+    "plot_bars",
     "plot_lag",
     "plot_latency",
     "plot_latency_over_time",

@@ -104,6 +104,21 @@ def plot_lag(
     return _legend(figure, axes)
 
 
+def plot_bars(rows: Mapping[str, Mapping[str, float]], x: str, title: str) -> Figure:
+    """Draw a bar for each row, made of its parts, the first row on top."""
+    figure, axes = _new(title, x, "")
+    names = list(rows)
+    left = np.zeros(len(names))
+    for part in next(iter(rows.values())):
+        lengths = np.array([row[part] for row in rows.values()])
+        axes.barh(names, lengths, left=left, label=part)
+        left += lengths
+    axes.invert_yaxis()
+    with style():
+        figure.legend(loc="outside right upper", labelcolor=_GREY)
+    return figure
+
+
 def show(figure: Figure, alt: str) -> None:
     """Display a figure with its alternative text. Raises ValueError when that is empty."""
     if not alt.strip():

@@ -61,11 +61,8 @@ KEY = Exercise(
     id="12-1",
     asks=("key_for",),
     stub="""\
-import zlib
-
-
-def key_for(identity, count):
-    return ...  # a key that begins with Movie: and names one of `count` partitions
+def key_for(identity, count):  # as Movie:{p07}:1234
+    return ...  # zlib.crc32 makes a number of bytes
 """,
     solution="""\
 import zlib
