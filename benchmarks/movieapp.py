@@ -21,8 +21,8 @@ from urllib.request import Request, urlopen
 import numpy as np
 
 import lab
-from lab import ports
-from lab.movieapp import surroundings
+from lab.stack import ports
+from lab.tools.movieapp import surroundings
 from movieapp.app import Running
 from movieapp.search import Finder, wish_of
 from movieapp.writers import Mode

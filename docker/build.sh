@@ -33,7 +33,7 @@ download() {
 
 recipe_packages() { # folder: what the recipes require, as files, since their sdists are built inside
     mkdir -p "$1"
-    .venv/bin/python -c 'from lab.states import RECIPE_REQUIREMENTS as r; print("\n".join(r))' >"$1/requirements.txt"
+    .venv/bin/python -c 'from lab.cells.prepare import RECIPE_REQUIREMENTS as r; print("\n".join(r))' >"$1/requirements.txt"
     while read -r requirement; do # each on its own: they need not agree
         echo "$requirement" | $uv pip compile --python-version $python --no-header --no-annotate \
             --output-file "$1/closure.txt" - >/dev/null

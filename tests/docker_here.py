@@ -14,9 +14,9 @@ from typing import NoReturn
 
 import pytest
 
-from lab.containers.engine import connect
-from lab.containers.images import is_here
 from lab.errors import LabError
+from lab.stack.containers.engine import connect
+from lab.stack.containers.images import is_here
 from tests.programs import left_out
 
 REDIS_IMAGES = ("write-behind/redis:8.2", "write-behind/redis:valkey")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from lab.ports import is_free
+from lab.stack.ports import is_free
 
 _FIRST, _LAST = 10_000, 19_999
 """Below those that systems give to outgoing connections: while a server is stopped, one of these

@@ -32,7 +32,7 @@ CACHE = ROOT / ".cache"
 WHEELS = CACHE / "wheels"
 VENV = ROOT / ".venv"
 _SCRIPTS = "Scripts" if os.name == "nt" else "bin"
-_STOP = "from lab import embedded; print(*embedded.down(), sep=', ')"
+_STOP = "from lab.stack.embedded import running as embedded; print(*embedded.down(), sep=', ')"
 
 
 class SetUpError(RuntimeError):
@@ -156,7 +156,7 @@ def write_relative_paths() -> None:
 def fetch(python: Path) -> None:
     """Fetch what recipes and gears-cli ask for, so that nothing is fetched later."""
     if subprocess.run(
-        [str(python), "-m", "lab.fetching"], env=isolated(os.environ, CACHE)
+        [str(python), "-m", "lab.checkup.fetching"], env=isolated(os.environ, CACHE)
     ).returncode:
         print("    The rest is set up. The same command tries this again.", file=sys.stderr)
         return

@@ -61,7 +61,7 @@ is_current() {
 
 if is_current; then
     # Without a network that failed before: it is tried again, and nothing waits for it.
-    [ -f "$fetched" ] || { .venv/bin/python -m lab.fetching && touch "$fetched"; } || true
+    [ -f "$fetched" ] || { .venv/bin/python -m lab.checkup.fetching && touch "$fetched"; } || true
     exit 0
 fi
 case $PWD in

@@ -10,15 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lab.checks import check, hint, solution
-    from lab.checkup import doctor
-    from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
-    from lab.lifecycle import current, down, kill, reset, start, status, stop, up
-    from lab.liveview import watch
-    from lab.movieapp import app
-    from lab.movies import load_movies
-    from lab.openloop import LoadResult, load, per_second
-    from lab.plots import (
+    from lab.cells.load import LoadResult, load, per_second
+    from lab.cells.plots import (
         plot_bars,
         plot_lag,
         plot_latency,
@@ -26,35 +19,42 @@ if TYPE_CHECKING:
         plot_peaks,
         show,
     )
-    from lab.postgresql import postgres
-    from lab.recording import record
-    from lab.rediscluster import Cluster, cluster
-    from lab.snapshot import Snapshot
-    from lab.stack import Stack, Status
-    from lab.states import prepare, run_gears
-    from lab.terminal import sh
-    from lab.timemachine import Recording
-    from lab.waiting import wait_until
+    from lab.cells.prepare import prepare, run_gears
+    from lab.cells.recording import record
+    from lab.cells.terminal import sh
+    from lab.cells.timemachine import Recording
+    from lab.cells.waiting import wait_until
+    from lab.cells.watch import watch
+    from lab.checks import check, hint, solution
+    from lab.checkup.machine import doctor
+    from lab.course.movies import load_movies
+    from lab.course.snapshot import Snapshot
+    from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
+    from lab.stack.cluster import Cluster, cluster
+    from lab.stack.lifecycle import current, down, kill, reset, start, status, stop, up
+    from lab.stack.model import Stack, Status
+    from lab.stack.postgresql import postgres
+    from lab.tools.movieapp import app
 
 _HOMES = {
     "checks": "check hint solution",
-    "checkup": "doctor",
-    "rediscluster": "Cluster cluster",
+    "checkup.machine": "doctor",
+    "stack.cluster": "Cluster cluster",
     "errors": "CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout",
-    "lifecycle": "current down kill reset start status stop up",
-    "liveview": "watch",
-    "movieapp": "app",
-    "movies": "load_movies",
-    "openloop": "LoadResult load per_second",
-    "plots": "plot_bars plot_lag plot_latency plot_latency_over_time plot_peaks show",
-    "postgresql": "postgres",
-    "recording": "record",
-    "snapshot": "Snapshot",
-    "stack": "Stack Status",
-    "states": "prepare run_gears",
-    "terminal": "sh",
-    "timemachine": "Recording",
-    "waiting": "wait_until",
+    "stack.lifecycle": "current down kill reset start status stop up",
+    "cells.watch": "watch",
+    "tools.movieapp": "app",
+    "course.movies": "load_movies",
+    "cells.load": "LoadResult load per_second",
+    "cells.plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
+    "stack.postgresql": "postgres",
+    "cells.recording": "record",
+    "course.snapshot": "Snapshot",
+    "stack.model": "Stack Status",
+    "cells.prepare": "prepare run_gears",
+    "cells.terminal": "sh",
+    "cells.timemachine": "Recording",
+    "cells.waiting": "wait_until",
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names.split()}
 
@@ -106,7 +106,7 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """Register the magics; called by `%load_ext lab`."""
-    importlib.import_module("lab.magics").load_ipython_extension(shell)
+    importlib.import_module("lab.cells.magics").load_ipython_extension(shell)
 
 
 def __getattr__(name: str) -> Any:

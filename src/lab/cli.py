@@ -18,13 +18,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lab import checkup, command, environment, fetching, lifecycle, notebook, paths
+from lab import command, environment, jupyterlab, paths
+from lab.checkup import fetching, machine
+from lab.checkup.findings import Level
 from lab.errors import LabError
-from lab.findings import Level
 from lab.kit.installing import KitError
 from lab.names import DATABASE
-from lab.services import SERVICES
-from lab.stack import Stack, Status, hide_password
+from lab.stack import lifecycle
+from lab.stack.embedded.services import SERVICES
+from lab.stack.model import Stack, Status, hide_password
 
 _console = Console()
 _err = Console(stderr=True)
@@ -115,7 +117,7 @@ def fetch() -> None:
 @_mended
 def doctor() -> None:
     """Say what works on this machine and how to mend what does not. Exits with 1 when the stack cannot run."""
-    report = checkup.doctor()
+    report = machine.doctor()
     table = Table(box=None, show_header=False, padding=(0, 1))
     colours = {Level.OK: "green", Level.NOTE: "yellow", Level.BAD: "red"}
     for found in report.findings:
@@ -147,7 +149,7 @@ def _mark(level: Level) -> str:
 @_mended
 def open_notebook(stop_stack: bool, port: int | None) -> None:
     """Start the stack and JupyterLab on the first notebook. Ctrl-C stops JupyterLab."""
-    sys.exit(notebook.run(stop_stack=stop_stack, port=port))
+    sys.exit(jupyterlab.run(stop_stack=stop_stack, port=port))
 
 
 @main.command("app")
@@ -173,7 +175,7 @@ def open_notebook(stop_stack: bool, port: int | None) -> None:
 @_mended
 def movie_app(port: int, mode: str, hosts: tuple[str, ...], no_browser: bool) -> None:
     """Start the stack and the movie app, and open it in the browser. Ctrl-C ends the app."""
-    from lab import movieapp
+    from lab.tools import movieapp
 
     try:
         movieapp.run(port=port, mode=mode, hosts=hosts, open_browser=not no_browser)
@@ -195,7 +197,8 @@ _NO_BROWSER = click.option("--no-browser", is_flag=True, help="Open no browser."
 @_mended
 def insight(port: int | None, no_browser: bool) -> None:
     """Show Redis's keys, JSON and streams in redis-commander (needs Node). Ctrl-C ends it."""
-    from lab import ports, windows
+    from lab.stack import ports
+    from lab.tools import windows
 
     windows.insight(port or ports.next_free(8081), not no_browser)
 
@@ -206,7 +209,8 @@ def insight(port: int | None, no_browser: bool) -> None:
 @_mended
 def mongo_admin(port: int | None, no_browser: bool) -> None:
     """Show the embedded MongoDB in SecantusDB's admin pages. Ctrl-C ends them."""
-    from lab import ports, windows
+    from lab.stack import ports
+    from lab.tools import windows
 
     windows.mongo_admin(port or ports.next_free(8082), not no_browser)
 

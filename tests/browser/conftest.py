@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab.stack import Stack
+from lab.stack.model import Stack
 from tests.browser.jupyterlab import browser_or_skip
 from tests.lab.conftest import own_stack
 

@@ -14,7 +14,7 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.keys import Keys
 
 import lab
-from lab.stack import Stack
+from lab.stack.model import Stack
 from tests.browser.apppage import MOUSE, App, AppPage, running
 from tests.browser.jupyterlab import chromium, server
 

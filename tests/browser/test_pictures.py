@@ -7,7 +7,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from selenium.webdriver.common.keys import Keys
 
-from lab.stack import Stack
+from lab.stack.model import Stack
 from tests.browser.apppage import AppPage
 from tests.browser.jupyterlab import NotebookPage, chromium, server
 from tests.notebooks.book import REPOSITORY

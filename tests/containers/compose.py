@@ -8,7 +8,7 @@ from pathlib import Path
 
 from docker.models.containers import Container
 
-from lab.containers.engine import connect
+from lab.stack.containers.engine import connect
 from tests import janitor
 from tests.containers.conftest import INSIGHT, all_volumes, volumes_of
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES, compose_command

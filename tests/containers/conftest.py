@@ -13,8 +13,8 @@ from docker.models.containers import Container
 
 import docker
 import lab
-from lab import containers, lifecycle
-from lab.containers.engine import connect
+from lab.stack import containers, lifecycle
+from lab.stack.containers.engine import connect
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.sandbox import REPOSITORY
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab import lifecycle, redisclient
+from lab.stack import lifecycle, redisclient
 from tests.containers.compose import Project
 from tests.containers.conftest import environment, left_of, volumes_of
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 import docker
-from lab import containers
+from lab.stack import containers
 from tests import janitor
 from tests.containers.compose import wait_healthy
 from tests.containers.conftest import run_docker

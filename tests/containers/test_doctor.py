@@ -14,9 +14,10 @@ from collections.abc import Iterator
 import pytest
 
 import lab
-from lab import containers
-from lab.containers import checkup, engine
-from lab.findings import Finding, Level
+from lab.checkup import containers as checkup
+from lab.checkup.findings import Finding, Level
+from lab.stack import containers
+from lab.stack.containers import engine
 from tests.containers.conftest import run_docker
 from tests.docker_here import MONGO_IMAGE
 from tests.freeports import free_ports

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from lab.containers import images
+from lab.stack.containers import images
 from tests.docker_here import MONGO_IMAGE
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]

@@ -12,7 +12,7 @@ import pytest
 import redis
 
 import lab
-from lab import containers, lifecycle
+from lab.stack import containers, lifecycle
 from tests.containers.conftest import left_of, parts_of
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.freeports import free_ports

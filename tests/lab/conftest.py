@@ -14,9 +14,10 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import lab
-from lab import lifecycle, processes, sockets
-from lab.services import SERVICES
-from lab.stack import Stack
+from lab.stack import lifecycle
+from lab.stack.embedded import processes, sockets
+from lab.stack.embedded.services import SERVICES
+from lab.stack.model import Stack
 from tests.freeports import free_ports
 
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lab import clilook, paths, rediscli
-from lab.resp import Connection, Failure, Status
-from lab.stack import Stack
+from lab import paths
+from lab.stack.model import Stack
+from lab.tools import look, rediscli
+from lab.tools.replies import Connection, Failure, Status
 from tests.programs import left_out
 
-OURS = [sys.executable, "-c", "from lab.rediscli import fallback; fallback()"]
+OURS = [sys.executable, "-c", "from lab.tools.rediscli import fallback; fallback()"]
 
 
 @pytest.mark.parametrize(
@@ -34,14 +35,14 @@ OURS = [sys.executable, "-c", "from lab.rediscli import fallback; fallback()"]
         ),
     ],
 )
-def test_a_reply_looks_as_in_redis_cli(reply: clilook.Reply, shown: str) -> None:
-    assert clilook.formatted(reply) == shown
+def test_a_reply_looks_as_in_redis_cli(reply: look.Reply, shown: str) -> None:
+    assert look.formatted(reply) == shown
 
 
 def test_text_may_stay_readable() -> None:
-    assert clilook.formatted("é 映".encode()) == '"\\xc3\\xa9 \\xe6\\x98\\xa0"'
-    assert clilook.formatted("é 映".encode(), ascii_only=False) == '"é 映"'
-    assert clilook.formatted(b"\xff", ascii_only=False) == '"\\xff"'
+    assert look.formatted("é 映".encode()) == '"\\xc3\\xa9 \\xe6\\x98\\xa0"'
+    assert look.formatted("é 映".encode(), ascii_only=False) == '"é 映"'
+    assert look.formatted(b"\xff", ascii_only=False) == '"\\xff"'
 
 
 @pytest.mark.parametrize(
@@ -57,13 +58,13 @@ def test_text_may_stay_readable() -> None:
     ],
 )
 def test_a_line_splits_by_redis_clis_rules(line: str, words: list[bytes]) -> None:
-    assert clilook.split_line(line) == words
+    assert look.split_line(line) == words
 
 
 @pytest.mark.parametrize("line", ["GET 'a", 'GET "a', "GET 'a'b"])
 def test_quotes_that_do_not_match_are_refused(line: str) -> None:
     with pytest.raises(ValueError, match="quote"):
-        clilook.split_line(line)
+        look.split_line(line)
 
 
 COMMANDS = [

@@ -15,9 +15,12 @@ from click.testing import CliRunner
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 import lab
-from lab import checkup, gearscli, lifecycle, paths, ports
+from lab import paths
+from lab.checkup import machine
 from lab.cli import main
-from lab.stack import Stack
+from lab.stack import lifecycle, ports
+from lab.stack.model import Stack
+from lab.tools import gearscli
 
 LAB = str(paths.scripts() / "lab")
 
@@ -124,12 +127,12 @@ def test_gears_cli_is_installed_anew_where_it_no_longer_runs(
 
 
 def test_doctor_finds_this_machine_fit(stack: Stack) -> None:
-    report = checkup.doctor()
+    report = machine.doctor()
     assert report.healthy, report
     found = {finding.what: finding for finding in report.findings}
     assert "ReJSON" in found["Redis modules"].detail
     assert found["Redis"].detail.startswith("running at")
-    assert all(f.mend for f in report.findings if f.level is checkup.Level.BAD)
+    assert all(f.mend for f in report.findings if f.level is machine.Level.BAD)
     assert "<table>" in report._repr_html_()
 
 
@@ -147,7 +150,7 @@ def test_doctor_fails_where_the_stack_cannot_run(
     server.write_text("#!/bin/sh\necho 'libstdc++.so.6: not found' >&2\nexit 127\n")
     server.chmod(0o755)
     monkeypatch.setattr(paths, "redis_server", lambda: server)
-    broken = checkup.doctor()
+    broken = machine.doctor()
     assert not broken.healthy
     assert "libstdc++.so.6: not found" in repr(broken)
     monkeypatch.setattr(paths, "redis_server", lambda: None)
@@ -163,9 +166,9 @@ def test_doctor_names_a_module_that_does_not_load(
     damaged.write_bytes(b"not a library")
     good = paths.redis_modules()
     monkeypatch.setattr(paths, "redis_modules", lambda: {**good, "rejson": damaged})
-    report = checkup.doctor()
+    report = machine.doctor()
     assert not report.healthy
-    assert [f.what for f in report.findings if f.level is checkup.Level.BAD] == ["Redis modules"]
+    assert [f.what for f in report.findings if f.level is machine.Level.BAD] == ["Redis modules"]
 
 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.1))
@@ -216,6 +219,6 @@ def test_notebook_starts_jupyterlab_and_ends_it(
 
 
 def test_small_commands_do_not_wait_for_drivers() -> None:
-    code = "import sys, lab.rediscli; print([m for m in ('redis', 'pymongo', 'numpy') if m in sys.modules])"
+    code = "import sys, lab.tools.rediscli; print([m for m in ('redis', 'pymongo', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from lab.containers import engine
+from lab.stack.containers import engine
 
 
 class Daemon(BaseHTTPRequestHandler):

@@ -19,9 +19,12 @@ import redis
 from pymongo import WriteConcern
 
 import lab
-from lab import embedded, lifecycle, paths, ports, processes, sockets, statefile
-from lab.services import SERVICES
-from lab.stack import Stack
+from lab import paths
+from lab.stack import lifecycle, ports
+from lab.stack.embedded import processes, sockets, statefile
+from lab.stack.embedded import running as embedded
+from lab.stack.embedded.services import SERVICES
+from lab.stack.model import Stack
 
 Elsewhere = Callable[[str], "subprocess.Popen[str]"]
 UP = "import lab; stack = lab.up(); print('ready')"
@@ -190,6 +193,7 @@ def test_what_a_killed_start_did_not_write_down_is_ended(
     service.prepare(home)
     argv = service.argv(home, service.preferred_port)
     orphan = processes.spawn(argv, home=home, service="redis", log=service.log(home))
+    lab.wait_until(lambda: service.holder(home), what="it answers")
     lab.up()
     assert not orphan.alive
     assert f"process {orphan.pid}" in capsys.readouterr().out
@@ -354,7 +358,7 @@ def test_a_copy_of_the_folder_is_another_stack(
 STEALS = """
 import os, sys
 from pathlib import Path
-from lab import datalock
+from lab.stack.embedded import datalock
 with datalock.taken(Path(sys.argv[1])):
     print("has them", flush=True)
     sys.stdin.read()

@@ -10,7 +10,8 @@ import psutil
 import pytest
 
 import lab
-from lab import ports, processes
+from lab.stack import ports
+from lab.stack.embedded import processes
 from tests.freeports import free_ports
 
 HALF_DEAD = """

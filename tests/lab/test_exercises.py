@@ -9,7 +9,7 @@ import pytest
 import lab
 from lab import checks
 from lab.checks.exercise import Exercise
-from lab.stack import Stack
+from lab.stack.model import Stack
 
 ALL = [
     exercise

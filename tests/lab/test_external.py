@@ -8,8 +8,8 @@ import socket
 import pytest
 
 import lab
-from lab import external, lifecycle
-from lab.stack import Stack, Status, hide_password
+from lab.stack import external, lifecycle
+from lab.stack.model import Stack, Status, hide_password
 from tests.freeports import free_ports
 
 

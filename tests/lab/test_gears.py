@@ -9,10 +9,12 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 import lab
-from lab import fetching, gears, snapshot
-from lab.magics import GearsError
+from lab.cells.magics import GearsError
+from lab.checkup import fetching
+from lab.course import snapshot
 from lab.names import movie_key
-from lab.stack import Stack
+from lab.stack import gears
+from lab.stack.model import Stack
 
 TITLE = 'It\'s "changed": é 映'
 

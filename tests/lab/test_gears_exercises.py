@@ -6,8 +6,8 @@ import pytest
 
 import lab
 from lab.checks import check, exercise
-from lab.gears import registrations
-from lab.stack import Stack
+from lab.stack.gears import registrations
+from lab.stack.model import Stack
 
 WRONG_SCRIPTS = {
     "a number": (7, "is of type int"),

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 import lab
-from lab import redisclient
-from lab.stack import Stack
+from lab.stack import redisclient
+from lab.stack.model import Stack
 
 
 def test_a_redis_that_was_stopped_is_an_error_that_says_what_to_do(

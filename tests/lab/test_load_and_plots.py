@@ -10,7 +10,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 import lab
-from lab.openloop import LoadResult, schedule
+from lab.cells.load import LoadResult, schedule
 
 
 def test_a_schedule_follows_its_phases_and_its_seed() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lab import paths, processes
+from lab import paths
+from lab.stack.embedded import processes
 from tests.freeports import free_ports
 from tests.lab.conftest import end_all
 

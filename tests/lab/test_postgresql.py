@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 import lab
-from lab import postgresql
+from lab.stack import postgresql
 
 
 def test_it_answers_and_leaves_nothing() -> None:

@@ -6,8 +6,8 @@ import json
 import re
 
 import lab
-from lab.recording import Recording, Write
-from lab.stack import Stack
+from lab.cells.recording import Recording, Write
+from lab.stack.model import Stack
 
 
 def test_a_run_is_recorded_from_the_click_to_mongo(stack: Stack) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab import checkup, processes, sockets
+from lab.checkup import machine
+from lab.stack.embedded import processes, sockets
 
 Elsewhere = Callable[[str], "subprocess.Popen[str]"]
 
@@ -53,7 +54,7 @@ def test_a_folder_that_refuses_sockets_still_runs_a_stack(
     assert lab.up().redis.ping()
     place = sockets.path(home)
     assert place.parent != home
-    found = {finding.what: finding.detail for finding in checkup.doctor().findings}
+    found = {finding.what: finding.detail for finding in machine.doctor().findings}
     assert str(place) in found["socket"]
     lab.down()
     assert not place.parent.exists()
@@ -65,7 +66,7 @@ def test_where_no_place_will_do_the_message_says_what_would(
     monkeypatch.setattr(sockets, "holds_sockets", lambda folder: False)
     with pytest.raises(lab.LabError, match=r"cannot hold a unix socket.*Set LAB_HOME"):
         lab.up()
-    report = checkup.doctor()
+    report = machine.doctor()
     assert not report.healthy
     assert "cannot hold a unix socket" in repr(report)
 

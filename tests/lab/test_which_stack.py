@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab import lifecycle, paths
+from lab import paths
+from lab.stack import lifecycle
 
 
 @pytest.fixture

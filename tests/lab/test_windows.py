@@ -14,8 +14,8 @@ import psutil
 import pytest
 
 import lab
-from lab import ports
-from lab.stack import Stack
+from lab.stack import ports
+from lab.stack.model import Stack
 from tests.freeports import free_ports
 from tests.programs import left_out
 

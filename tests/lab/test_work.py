@@ -14,7 +14,7 @@ import lab
 from lab import checks, paths
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.names import SEARCH_INDEX, movie_key
-from lab.stack import Stack
+from lab.stack.model import Stack
 
 
 def plain(documents: list[dict[str, object]]) -> list[dict[str, object]]:

@@ -9,8 +9,8 @@ import pytest
 from starlette.testclient import TestClient
 
 import lab
-import lab.movieapp
-from lab.stack import Stack
+import lab.tools.movieapp
+from lab.stack.model import Stack
 from movieapp.app import create_app
 from movieapp.studio import Studio
 from movieapp.writers import Mode
@@ -31,7 +31,7 @@ def app(stack: Stack) -> Iterator[TestClient]:
     """The app as its own page sees it, writing behind with Gears."""
     lab.up()
     lab.prepare("empty", "movies")
-    application = create_app(lab.movieapp.surroundings(stack), Mode.GEARS)
+    application = create_app(lab.tools.movieapp.surroundings(stack), Mode.GEARS)
     with TestClient(application, base_url="http://127.0.0.1:8000", headers=OWN_PAGE) as client:
         ready(client)
         yield client

@@ -13,9 +13,10 @@ import pytest
 from starlette.testclient import TestClient
 
 import lab
-import lab.movieapp
-from lab import paths, processes
-from lab.stack import Stack
+import lab.tools.movieapp
+from lab import paths
+from lab.stack.embedded import processes
+from lab.stack.model import Stack
 from movieapp.app import create_app
 from movieapp.journeys import Stage
 from movieapp.studio import Studio
@@ -170,7 +171,7 @@ def test_somebody_empties_redis(app: TestClient, stack: Stack) -> None:
 def test_a_page_that_was_left_open_overnight(stack: Stack) -> None:
     """Another process of the app, with an empty journal, takes what the old page sends."""
     movie_id = str(time.time_ns())
-    around = lab.movieapp.surroundings(stack)
+    around = lab.tools.movieapp.surroundings(stack)
     for number in range(2):
         app = TestClient(create_app(around, Mode.STREAMS), base_url="http://127.0.0.1:8000")
         with app:

@@ -7,7 +7,7 @@ import re
 import pytest
 from starlette.testclient import TestClient
 
-from lab.stack import Stack
+from lab.stack.model import Stack
 from movieapp.facts import facts_of
 from movieapp.posters import poster
 from tests.movieapp.conftest import typed

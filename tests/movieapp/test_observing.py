@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-import lab.movieapp
-from lab.stack import Stack
+import lab.tools.movieapp
+from lab.stack.model import Stack
 from movieapp.journeys import Journal, Stage
 from movieapp.observer import Observer
 from movieapp.writers import Writer
@@ -24,7 +24,7 @@ class Behind(Writer):
 def test_a_commit_between_two_looks_is_not_taken_for_a_lost_race(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    around = lab.movieapp.surroundings(stack)
+    around = lab.tools.movieapp.surroundings(stack)
     journal, writer = Journal(), Behind(around)
     observer = Observer(around, journal, lambda: writer)
     document = {"movieId": "observed", "title": "Heat"}
@@ -55,7 +55,7 @@ def test_a_commit_between_two_looks_is_not_taken_for_a_lost_race(
 
 
 def test_what_was_overtaken_is_told_once_its_entry_has_left(stack: Stack) -> None:
-    around = lab.movieapp.surroundings(stack)
+    around = lab.tools.movieapp.surroundings(stack)
     journal, writer = Journal(), Behind(around)
     observer = Observer(around, journal, lambda: writer)
     one = journal.begin("me", KEY, "Added Heat", {"movieId": "observed"}, 0.0, has_stream=True)

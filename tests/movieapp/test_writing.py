@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 import lab
-from lab.stack import Stack
+from lab.stack.model import Stack
 from movieapp.journeys import Stage
 from movieapp.models import pause_of
 from movieapp.studio import Studio

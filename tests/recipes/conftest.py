@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 import lab
-from lab import lifecycle, processes
-from lab.services import SERVICES
-from lab.stack import Stack
+from lab.stack import lifecycle
+from lab.stack.embedded import processes
+from lab.stack.embedded.services import SERVICES
+from lab.stack.model import Stack
 from tests.freeports import free_ports
 from tests.recipes.families import URL_NAME
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import lab
-from lab.gears import registrations, run_script
-from lab.stack import Stack
-from lab.states import RECIPE_REQUIREMENTS, recipes
+from lab.cells.prepare import RECIPE_REQUIREMENTS, recipes
+from lab.stack.gears import registrations, run_script
+from lab.stack.model import Stack
 
 URL_NAME = "mongoUrl"
 STREAM = "_movies-stream-{06S}"

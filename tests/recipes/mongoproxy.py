@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 import bson
 
-from lab.stack import Stack
+from lab.stack.model import Stack
 from tests.recipes.families import URL_NAME
 
 Command = dict[str, Any]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab.gears import registrations
-from lab.stack import Stack
-from lab.states import recipes
+from lab.cells.prepare import recipes
+from lab.stack.gears import registrations
+from lab.stack.model import Stack
 
 pytestmark = pytest.mark.xdist_group("recipes")
 

@@ -14,8 +14,8 @@ import pytest
 import redis
 
 import lab
-from lab.stack import Stack
-from lab.states import recipes
+from lab.cells.prepare import recipes
+from lab.stack.model import Stack
 from tests.recipes.families import OURS, dead_letters, put, queued, register
 from tests.recipes.test_traps import BASE, CHANGES
 

@@ -9,8 +9,8 @@ import pytest
 import redis
 
 import lab
-from lab.stack import Stack
-from lab.states import recipes
+from lab.cells.prepare import recipes
+from lab.stack.model import Stack
 from tests.recipes.families import OURS, URL_NAME, in_mongo, in_redis, put, queued, register
 from tests.recipes.mongoproxy import in_front_of
 

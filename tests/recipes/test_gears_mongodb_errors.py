@@ -9,7 +9,7 @@ import pytest
 import redis
 
 import lab
-from lab.stack import Stack
+from lab.stack.model import Stack
 from tests.recipes.families import (
     OURS,
     dead_letters,

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 import lab
-from lab.gears import registrations
-from lab.stack import Stack
-from lab.states import recipes
+from lab.cells.prepare import recipes
+from lab.stack.gears import registrations
+from lab.stack.model import Stack
 from tests.recipes.families import (
     OURS,
     STREAM,

@@ -11,9 +11,9 @@ import pytest
 
 import lab
 from lab import paths
-from lab.gears import registrations
-from lab.stack import Stack
-from lab.states import RECIPE_REQUIREMENTS, recipes
+from lab.cells.prepare import RECIPE_REQUIREMENTS, recipes
+from lab.stack.gears import registrations
+from lab.stack.model import Stack
 from tests.recipes.families import in_mongo
 
 pytestmark = pytest.mark.xdist_group("recipes")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import lab
-from lab.gears import registrations
-from lab.stack import Stack
+from lab.stack.gears import registrations
+from lab.stack.model import Stack
 from tests.recipes.families import (
     OURS,
     SHIPPED,

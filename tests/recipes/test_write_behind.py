@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import lab
-from lab.openloop import LoadResult
-from lab.stack import Stack
-from lab.states import RECIPE_REQUIREMENTS
+from lab.cells.load import LoadResult
+from lab.cells.prepare import RECIPE_REQUIREMENTS
+from lab.stack.model import Stack
 from tests.recipes.families import (
     OURS,
     SHIPPED,

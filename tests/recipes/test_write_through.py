@@ -6,9 +6,9 @@ import pytest
 import redis
 
 import lab
-from lab.gears import registrations
-from lab.stack import Stack
-from lab.states import recipes
+from lab.cells.prepare import recipes
+from lab.stack.gears import registrations
+from lab.stack.model import Stack
 from tests.recipes.families import SHIPPED, in_mongo, put, register
 
 pytestmark = pytest.mark.xdist_group("recipes")

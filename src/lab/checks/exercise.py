@@ -10,8 +10,8 @@ from typing import Any
 import redis
 from pymongo.errors import PyMongoError
 
-from lab.lifecycle import current
-from lab.stack import Stack
+from lab.stack.lifecycle import current
+from lab.stack.model import Stack
 
 
 class Wrong(Exception):

@@ -9,7 +9,7 @@ from redis import ResponseError
 from redis.commands.search.query import Query
 
 from lab.checks.exercise import Answer, Exercise, Wrong
-from lab.movies import load_movies
+from lab.course.movies import load_movies
 from lab.names import COLLECTION, KEY_PREFIX, SEARCH_FIELDS, SEARCH_INDEX
 
 

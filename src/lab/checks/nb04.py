@@ -6,9 +6,9 @@ from typing import Any
 
 import redis
 
+from lab.cells.magics import readable_error
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.checks.registered import undone
-from lab.magics import readable_error
 
 _STRANGERS: dict[str, dict[Any, Any]] = {
     "person:check-1": {"name": "Ágnes Keleti", "age": "100"},

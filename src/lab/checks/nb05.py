@@ -8,10 +8,10 @@ from typing import Any
 
 import redis
 
+from lab.cells.magics import readable_error
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.checks.registered import undone
-from lab.gears import registrations
-from lab.magics import readable_error
+from lab.stack.gears import registrations
 
 _STREAM = "changes"
 _PLAYER = "player:check"

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from lab.checks.exercise import Answer, Exercise, Wrong
-from lab.movies import load_movies
+from lab.course.movies import load_movies
 
 
 def survives(movie: dict[str, Any]) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from lab.cells.timemachine import Write
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
-from lab.timemachine import Write
 
 ENTRY, ANSWER, MONGO, COMMIT, GONE = "entry", "answer", "mongo on", "commit", "entry gone"
 EVENTS = {ENTRY, ANSWER, MONGO, COMMIT, GONE}

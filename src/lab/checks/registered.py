@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import redis
 
-from lab.gears import registrations
+from lab.stack.gears import registrations
 
 
 @contextmanager

@@ -17,10 +17,11 @@ import uv
 from rich.console import Console
 from rich.progress import Progress
 
-from lab import environment, gearscli, paths
+from lab import environment, paths
+from lab.cells.prepare import RECIPE_REQUIREMENTS
 from lab.kit import installing
 from lab.kit.installing import COURSE, FORMAT, IMAGES, MANIFEST, WHEELS, KitError
-from lab.states import RECIPE_REQUIREMENTS
+from lab.tools import gearscli
 
 _NOT_THE_COURSE = {
     ".git", ".venv", ".lab", ".cache", ".env", "__pycache__", ".ipynb_checkpoints", "_build",

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 import lab
-from lab.stack import Stack
+from lab.stack.model import Stack
 
 
 def assert_refused(id: str, answer: Any, message: str) -> None:

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from lab.checks.nb06 import STOPPERS, survives
-from lab.movies import load_movies
+from lab.course.movies import load_movies
 
 
 def titles_where(wrong) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 import lab
 from lab.checks.nb07 import DRIFT, OLDEST_AGE
-from lab.stack import Stack
+from lab.stack.model import Stack
 
 
 def newest(stack: Stack, stream: str) -> float:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from lab.cells.timemachine import Recording, Write
 from lab.checks.nb13 import ANSWER, COMMIT, ENTRY, GONE, LOST, MONGO, STORY
-from lab.timemachine import Recording, Write
 
 RIGHT = [ENTRY, ANSWER, MONGO, COMMIT, GONE]
 

@@ -8,8 +8,8 @@ import pytest
 
 import lab
 from lab.checks import check
-from lab.gears import registrations
-from lab.stack import Stack
+from lab.stack.gears import registrations
+from lab.stack.model import Stack
 
 
 def test_an_answer_that_raises_is_told_the_case(stack: Stack) -> None:

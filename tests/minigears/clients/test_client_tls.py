@@ -17,7 +17,7 @@ from clientprograms import run
 from realgears import SHARED_CACHE, MiniGears
 from realredis import RedisServer, wait_for
 
-from lab import gearscli
+from lab.tools import gearscli
 from tests.programs import left_out
 
 pytestmark = pytest.mark.xdist_group("clients")

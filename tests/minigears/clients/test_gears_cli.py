@@ -11,7 +11,7 @@ from clientprograms import PASSWORD
 from realgears import MiniGears
 from realredis import RedisServer
 
-from lab import gearscli
+from lab.tools import gearscli
 
 pytestmark = pytest.mark.xdist_group("clients")
 

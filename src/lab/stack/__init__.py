@@ -1,0 +1,1 @@
+"""The stack: embedded, in containers or external, and one way to start and stop each."""

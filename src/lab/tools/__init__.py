@@ -1,0 +1,1 @@
+"""Programs that a learner uses besides: redis-cli, gears-cli, windows onto the stores, the app."""
