@@ -20,10 +20,10 @@ from pathlib import Path
 
 import click
 import psutil
-from lab.rediscluster import Cluster
 
 import lab
 from benchmarks.generator import encode
+from lab.stack.cluster import Cluster
 from recipes.streams import Partitions, WriteBehind
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer

@@ -46,7 +46,7 @@ _HOMES = {
     "tools.movieapp": "app",
     "course.movies": "load_movies",
     "cells.load": "LoadResult load per_second",
-    "cells.plots": "plot_lag plot_latency plot_latency_over_time plot_peaks show",
+    "cells.plots": "plot_bars plot_lag plot_latency plot_latency_over_time plot_peaks show",
     "stack.postgresql": "postgres",
     "cells.recording": "record",
     "course.snapshot": "Snapshot",
