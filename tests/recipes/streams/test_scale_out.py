@@ -14,6 +14,8 @@ from recipes.streams import Sink
 from tests.recipes.servers import MongoServer, wait_for
 from tests.recipes.streams.scaling import PARTITIONS, Watch, Writers, judge, numbers, workers
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:
@@ -56,7 +58,6 @@ def test_slots_move_and_a_worker_is_killed_under_load(
     assert moved, "no key moved"
 
 
-@pytest.mark.long
 def test_a_master_is_killed_and_its_replica_promoted_under_load(
     replicated: Cluster, mongo: Sink, database: str, tmp_path: Path
 ) -> None:
