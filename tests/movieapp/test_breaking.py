@@ -103,11 +103,11 @@ def test_a_way_is_not_left_while_writes_wait_in_its_stream(
 def test_what_waits_for_mongo_says_so_and_keeps_what_was_typed(
     app: TestClient, studio: Studio, mode: Mode, away, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("movieapp.writers.MongoOnly._patience", 1.5)
     choose(app, Mode.STREAMS)
     choose(app, mode)
     movie_id = str(time.time_ns())
-    with away("mongo"):
+    with away("mongo"), monkeypatch.context() as hurry:
+        hurry.setattr("movieapp.writers.MongoOnly._patience", 1.5)
         answer = app.post(f"/movies/{movie_id}/save", data=typed(plot="Typed with care."))
         assert answer.status_code == 503
         assert "Typed with care." in answer.text
