@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from lab.checks import check, hint, solution
     from lab.checkup.machine import doctor
     from lab.course.movies import load_movies
+    from lab.course.predicting import predict
+    from lab.course.quizzing import quiz
     from lab.course.snapshot import Snapshot
     from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
     from lab.stack.cluster import Cluster, cluster
@@ -40,6 +42,8 @@ _HOMES = {
     "checks": "check hint solution",
     "checkup.machine": "doctor",
     "stack.cluster": "Cluster cluster",
+    "course.predicting": "predict",
+    "course.quizzing": "quiz",
     "errors": "CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout",
     "stack.lifecycle": "current down kill reset start status stop up",
     "cells.watch": "watch",
@@ -88,7 +92,9 @@ __all__ = [
     "plot_latency_over_time",
     "plot_peaks",
     "postgres",
+    "predict",
     "prepare",
+    "quiz",
     "record",
     "reset",
     "run_gears",

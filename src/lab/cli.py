@@ -21,6 +21,7 @@ from rich.text import Text
 from lab import command, environment, jupyterlab, paths
 from lab.checkup import fetching, machine
 from lab.checkup.findings import Level
+from lab.course import commands
 from lab.errors import LabError
 from lab.kit.installing import KitError
 from lab.names import DATABASE
@@ -213,6 +214,11 @@ def mongo_admin(port: int | None, no_browser: bool) -> None:
     from lab.tools import windows
 
     windows.mongo_admin(port or ports.next_free(8082), not no_browser)
+
+
+for _one in commands.COMMANDS:
+    _one.callback = _mended(_one.callback) if _one.callback else None
+    main.add_command(_one)
 
 
 @main.group()

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from lab import command, environment, paths
+from lab.course import restoring
 from lab.stack import lifecycle, ports
 
 FIRST = "00_start_here.ipynb"
@@ -26,6 +27,7 @@ def run(*, stop_stack: bool, port: int | None) -> int:
     One that runs in this folder already is opened again, unless another `port` is asked for.
     """
     stack = lifecycle.up()
+    restoring.keep_originals()
     click.echo(stack.status())
     if (known := _running()) and port in (None, known["port"]):
         return _open_again(known)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from lab.checks.exercise import Exercise
+from lab.course import ledger
 from lab.errors import LabError
 
 _given: Counter[str] = Counter()
@@ -72,11 +73,13 @@ def check(id: str, *answers: Any) -> Verdict:
     """Check an exercise and return a verdict that says what is wrong.
 
     Without `answers` the notebook's own variables are looked at; with them, they are taken for the
-    variables that the exercise asks for, in order.
+    variables that the exercise asks for, in order. `lab progress` counts what has passed once.
     """
     asked = exercise(id)
     given = dict(zip(asked.asks, answers, strict=False))
     passed, message = asked.judge({**_notebook_variables(), **given})
+    if passed:
+        ledger.change(lambda known: known["exercises"].update({id: True}))
     return Verdict(passed, message)
 
 

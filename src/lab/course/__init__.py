@@ -1,1 +1,1 @@
-"""What the course is about: the movies, and what the three places hold of them."""
+"""The movies and what the three places hold of them; predictions, quizzes, progress, ways back."""

@@ -1,0 +1,120 @@
+"""`lab rehearse`: run and time the notebooks on this machine, on a stack of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+
+from lab.course.notebooks import all_notebooks, notebook
+
+LIMIT = 60.0
+"""Seconds that a notebook may take in a class, all of its cells together."""
+
+CELL_LIMIT = 180.0
+"""Seconds after which a cell is given up."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long a notebook took, in seconds, its slowest cell, and the error that ended it."""
+
+    number: str
+    seconds: float
+    slowest: float
+    slowest_line: str
+    error: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether a class can use this notebook on this machine, in words."""
+        if self.error:
+            return f"fails: {self.error}"
+        if self.seconds > LIMIT:
+            return f"too slow: over {LIMIT:.0f} s; slowest: {self.slowest_line}"
+        return "ok"
+
+
+def rehearse(numbers: tuple[str, ...], done: Callable[[Timing], None]) -> list[Timing]:
+    """Run the notebooks and time them; `done` is called after each. All of them without `numbers`.
+
+    They run on a stack of their own in a temporary folder, which is removed at the end, also after
+    Ctrl-C; the learner's stack, data and progress are not touched. Raises LabError for a notebook
+    that is not there.
+    """
+    chosen = {number: notebook(number) for number in numbers} or all_notebooks()
+    found = []
+    with _own_home():
+        for number, path in chosen.items():
+            timing = _run(number, path)
+            found.append(timing)
+            done(timing)
+    return found
+
+
+@contextlib.contextmanager
+def _own_home() -> Iterator[None]:
+    before = os.environ.get("LAB_HOME")
+    home = tempfile.mkdtemp(prefix="rehearse-")
+    os.environ["LAB_HOME"] = home
+    try:
+        yield
+    finally:
+        with _undisturbed():
+            stop = [sys.executable, "-c", "from lab.stack import lifecycle; lifecycle.down()"]
+            subprocess.run(stop, stdout=subprocess.DEVNULL, start_new_session=True)
+            shutil.rmtree(home, ignore_errors=True)
+        del os.environ["LAB_HOME"]
+        if before is not None:
+            os.environ["LAB_HOME"] = before
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Let a second, impatient Ctrl-C not leave servers behind."""
+    import signal
+
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _run(number: str, path: Path) -> Timing:
+    from nbclient import NotebookClient  # takes a second
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+    book = nbformat.read(path, as_version=4)
+    cells: list[tuple[float, str]] = []
+    client = NotebookClient(
+        book, timeout=CELL_LIMIT, resources={"metadata": {"path": str(path.parent)}}
+    )
+    start, error = time.perf_counter(), ""
+    try:
+        with client.setup_kernel():
+            for index, cell in enumerate(book.cells):
+                began = time.perf_counter()
+                client.execute_cell(cell, index)
+                cells.append((time.perf_counter() - began, _first_line(cell.source)))
+    except CellExecutionError as problem:
+        error = f"{problem.ename}: {problem.evalue}".splitlines()[0]
+    except CellTimeoutError:
+        error = f"a cell took over {CELL_LIMIT:.0f} s: {_first_line(cell.source)}"
+    except DeadKernelError:
+        error = "its kernel died; perhaps memory is short"
+    slowest, line = max(cells, default=(0.0, ""))
+    return Timing(number, time.perf_counter() - start, slowest, line, error)
+
+
+def _first_line(source: str) -> str:
+    return source.strip().partition("\n")[0][:60]
