@@ -105,7 +105,7 @@ def never_sleeps(book: Book) -> list[str]:
 
 
 def asserts_in_each_section(book: Book) -> list[str]:
-    """A section with code holds an assertion, or checks an exercise."""
+    """A section with code holds an assertion, or checks answers."""
     return [
         f"no assertion in the section {section.title!r}"
         for section in book.sections()
@@ -223,11 +223,11 @@ def _calls(source: str) -> list[ast.Call]:
 
 
 def _asserts(source: str) -> bool:
-    """Tell whether a cell can fail: `assert`, `raise AssertionError`, or `lab.check`."""
+    """Tell whether a cell can fail: `assert`, `raise AssertionError`, `lab.check` or `lab.quiz`."""
     return any(
         isinstance(node, ast.Assert)
         or (isinstance(node, ast.Raise) and "AssertionError" in ast.unparse(node))
-        or (isinstance(node, ast.Call) and ast.unparse(node.func) == "lab.check")
+        or (isinstance(node, ast.Call) and ast.unparse(node.func) in ("lab.check", "lab.quiz"))
         for node in ast.walk(python(source))
     )
 

@@ -116,6 +116,47 @@ QUIZZES = {
             "Which signal can a process answer?",
         ),
     ),
+    "12": (
+        Question(
+            "Why does a key on a cluster name its partition?",
+            (
+                (
+                    "so that document and queue lie in one slot",
+                    "One function changes both, and no function may touch two slots.",
+                ),
+                ("so that the key is found more quickly", "Any key's slot is found at once."),
+                (
+                    "so that all partitions are equally full",
+                    "The checksum spreads them either way.",
+                ),
+            ),
+            "What did the function answer to `Movie:1`?",
+        ),
+        Question(
+            "The workers idle, the masters idle, and the queue grows. What do you add?",
+            (
+                (
+                    "a database shard",
+                    "The part that is busy is the limit, and that is the database.",
+                ),
+                ("workers", "They would wait for the same database."),
+                ("masters", "They take more writes, and the queue grows more quickly."),
+            ),
+            "Which bar was the longest in the second picture?",
+        ),
+        Question(
+            "A master dies, and its replica takes over. What is gone?",
+            (
+                (
+                    "what the replica had not yet received",
+                    "Replication does not wait; `WAIT 1` after a write does.",
+                ),
+                ("nothing", "The OK came before the replica had the write."),
+                ("the partition's whole queue", "The replica had all but the last moment of it."),
+            ),
+            "Who confirms a write to its writer, and when?",
+        ),
+    ),
     "13": (
         Question(
             "Where is a viewer's position kept?",
