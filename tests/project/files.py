@@ -17,9 +17,9 @@ else:
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 
 
-def pyproject() -> dict[str, Any]:
-    """Return the content of pyproject.toml."""
-    return tomllib.loads((REPOSITORY / "pyproject.toml").read_text())
+def pyproject(folder: str = ".") -> dict[str, Any]:
+    """Return the content of a folder's pyproject.toml."""
+    return tomllib.loads((REPOSITORY / folder / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 def targets() -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -102,7 +103,7 @@ def _section(door: Door, status: Status) -> bytes:
 
 def package_version() -> str:
     """The version of the package that minigears came with."""
-    try:
-        return version("write-behind-notebooks")
-    except PackageNotFoundError:  # it runs from a bare folder
-        return "unknown"
+    for package in ("minigears", "write-behind-notebooks"):  # alone, or with the course
+        with contextlib.suppress(PackageNotFoundError):
+            return version(package)
+    return "unknown"  # it runs from a bare folder
