@@ -10,6 +10,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+from redis.exceptions import ResponseError
+
 from .client import ask_features, prepare
 from .errors import REDIS_ERRORS, Unavailable
 from .library import NEWER_COMMANDS, VERSION, RedisClient
@@ -59,7 +61,11 @@ class Worker:
         try:
             while not self.stopping.is_set():
                 try:
-                    self._keep()  # first: what is held here is not to suffer from trouble elsewhere
+                    try:  # first: what is held here is not to suffer from trouble elsewhere
+                        self._keep()
+                    except ResponseError:  # the library may have gone: a FUNCTION FLUSH
+                        self._prepare()
+                        self._keep()
                     if not ready:
                         self._prepare()
                         ready = True

@@ -16,11 +16,7 @@ from minigears.protocol import encode_error
 if TYPE_CHECKING:
     from minigears.door.door import Door
 
-_LAST_WORDS = {Front.LEAVING: 30.0, Front.GONE: 2.0}
-"""Seconds for what a client sent before it left and that has not gone to Redis.
-
-One that has closed its half only (`printf … | nc`) still listens for its replies.
-"""
+_LAST_WORDS = 2.0  # seconds for what a client sent before it left and that has not gone to Redis
 _GONE = Front.GONE  # Python 3.11 takes its time to find the member of an enum
 _UNASKED = (b"-DENIED ", b"-ERR max number of clients")
 """Errors that Redis sends to whom it does not let in at all, before it closes."""
@@ -101,11 +97,9 @@ class Client(Conversation, asyncio.Protocol):
             self.came_to_rest()
         elif self.place.now is State.CONNECTING and not self._door.available.is_set():
             self.turn_away()  # it will not hear whether it was done once redis-server is back
-        else:
-            if self._last_words:
-                self._last_words.cancel()
+        elif self._last_words is None:
             loop = asyncio.get_running_loop()
-            self._last_words = loop.call_later(_LAST_WORDS[self._front], self._cut_short)
+            self._last_words = loop.call_later(_LAST_WORDS, self._cut_short)
 
     def _cut_short(self) -> None:
         """Drop what still waits here: who asked for it is long gone, or has given up."""
