@@ -199,8 +199,11 @@ class Door:
         if own:
             return
         for watch in self.interest.watchers(key, name):
+            commands = watch.commands
+            if commands and not self.scopes.concern(key, name, commands):
+                continue
             event = self.delivery.add(watch.id, key, name, watch.sync)
-            if not (watch.commands and self.scopes.take(event)):
+            if not (commands and self.scopes.take(event, commands)):
                 self._outbox.append(event)
                 self._flush_soon()
 

@@ -42,6 +42,8 @@ WORDS = [
     ("GB('CommandReader').register(hook=1)", "hook argument is not string"),
     ("GB('CommandReader').register(hook='get', keyprefix=1)", "keyprefix argument is not string"),
     ("GB('CommandReader').register(trigger='t', inorder=1)", "inorder argument is be boolean"),
+    ("GB().run(mode=1)", "execution mode must be a string"),
+    ("GB().run(mode='sync')", "unknown execution mode"),
     ("GB().run(noScan=1)", "exactMatch value is not boolean"),
     ("GB().run(readValue=1)", "readValue value is not boolean"),
     ("GB('KeysOnlyReader').run(count='no')", "count argument must be a number"),
@@ -55,6 +57,30 @@ WORDS = [
 @pytest.mark.parametrize(("call", "words"), WORDS)
 def test_arguments(door: FakeDoor, call: str, words: str):
     assert f"gears.error: {words}" in text(door.script(call)) or words in text(door.script(call))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "GETRESULTS a b",
+        "GETRESULTSBLOCKING a b",
+        "GETEXECUTION a SHARD b",
+        "ABORTEXECUTION a b",
+        "DROPEXECUTION a b",
+        "UNREGISTER a ABORTPENDING b",
+        "CLEARREGISTRATIONSSTATS a",
+    ],
+)
+def test_a_word_too_many(door: FakeDoor, command: str):
+    name, *words = command.split()
+    told = text(door.call(f"RG.{name}", *words))
+    assert told == f"ERR wrong number of arguments for 'rg.{name.lower()}' command"
+
+
+def test_an_error_of_numbers_has_one_traceback(door: FakeDoor):
+    told = text(door.script("GB('StreamReader').register(batch=0)"))
+    assert told.count("Traceback") == 1
+    assert "batch is at least 1" in told
 
 
 def test_what_is_given_may_be_any_iterable(door: FakeDoor):

@@ -31,35 +31,35 @@ log = logging.getLogger(__name__)
 
 _NO_BLOCKING = "Can not run gears inside a multi exec, lua, or when blocking is not allowed"
 
-_COMMANDS: dict[str, tuple[int, Callable[[Gears, list[bytes]], Any]]] = {
-    "rg.abortexecution": (1, executions.abort),
-    "rg.clearregistrationsstats": (0, registrations.clear_stats),
-    "rg.configget": (0, config.get),
-    "rg.configset": (0, config.set_),
-    "rg.dropexecution": (1, executions.drop),
-    "rg.dumpexecutions": (0, executions.dump),
-    "rg.dumpplugins": (0, misc.dump_plugins),
-    "rg.dumpregistrations": (0, registrations.dump),
-    "rg.getexecution": (1, executions.get),
-    "rg.getresults": (1, executions.results),
-    "rg.getresultsblocking": (1, executions.results_blocking),
-    "rg.hello": (0, misc.hello),
-    "rg.infocluster": (0, misc.info_cluster),
-    "rg.pauseregistrations": (1, registrations.pause),
-    "rg.pydumpreqs": (0, requirements.dump),
-    "rg.pydumpsessions": (0, sessions.dump),
-    "rg.pyexecute": (1, pyexecute.execute),
-    "rg.pyexportreq": (1, requirements.export),
-    "rg.pyimportreq": (1, requirements.import_),
-    "rg.pyprofile": (1, misc.profile),
-    "rg.pystats": (0, misc.stats),
-    "rg.refreshcluster": (0, misc.refresh_cluster),
-    "rg.trigger": (1, triggers.trigger),
-    "rg.triggeronkey": (1, triggers.trigger_on_key),
-    "rg.unpauseregistrations": (1, registrations.unpause),
-    "rg.unregister": (1, registrations.unregister),
+_COMMANDS: dict[str, tuple[int, int | None, Callable[[Gears, list[bytes]], Any]]] = {
+    "rg.abortexecution": (1, 1, executions.abort),
+    "rg.clearregistrationsstats": (0, 0, registrations.clear_stats),
+    "rg.configget": (0, None, config.get),
+    "rg.configset": (0, None, config.set_),
+    "rg.dropexecution": (1, 1, executions.drop),
+    "rg.dumpexecutions": (0, None, executions.dump),
+    "rg.dumpplugins": (0, None, misc.dump_plugins),
+    "rg.dumpregistrations": (0, None, registrations.dump),
+    "rg.getexecution": (1, 2, executions.get),
+    "rg.getresults": (1, 1, executions.results),
+    "rg.getresultsblocking": (1, 1, executions.results_blocking),
+    "rg.hello": (0, None, misc.hello),
+    "rg.infocluster": (0, None, misc.info_cluster),
+    "rg.pauseregistrations": (1, None, registrations.pause),
+    "rg.pydumpreqs": (0, None, requirements.dump),
+    "rg.pydumpsessions": (0, None, sessions.dump),
+    "rg.pyexecute": (1, None, pyexecute.execute),
+    "rg.pyexportreq": (1, None, requirements.export),
+    "rg.pyimportreq": (1, None, requirements.import_),
+    "rg.pyprofile": (1, None, misc.profile),
+    "rg.pystats": (0, None, misc.stats),
+    "rg.refreshcluster": (0, None, misc.refresh_cluster),
+    "rg.trigger": (1, None, triggers.trigger),
+    "rg.triggeronkey": (1, None, triggers.trigger_on_key),
+    "rg.unpauseregistrations": (1, None, registrations.unpause),
+    "rg.unregister": (1, 2, registrations.unregister),
 }
-"""Name -> (fewest words after the name, function)."""
+"""Name -> (fewest words after the name, most of them or None, function)."""
 
 _LONG = frozenset({"rg.pyexecute", "rg.getresultsblocking"})
 """Commands that user code may not call: they would wait for what waits for them."""
@@ -121,8 +121,8 @@ def _function(name: str, argv: list[bytes]) -> Callable[[Gears, list[bytes]], An
         raise CommandError(
             f"ERR unknown command '{_text(argv[0])}', with args beginning with: {given}"
         )
-    fewest, function = _COMMANDS[name]
-    if len(argv) - 1 < fewest:
+    fewest, most, function = _COMMANDS[name]
+    if not fewest <= len(argv) - 1 <= (len(argv) if most is None else most):
         raise CommandError(f"ERR wrong number of arguments for '{name}' command")
     return function
 

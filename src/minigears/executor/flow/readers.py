@@ -25,7 +25,13 @@ def source(reader: str, arg: Any, options: Mapping[str, Any]) -> Source:
     """Check what `run` was given and return where its records come from; raises GearsError."""
     if reader not in _SOURCES:
         raise GearsError("Given reader do not support run or not exists")
-    return _SOURCES[reader](arg, options)
+    made = _SOURCES[reader](arg, options)
+    mode = options.get("mode", "async")
+    if not isinstance(mode, str):
+        raise GearsError("execution mode must be a string")
+    if mode not in ("async", "async_local"):
+        raise GearsError("unknown execution mode")
+    return made
 
 
 def _keys(arg: Any, options: Mapping[str, Any]) -> Source:

@@ -125,7 +125,7 @@ def _stream(given: Mapping[str, Any]) -> StreamArgs:
             trim_stream=_flag(given, "trimStream", True, trim),
         )
     except ValueError as error:
-        raise GearsError(str(error)) from error
+        raise GearsError(str(error)) from None
 
 
 def _command(given: Mapping[str, Any]) -> CommandArgs:
