@@ -9,14 +9,20 @@ from collections.abc import AsyncIterator, Collection
 from minigears.door.events.delivery import Event
 
 _OTHERS = {
-    "set": "setex psetex setnx mset msetnx getset bitop",
-    "expire": "set setex psetex getex pexpire expireat pexpireat hexpire",
+    "set": "setex psetex setnx mset msetnx msetex getset bitop",
+    "expire": "set setex psetex getex msetex pexpire expireat pexpireat hexpire",
+    "rename_from": "renamenx",
+    "rename_to": "renamenx",
     "persist": "getex",
     "incrby": "incr decr decrby",
     "decrby": "decr",
     "setbit": "bitfield",
     "pfadd": "pfmerge",
-    "hset": "hmset hsetnx",
+    "hset": "hmset hsetnx hsetex",
+    "hdel": "hgetdel hexpire hpexpire hexpireat hpexpireat hsetex hgetex",
+    "hexpire": "hpexpire hexpireat hpexpireat hsetex hgetex",
+    "hpersist": "hgetex",
+    "xdel": "xdelex xackdel",
     "lpush": "lpushx lmove blmove rpoplpush brpoplpush",
     "rpush": "rpushx lmove blmove",
     "lpop": "blpop lmpop blmpop lmove blmove",
@@ -32,7 +38,7 @@ _OTHERS = {
     "zpopmax": "bzpopmax zmpop bzmpop",
     "sortstore": "sort",
     "georadiusstore": "georadius georadiusbymember",
-    "del": "unlink getdel json.del json.forget lpop rpop blpop brpop lmpop blmpop lmove blmove rpoplpush "
+    "del": "unlink getdel delex hgetdel json.del json.forget lpop rpop blpop brpop lmpop blmpop lmove blmove rpoplpush "
     "brpoplpush lrem ltrim hdel srem spop smove zrem zpopmin zpopmax bzpopmin bzpopmax zmpop bzmpop "
     "zremrangebyscore zremrangebyrank zremrangebylex sort sinterstore sdiffstore sunionstore "
     "zinterstore zunionstore zdiffstore zrangestore xsetid geosearchstore expire pexpire expireat "
