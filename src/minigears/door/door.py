@@ -199,11 +199,8 @@ class Door:
         if own:
             return
         for watch in self.interest.watchers(key, name):
-            commands = watch.commands
-            if commands and not self.scopes.concern(key, name, commands):
-                continue
             event = self.delivery.add(watch.id, key, name, watch.sync)
-            if not (commands and self.scopes.take(event, commands)):
+            if not (watch.commands and self.scopes.take(event)):
                 self._outbox.append(event)
                 self._flush_soon()
 

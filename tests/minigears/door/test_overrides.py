@@ -6,8 +6,6 @@ import pytest
 from realgears import MiniGears
 from realredis import wait_for
 
-from minigears.door.events.overrides import may_come_of
-
 WAITS = """
 import time
 def f(x):
@@ -22,12 +20,6 @@ COUNTS = """
 def f(x):
     override_reply('+' + execute('GET', x['key']))
 GB('KeysReader').foreach(f).register(prefix='k:*', mode='sync', commands=['append'], readValue=False)
-"""
-
-CHOOSES = """
-def f(x): execute('RPUSH', 'seen', x['event'])
-GB('KeysReader').foreach(f).register(prefix='k:*', mode='sync', commands=['HSET', 'setex'], readValue=False)
-GB('KeysReader').foreach(lambda x: None).register(prefix='k:*', mode='sync', commands=['set'])
 """
 
 HOOK = """
@@ -114,42 +106,3 @@ def test_a_command_that_waits_for_others_does_not_make_them_wait(gears: MiniGear
         wait_for(lambda: client.info("clients")["blocked_clients"] == 0, what="Redis to know")
         client.rpush("k:1", "kept")
         assert client.lrange("k:1", 0, -1) == ["kept"]
-
-
-OTHERS = [["SET", "k:1", "v"], ["SETEX", "k:2", "9", "v"], ["RPUSH", "k:3", "v"], ["HSET", "k:4", "f", "v"],
-          ["DEL", "k:1"], ["RENAME", "k:2", "k:5"]]  # fmt: skip
-
-
-@pytest.mark.parametrize("way", ["alone", "MULTI"])
-def test_events_of_other_commands_are_not_theirs(gears: MiniGears, way):
-    gears.run(CHOOSES)
-    with gears.client(single_connection_client=True) as client:
-        words = OTHERS if way == "alone" else [OTHERS[2], OTHERS[3], OTHERS[4]]
-        for command in words if way == "alone" else [["MULTI"], *words, ["EXEC"]]:
-            client.execute_command(*command)
-        expected = ["set", "expire", "hset"] if way == "alone" else ["hset"]
-        assert sorted(client.lrange("seen", 0, -1)) == sorted(expected)
-
-
-def test_what_lua_does_is_known_by_the_name_of_its_event(gears: MiniGears):
-    gears.run(CHOOSES)
-    with gears.client() as client:
-        for call in ("'HSET', KEYS[1], 'f', 'v'", "'DEL', KEYS[1]", "'SETEX', KEYS[1], 9, 'v'"):
-            client.eval(f"return redis.call({call})", 1, "k:1")
-        assert sorted(client.lrange("seen", 0, -1)) == ["expire", "hset", "set"]
-
-
-@pytest.mark.parametrize(
-    ("command", "event", "may"),
-    [
-        (b"rename", "rename_to", True),
-        (b"xgroup", "xgroup-create", True),
-        (b"incr", "incrby", True),
-        (b"unlink", "del", True),
-        (b"hset", "del", False),
-        (b"json.set", "json.set", True),
-        (b"get", "expired", False),
-    ],
-)
-def test_an_event_s_name_tells_of_which_commands_it_may_come(command, event, may):
-    assert may_come_of({command}, event) is may

@@ -213,7 +213,7 @@ async def _with_override(
 ) -> None:
     """Run a command, then the functions that it triggers, any of which may replace its reply."""
     intent = door.journal.record(set(keys))
-    async with door.scopes.collect(keys, argv[0].lower()) as events:
+    async with door.scopes.collect(keys) as events:
         answer = await client.ask(argv)
         told = asyncio.Event()
         door.notifications.barrier(told.set)
