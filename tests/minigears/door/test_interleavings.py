@@ -183,7 +183,7 @@ def test_the_same_bytes_come_back(crowd: MiniGears, parts: list[Part]) -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(1800)
-@settings(EXAMPLES, max_examples=5000)
+@settings(EXAMPLES, max_examples=1000)
 @given(parts=conversations())
 def test_the_same_bytes_come_back_from_many(crowd: MiniGears, parts: list[Part]) -> None:
     compare(crowd, parts)
