@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
 from collections import deque
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -40,6 +42,22 @@ async def connect(address: Address, factory: Callable[[], P]) -> P:
     return protocol
 
 
+def last_words(transport: asyncio.BaseTransport | None) -> bytes:
+    """What Redis said before it closed, for `connection_lost` with an error.
+
+    asyncio leaves it unread: where it cannot write any more, it no longer listens. Whom Redis does
+    not let in would not be told why. Over TLS nothing is left that could be understood.
+    """
+    said = b""
+    if transport is None or transport.get_extra_info("sslcontext"):
+        return said
+    descriptor = transport.get_extra_info("socket").fileno()
+    with contextlib.suppress(OSError):  # nothing is left, or it is closed already
+        while descriptor >= 0 and (data := os.read(descriptor, 65_536)):
+            said += data
+    return said
+
+
 class Connection(asyncio.Protocol):
     """A pipelined RESP2 connection of the door's own: `await call(…)`, or `send` with a callback."""
 
@@ -65,6 +83,8 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Fail everything that still waits (asyncio calls this)."""
+        if exc is not None and self._waiting and (said := last_words(self._transport)):
+            self.data_received(said)
         error = BackendError("the connection to redis-server is lost")
         waiting, self._waiting = self._waiting, deque()
         if not self.closed.done():

@@ -31,6 +31,8 @@ class Client(Conversation, asyncio.Protocol):
         self._backend: BackendSide | None = None
         self._introduced = False
         """Whether Redis has answered what it is asked first."""
+        self._turned_away = False
+        """Whether Redis says, unasked, that it does not let the client in."""
         self._sharing: Sharing | None = Sharing(self, door, self.place)
         """What takes the client's bytes until it needs its own connection."""
         self._refusal = Refusal()
@@ -172,8 +174,10 @@ class Client(Conversation, asyncio.Protocol):
 
     def from_redis(self, data: bytes) -> None:
         """Bytes from the client's own connection to redis-server."""
-        if not self._introduced and data.startswith(_UNASKED):
-            self.write(data)  # at once: Redis closes, and nobody waits for its answer any more
+        if not self._introduced and (self._turned_away or data.startswith(_UNASKED)):
+            self._turned_away = True
+            self.write(data)  # it is no answer to anything: Redis closes
+            return
         self.replies.feed(data)
         if self.replies.kept_bytes and self.replies.full:
             self.hearing.pause("held")

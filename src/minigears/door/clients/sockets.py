@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from minigears.door.redis import last_words
+
 if TYPE_CHECKING:
     from minigears.door.clients.client import Client
 
@@ -34,6 +36,8 @@ class BackendSide(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Redis has closed the connection, or is gone."""
+        if exc is not None and (said := last_words(self.transport)):
+            self._client.from_redis(said)
         self._client.backend_lost()
 
 
