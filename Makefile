@@ -16,7 +16,7 @@ CACHE := $(CURDIR)/.cache
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/losses/*.ipynb)
 GENERATED := .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
 IF_SET_UP := [ -x $(BIN)/lab ] || { echo "Nothing is set up here, so nothing runs. Begin with: make lab"; exit 0; };
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --reruns 1
 
 # What a shell says to other Pythons is not for this one.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONUSERBASE PYTHONSAFEPATH

@@ -4,5 +4,6 @@ pytest_plugins = [
     "tests.sandbox",
     "tests.docker_here",
     "tests.minutes",
+    "tests.unsteady",
     "tests.recipes.twelve.plugin",
 ]
