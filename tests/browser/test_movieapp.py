@@ -17,6 +17,7 @@ import lab
 from lab.stack.model import Stack
 from tests.browser.apppage import MOUSE, App, AppPage, running
 from tests.browser.jupyterlab import chromium, server
+from tests.lab.conftest import frozen
 
 pytestmark = [
     pytest.mark.long,
@@ -188,6 +189,36 @@ def test_the_same_click_that_failed_now_answers(page: AppPage) -> None:
     page.choose("write-behind-streams")
     page.add("Kept")
     page.arrived("Kept")
+
+
+def test_a_slow_database_is_felt_by_those_who_wait_for_it(page: AppPage) -> None:
+    title = f"Behind {time.time_ns()}"
+    page.choose("write-behind-streams")
+    with frozen("mongo"):
+        page.add(title)
+        page.until_text(".journey:first-child", "answered after")
+        assert "in MongoDB after" not in page.newest()
+        page.until(lambda: page.all(".panel-inner[data-mongo='no']"), 120)
+    page.arrived(title)
+    page.choose("mongo-only")
+    with frozen("mongo"):
+        page.click("#add")
+        page.fill("Slow")
+        page.click(".save")
+        page.until_text("dialog .save", "Waiting…")
+        assert page.flaws() == []
+        page.until_text("#told", "MongoDB")
+        page.until_text("dialog .save", "Save again")
+        assert page.one("#f-title").get_attribute("value") == "Slow"
+        page.press(Keys.ESCAPE)
+        play = "#grid .card:nth-child(2) .play"
+        page.click(play)
+        page.until(lambda: page.text("#grid .card:nth-child(2) .clock") > "0:00:10")
+        page.click(play)
+        page.until_text(play, "Waiting…")
+        page.until_text("#banner", "MongoDB")
+    page.until(lambda: page.all(".panel-inner[data-mongo='yes']"), 120)
+    page.choose("write-behind-streams")
 
 
 def test_a_storm(page: AppPage) -> None:

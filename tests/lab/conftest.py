@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from IPython.core.interactiveshell import InteractiveShell
 from traitlets.config import Config
 
 import lab
+from lab import paths
 from lab.stack import lifecycle
 from lab.stack.embedded import processes, sockets
 from lab.stack.embedded.services import SERVICES
@@ -43,6 +45,20 @@ def own_stack(home: Path) -> Iterator[Stack]:
             yield lab.up()
         finally:
             end_all(home)
+
+
+@contextmanager
+def frozen(service: str) -> Iterator[None]:
+    """A server that accepts connections and answers nothing: worse than one that is down."""
+    found = processes.marked(paths.home(), service)
+    assert found
+    for process in found:
+        os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for process in found:
+            os.kill(process.pid, signal.SIGCONT)
 
 
 @pytest.fixture(scope="session")

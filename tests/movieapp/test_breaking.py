@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -14,13 +12,12 @@ from starlette.testclient import TestClient
 
 import lab
 import lab.tools.movieapp
-from lab import paths
-from lab.stack.embedded import processes
 from lab.stack.model import Stack
 from movieapp.app import create_app
 from movieapp.journeys import Stage
 from movieapp.studio import Studio
 from movieapp.writers import Mode
+from tests.lab.conftest import frozen
 from tests.movieapp.conftest import OWN_PAGE, ready, studio_of, typed
 
 ME = {"x-viewer": "me"}
@@ -42,20 +39,6 @@ def without(service: str) -> Iterator[None]:
         yield
     finally:
         lab.start(service)
-
-
-@contextmanager
-def frozen(service: str) -> Iterator[None]:
-    """A server that accepts connections and answers nothing: worse than one that is down."""
-    found = processes.marked(paths.home(), service)
-    assert found
-    for process in found:
-        os.kill(process.pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        for process in found:
-            os.kill(process.pid, signal.SIGCONT)
 
 
 AWAY = [pytest.param(without, id="down"), pytest.param(frozen, id="hung", marks=LONG)]

@@ -56,6 +56,28 @@ document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   start(form);
 });
 
+// Whoever waits for a slow store is told that it is the store they wait for.
+const waiting = new Map(); // form → its timer, and what its button says otherwise
+document.body.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
+  const verb = elt.matches(".editor, .question, .watch") && $(".verb", elt);
+  if (!verb) return;
+  const said = verb.textContent;
+  const timer = setTimeout(() => {
+    verb.textContent = "Waiting…";
+    elt.setAttribute("aria-busy", "true");
+    $("#announce").textContent = "Still waiting for the answer.";
+  }, 1000);
+  waiting.set(elt, { timer, verb, said });
+});
+document.body.addEventListener("htmx:afterRequest", ({ detail: { elt } }) => {
+  if (!waiting.has(elt)) return;
+  const { timer, verb, said } = waiting.get(elt);
+  clearTimeout(timer);
+  waiting.delete(elt);
+  verb.textContent = said;
+  elt.removeAttribute("aria-busy");
+});
+
 function follow(event, ticket) {
   const card = document.getElementById(`movie-${ticket.dataset.movie}`);
   event.preventDefault();
