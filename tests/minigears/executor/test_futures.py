@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from fakedoor import FakeDoor, text
+from realredis import wait_for
 
 
 def error(door: FakeDoor, function: str, flow: str = "map(f)") -> str:
@@ -150,3 +151,52 @@ GB('CommandReader').map(go).register(trigger='go')
         pass
     assert "Can not continue with the same future twice" in text(door.call("RG.TRIGGER", "go"))
     assert reply.get(timeout=30) == [b"1"]
+
+
+@pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
+@pytest.mark.parametrize("step", ["map", "filter", "foreach", "flatmap"])
+def test_a_value_that_comes_later_holds_up_no_other_record(door: FakeDoor, mode: str, step: str):
+    """The last record's function is the one that continues the first one's future."""
+    script = f"""
+kept = []
+def wait(x):
+    kept.append(gearsFuture())
+    if len(kept) == 3:
+        import threading
+        threading.Timer(0.01, lambda: [kept.pop().continueRun(x) for _ in range(3)]).start()
+    return kept[-1]
+GB('CommandReader').flatmap(lambda x: x[:0:-1]).{step}(wait).count().register(trigger='t', mode='{mode}')
+"""
+    assert door.script(script) == b"OK"
+    assert door.call("RG.TRIGGER", "t", "1", "2", "3") == [b"3"]
+
+
+def test_results_stand_in_the_order_of_the_records(door: FakeDoor):
+    script = """
+import asyncio
+async def wait(x):
+    await asyncio.sleep(0.05 / x)
+    return x
+GB('PythonReader').map(wait).filter(wait).run(lambda: iter([1, 5, 2]))
+"""
+    assert door.results(script) == [b"1", b"5", b"2"]
+
+
+def test_an_abort_ends_all_that_a_run_waits_for(door: FakeDoor):
+    script = """
+import asyncio
+began, ended = [], []
+async def wait(x):
+    began.append(x)
+    try: await asyncio.sleep(600)
+    finally: ended.append(x)
+GB('CommandReader').flatmap(lambda x: x[1:]).map(wait).register(trigger='wait')
+GB('CommandReader').map(lambda x: (len(began), len(ended))).register(trigger='count', mode='sync')
+"""
+    assert door.script(script) == b"OK"
+    asked = door.send("RG.TRIGGER", "wait", "1", "2")
+    wait_for(lambda: door.call("RG.TRIGGER", "count") == [b"(2, 0)"])
+    (running,) = [e[1] for e in door.call("RG.DUMPEXECUTIONS") if e[3] == b"running"]
+    assert door.call("RG.ABORTEXECUTION", running) == b"OK"
+    assert "forcestopped" in text(asked.get(timeout=60))
+    wait_for(lambda: door.call("RG.TRIGGER", "count") == [b"(2, 2)"])

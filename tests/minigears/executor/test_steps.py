@@ -83,7 +83,8 @@ def test_groups(run):
         lambda b: b.batchgroupby(by_length, lambda k, xs: len(xs)),
         lambda b: b.aggregateby(by_length, 0, lambda k, a, x: a + 1, lambda k, a, x: a + x),
     ):
-        assert run(build, words) == (expected, [])
+        results, errors = run(build, words)
+        assert (sorted(results, key=str), errors) == (expected, [])
 
 
 def test_nothing_in_gives_nothing_out(run):
@@ -121,7 +122,34 @@ def test_a_run_stops_at_the_first_error_and_keeps_what_it_has(run):
 def test_records_are_read_one_at_a_time(run):
     endless = itertools.count()
     assert run(lambda b: b.map(lambda x: x + 1).limit(3), endless) == ([1, 2, 3], [])
-    assert next(endless) == 3
+    assert next(endless) == 4  # the first that is too many tells that there are enough
+
+
+SIX = lambda x: 6 // x  # noqa: E731 - steps take plain functions
+ONE_KEY_FAILS = [{"key": "1", "value": 2}]
+
+
+@pytest.mark.parametrize(
+    ("build", "records", "expected", "failures"),
+    [
+        (lambda b: b.map(SIX), [1, 0, 2, 0], [3, 6], 2),
+        (lambda b: b.filter(SIX).count(), [1, 0, 2, 0], [2], 2),
+        (lambda b: b.foreach(SIX).limit(2), [1, 0, 2, 0], [2, 1], 2),
+        (lambda b: b.flatmap(SIX).repartition(lambda x: 1 // (x - 3)), [1, 0, 2], [6], 2),
+        (lambda b: b.accumulate(lambda a, x: [*(a or []), SIX(x)]), [1, 2, 0, 3], [[3, 6]], 1),
+        (lambda b: b.groupby(SIX, lambda k, a, x: x), [2, 0], [{"key": "3", "value": 2}], 1),
+        (lambda b: b.groupby(lambda x: x % 2, lambda k, a, x: 2 // x), [1, 0], ONE_KEY_FAILS, 1),
+        (lambda b: b.batchgroupby(lambda x: x, lambda k, x: 2 // x[0]), [1, 0], ONE_KEY_FAILS, 1),
+    ],
+)
+def test_an_error_stops_nothing_but_the_reader(run, build, records, expected, failures):
+    """A list that was read is gone through to its end, the last element first."""
+
+    def build_all(builder):
+        build(builder.flatmap(lambda x: x))
+
+    results, errors = run(build_all, [records, records])
+    assert (results, len(errors)) == (expected, failures)
 
 
 def test_a_source_that_raises(run):

@@ -2,10 +2,11 @@
 
 Where RedisGears's documentation is silent, this is what holds:
 
-* A record goes through all steps before the next one is read. When a function fails, nothing more is read, and the
-  steps behind the one that failed end with what they have. Those before it emit nothing more.
-* A step that folds by key emits nothing once anything before it has failed; one that folds into one value does.
-* A `limit` that is full stops the reading; what stands before it is not run for records that nobody wants.
+* A record goes through all steps before the next one is taken. A function that fails leaves an error in the place of
+  what it would have given; the records that have been read go on, but none is read any more.
+* A fold that fails forgets what it has gathered, of that key only, and begins anew with the next record.
+* What comes later holds up nothing but its own record, and the order stays that of the records.
+* A `limit` sees that it is full by the first record too many: that one was made in vain, and may have failed.
 """
 
 from __future__ import annotations
@@ -30,12 +31,13 @@ class Step:
     start: int = 0
     stop: int = 0
     taken: int = 0
+    vain: bool = False
     gathered: dict[str, Any] = field(default_factory=dict)
 
     @property
     def full(self) -> bool:
-        """Whether it wants no more records."""
-        return self.kind == "limit" and self.taken >= self.stop
+        """Whether it has seen that it wants no more records."""
+        return self.vain
 
     def push(self, record: Any) -> Iterator[Any]:
         """Take one record; raises Failed."""
@@ -50,27 +52,37 @@ class Step:
             first.call(record, waits=False, where="extractor")
             yield record
         elif self.kind == "accumulate":
-            self.gathered["all"] = first.call(self.gathered.get("all"), record, folds=True)
+            self._fold("all", first, record)
         elif self.kind == "groupby":
             key = _key(first.call(record, waits=False, where="extractor"))
-            self.gathered[key] = self.functions[1].call(self.gathered.get(key), record, folds=True)
+            self._fold(key, self.functions[1], record)
         elif self.kind == "batchgroupby":
             key = _key(first.call(record, waits=False, where="extractor"))
             self.gathered.setdefault(key, []).append(record)
         elif self.kind == "limit":
-            self.taken += 1
-            if self.taken > self.start:
+            place, self.taken = self.taken, self.taken + 1
+            if self.start <= place < self.stop:
                 yield record
+            else:
+                self.vain = self.taken >= self.stop
 
-    def end(self, failed: bool) -> Iterator[Any]:
-        """No more records come, as something before it has `failed`, perhaps; raises Failed."""
+    def _fold(self, key: str, reducer: Function, record: Any) -> None:
+        before = self.gathered.pop(key, None)
+        self.gathered[key] = reducer.call(before, record, folds=True)
+
+    def end(self) -> Iterator[Any]:
+        """No more records come; gives values, and Failed for those that could not be made."""
         for key, value in self.gathered.items():
             if self.kind == "accumulate":
                 yield value
-            elif self.kind == "groupby" and not failed:
+            elif self.kind == "groupby":
                 yield {"key": key, "value": value}
-            elif self.kind == "batchgroupby":
+        for key, value in reversed(self.gathered.items()) if self.kind == "batchgroupby" else []:
+            try:
                 folded = self.functions[1].call(value, None, waits=False, where="reduce")
+            except Failed as error:
+                yield error
+            else:
                 yield {"key": key, "value": folded}
 
 
@@ -83,15 +95,16 @@ class Flow:
 
     def __init__(self, rng: random.Random):
         self.records = [rng.randrange(6) for _ in range(rng.randrange(5))]
-        self._plan = [self._step(rng) for _ in range(rng.randrange(1, 5))]
+        kinds = [rng.choice(list(_MAKERS)) for _ in range(rng.randrange(1, 5))]
+        # How many values are on their way when a limit has enough is a matter of luck.
+        self._plan = [self._step(rng, kind, "limit" in kinds) for kind in kinds]
 
     @staticmethod
-    def _step(rng: random.Random) -> Step:
-        kind = rng.choice(list(_MAKERS))
+    def _step(rng: random.Random, kind: str, plain: bool) -> Step:
         if kind == "limit":
             start = rng.randrange(2)
             return Step(kind, [], start, start + rng.randrange(4))
-        return Step(kind, [_MAKERS_BY_ROLE[role](rng) for role in _MAKERS[kind]])
+        return Step(kind, [_MAKERS_BY_ROLE[role](rng, plain) for role in _MAKERS[kind]])
 
     def source(self, reader: str, last: str) -> str:
         """The script: definitions, then the flow that begins with `reader` and ends with `last`."""
@@ -119,31 +132,30 @@ class Flow:
 class _Run:
     def __init__(self, steps: list[Step]):
         self.steps, self.results, self.errors = steps, [], []
-        self.dead = -1
-        """The last step that has failed: it and those before it take and give nothing."""
 
     def push(self, at: int, record: Any) -> None:
-        if at <= self.dead or any(step.full for step in self.steps[at:]):
+        if isinstance(record, Failed):
+            self.errors.append(str(record))
+        elif any(step.full for step in self.steps[at:]):
             return
-        if at == len(self.steps):
+        elif at == len(self.steps):
             self.results.append(record)
-            return
-        self._give(at, self.steps[at].push(record))
+        else:
+            self._give(at, self.steps[at].push(record))
 
     def end(self) -> None:
         for at, step in enumerate(self.steps):
-            if at > self.dead and not any(later.full for later in self.steps[at:]):
-                self._give(at, step.end(bool(self.errors)))
+            if not any(later.full for later in self.steps[at:]):
+                self._give(at, step.end())
 
     def _give(self, at: int, records: Iterator[Any]) -> None:
         try:
             for record in records:
                 self.push(at + 1, record)
-                if self.dead > at or any(step.full for step in self.steps[at + 1 :]):
+                if any(step.full for step in self.steps[at + 1 :]):
                     return
         except Failed as error:
             self.errors.append(str(error))
-            self.dead = max(self.dead, at)
 
 
 _MAKERS = {

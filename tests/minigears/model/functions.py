@@ -106,20 +106,20 @@ _FOLD = [
 ]
 
 
-def one(rng: random.Random) -> Function:
+def one(rng: random.Random, plain: bool) -> Function:
     """A function of one record."""
-    return Function(rng.choice(_ONE), _manner(rng))
+    return Function(rng.choice(_ONE), _manner(rng, plain))
 
 
-def key(rng: random.Random) -> Function:
+def key(rng: random.Random, plain: bool) -> Function:
     """What a record is grouped by."""
-    return Function(rng.choice(_KEY), _manner(rng, 0.9))
+    return Function(rng.choice(_KEY), _manner(rng, plain, 0.9))
 
 
-def fold(rng: random.Random) -> Function:
+def fold(rng: random.Random, plain: bool) -> Function:
     """A function of what was gathered so far and a record."""
-    return Function(rng.choice(_FOLD), _manner(rng))
+    return Function(rng.choice(_FOLD), _manner(rng, plain))
 
 
-def _manner(rng: random.Random, plain: float = 0.6) -> str:
-    return "plain" if rng.random() < plain else rng.choice(list(_MANNERS))
+def _manner(rng: random.Random, only_plain: bool, plain: float = 0.6) -> str:
+    return "plain" if only_plain or rng.random() < plain else rng.choice(list(_MANNERS))

@@ -31,8 +31,8 @@ def text(result: bytes | hiredis.ReplyError) -> str:
 
 
 def by_run(door: FakeDoor, flow: Flow) -> tuple[list[str], list[str]]:
-    """Results and errors of a run."""
-    source = f"GB('PythonReader', lambda: iter({flow.records}))"
+    """Results and errors of a run over what the reader gives as one list."""
+    source = f"GB('PythonReader', lambda: iter([{flow.records[::-1]}])).flatmap(lambda x: x)"
     results, errors = door.script(flow.source(source, "run()"))
     return list(map(text, results)), list(map(text, errors))
 
@@ -57,13 +57,14 @@ def compare(door: FakeDoor, seed: int) -> None:
     context = f"seed {seed}: {flow.records}\n{flow.source('GB()', 'run()')}\n{told}"
     assert said == results, context
     assert len(told) == len(errors), context
-    assert all(part in error for part, error in zip(errors, told, strict=True)), (errors, context)
+    for part in errors:  # which of several comes first is a matter of luck
+        assert sum(part in error for error in told) >= errors.count(part), (part, errors, context)
     mode = MODES[seed % len(MODES)]
     said, told = by_trigger(door, flow, mode)
     context = f"{mode} {context}"
     if errors:
         assert len(told) == 1, context
-        assert errors[0] in told[0], context
+        assert any(part in told[0] for part in errors), context
     else:
         assert (said, told) == (results, []), context
 

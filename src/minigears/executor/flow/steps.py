@@ -1,14 +1,17 @@
 """The operations of a flow: records in, records out.
 
 Each step is a generator over the one before it, so a record goes all the way before the next is
-read. When user code raises, the step notes the error and ends: what follows it finishes with the
-records it already has. Here is no I/O; user functions are called through `Run.call`.
+read. When user code raises, the error is noted in the place of what would have come out, and the
+reader is asked no more; what it has given already goes on, such as the elements of a list that
+`flatmap` took apart. A function whose value comes later does not hold up the records behind it.
+Here is no I/O; user functions are called through `Run`.
 """
 
 from __future__ import annotations
 
-import itertools
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,11 +54,38 @@ READ_STEP = ("map", "RedisGearsPy_ToPyRecordMapper", "")
 """The step that RedisGears adds at the beginning."""
 
 
+class Later:
+    """A value that a function has promised, and how its run waits for it."""
+
+    __slots__ = ("_future", "_wait")
+
+    def __init__(self, wait: Callable[[Future[Any]], Any], future: Future[Any]) -> None:
+        self._wait = wait
+        self._future = future
+
+    @property
+    def ready(self) -> bool:
+        """Whether it is there now."""
+        return self._future.done()
+
+    def result(self) -> Any:
+        """Wait for it; raises what its function failed with, ForceStopped for an abort."""
+        return self._wait(self._future)
+
+    def cancel(self) -> None:
+        """Nobody waits for it any more: a coroutine that would give it ends."""
+        self._future.cancel()
+
+
+_AHEAD = 10_000
+"""Values that a step waits for at once, before it takes another record."""
+
+
 class Run:
     """One run of a flow: how user functions are called, and what went wrong.
 
-    `call(function, *arguments)` calls one and returns its value, waiting for coroutines; `fold` does
-    the same for reducers, and `plain(function, where, *arguments)` for what cannot wait.
+    `call(function, *arguments)` calls one and returns its value, or a `Later`. `fold` does the
+    same for reducers, and waits; `plain(function, where, *arguments)` is for what cannot wait.
     """
 
     def __init__(
@@ -77,8 +107,8 @@ class Run:
 
     def results(self, steps: Sequence[Step], records: Iterable[Any]) -> list[Any]:
         """Run `records` through `steps`; what failed is in `errors`."""
-        if not isinstance(records, (list, tuple)):
-            records = self._guarded(records)
+        if not isinstance(records, (list, tuple)) or len(records) > 1:
+            records = self._read(records)
         results: list[Any] = []
         try:
             for step in steps:
@@ -89,49 +119,95 @@ class Run:
             self.fail(error)
         return results
 
-    def _guarded(self, records: Iterable[Any]) -> Iterator[Any]:
-        """Records of a source that may raise, up to where it does."""
+    def _read(self, records: Iterable[Any]) -> Iterator[Any]:
+        """Records of a source that may raise, until there is an error."""
         try:
-            yield from records
+            for record in records:
+                yield record
+                if self.errors:
+                    return
         except GeneratorExit:
             raise
         except BaseException as error:
             self.fail(error)
 
 
-def _map(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    """Stands among values that come later in the place of one that has failed."""
+
+    error: BaseException
+
+
+def _called(run: Run, step: Step, records: Iterator[Any]) -> Iterator[tuple[Any, Any]]:
+    """Each record with what the step's function makes of it, in the order of the records."""
     function, call = step.functions[0], run.call
-    for record in records:
-        try:
-            value = call(function, record)
-        except BaseException as error:
-            return run.fail(error)
+    waiting: deque[tuple[Any, Any]] = deque()
+    try:
+        for record in records:
+            try:
+                value = call(function, record)
+            except BaseException as error:
+                if not waiting:
+                    run.fail(error)
+                    if run.aborted:
+                        return
+                    continue
+                value = _Failed(error)
+            if not waiting and type(value) is not Later:
+                yield record, value
+                continue
+            waiting.append((record, value))
+            while waiting and (len(waiting) >= _AHEAD or _is_there(waiting[0][1])):
+                yield from _settled(run, waiting)
+        while waiting and not run.aborted:
+            yield from _settled(run, waiting)
+    finally:
+        for _, value in waiting:
+            if type(value) is Later:
+                value.cancel()
+
+
+def _is_there(value: Any) -> bool:
+    return type(value) is not Later or value.ready
+
+
+def _settled(run: Run, waiting: deque[tuple[Any, Any]]) -> Iterator[tuple[Any, Any]]:
+    """The first of those who wait, unless it fails."""
+    record, value = waiting.popleft()
+    try:
+        if type(value) is Later:
+            value = value.result()
+        elif type(value) is _Failed:
+            raise value.error
+    except BaseException as error:
+        return run.fail(error)
+    yield record, value
+
+
+def _map(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
+    for _, value in _called(run, step, records):
         yield value
 
 
 def _filter(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
-    function, call = step.functions[0], run.call
-    for record in records:
+    for record, value in _called(run, step, records):
         try:
-            wanted = bool(call(function, record))
+            wanted = bool(value)
         except BaseException as error:
-            return run.fail(error)
+            run.fail(error)
+            continue
         if wanted:
             yield record
 
 
 def _foreach(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
-    function, call = step.functions[0], run.call
-    for record in records:
-        try:
-            call(function, record)
-        except BaseException as error:
-            return run.fail(error)
+    for record, _ in _called(run, step, records):
         yield record
 
 
 def _flatmap(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
-    for value in _map(run, step, records):
+    for _, value in _called(run, step, records):
         if isinstance(value, list):
             yield from reversed(value)  # RedisGears pops them off the end
         else:
@@ -144,61 +220,76 @@ def _accumulate(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
     for record in records:
         try:
             accumulator = call(function, accumulator, record)
+            some = True
         except BaseException as error:
-            return run.fail(error)
-        some = True
+            run.fail(error)
+            if run.aborted:
+                return
+            accumulator, some = None, False  # what comes now begins anew
     if some:
         yield accumulator
 
 
 def _localgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
-    extractor, reducer = step.functions
+    reducer = step.functions[1]
     groups: dict[str, Any] = {}
-    for record in records:
+    for key, record in _extracted(run, step, records):
         try:
-            key = _key(run.plain(extractor, "extractor", record))
             groups[key] = run.fold(reducer, key, groups.get(key), record)
         except BaseException as error:
             run.fail(error)
-            break
-    if not run.errors:
-        for key, value in groups.items():
-            yield {"key": key, "value": value}
-
-
-def _key(extracted: Any) -> str:
-    return extracted if isinstance(extracted, str) else repr(extracted)
+            if run.aborted:
+                return
+            groups.pop(key, None)  # what comes now begins anew
+    for key, value in groups.items():
+        yield {"key": key, "value": value}
 
 
 def _batchgroupby(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
-    extractor, reducer = step.functions
+    reducer = step.functions[1]
     groups: dict[str, list[Any]] = {}
-    for record in records:
-        try:
-            key = _key(run.plain(extractor, "extractor", record))
-            groups.setdefault(key, []).append(record)
-        except BaseException as error:
-            return run.fail(error)
-    for key, members in groups.items():
+    for key, record in _extracted(run, step, records):
+        groups.setdefault(key, []).append(record)
+    for key, members in reversed(groups.items()):
         try:
             value = run.plain(reducer, "reduce", key, members)
         except BaseException as error:
-            return run.fail(error)
+            run.fail(error)
+            if run.aborted:
+                return
+            continue
         yield {"key": key, "value": value}
 
 
 def _repartition(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
     """One shard holds all partitions: only the extractor is called, as it may raise."""
-    for record in records:
-        try:
-            run.plain(step.functions[0], "extractor", record)
-        except BaseException as error:
-            return run.fail(error)
+    for _, record in _extracted(run, step, records):
         yield record
 
 
+def _extracted(run: Run, step: Step, records: Iterator[Any]) -> Iterator[tuple[str, Any]]:
+    """Each record with its key."""
+    extractor = step.functions[0]
+    for record in records:
+        try:
+            extracted = run.plain(extractor, "extractor", record)
+            key = extracted if isinstance(extracted, str) else repr(extracted)
+        except BaseException as error:
+            run.fail(error)
+            if run.aborted:
+                return
+            continue
+        yield key, record
+
+
 def _limit(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
-    return itertools.islice(records, step.start, step.start + step.length)
+    """That there are enough is seen by the first record too many: it was made in vain."""
+    stop = step.start + step.length
+    for place, record in enumerate(records):
+        if step.start <= place < stop:
+            yield record
+        elif place + 1 >= stop:
+            return
 
 
 _PASS = frozenset({"collect"})

@@ -8,11 +8,14 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import nullcontext
+from contextvars import copy_context
+from dataclasses import replace
 from types import CoroutineType
 from typing import Any
 
 from minigears.executor.errors import ForceStopped, GearsError
 from minigears.executor.flow.executions import Execution
+from minigears.executor.flow.steps import Later
 from minigears.executor.threads.hub import Hub
 from minigears.executor.threads.pool import Pool
 from minigears.executor.usercode.context import Context, current, leave_if_forked
@@ -95,7 +98,7 @@ Wait = Callable[[Future[Any]], Any]
 
 
 def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
-    """How steps call user functions: `call(function, *arguments)` returns the final value.
+    """How steps call user functions: `call(function, *arguments)` returns its value, or a `Later`.
 
     `wait` waits for what comes later; without it, user code may not return such.
     """
@@ -115,24 +118,28 @@ def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
             if kind is AsyncRecord and value.promise is promise:
                 promise.returned = True
                 value = None  # nobody but users may keep it, else none is ever dropped
-                return _wait(wait, promise.future)
+                return Later(_waiting_allowed(wait), promise.future)
             promise.discard()
             if kind is CoroutineType:
                 value.close()
                 raise GearsError(_TWICE)
         if kind is CoroutineType:
-            return _run(wait, value)
-        return _wait(wait, value.future) if kind is GearsFuture else value
+            return _started(wait, value)
+        return Later(_waiting_allowed(wait), value.future) if kind is GearsFuture else value
 
     return call
 
 
 def folding_call(call: UserCall) -> UserCall:
-    """How reducers are called: a future that they made and dropped is None, whatever they did."""
+    """How reducers are called: each waits for the one before it, whose value it takes.
+
+    A future that they made and dropped is None, whatever they did.
+    """
 
     def fold(function: UserCall, *arguments: Any) -> Any:
         context = current.get()
-        return call(lambda: _none_for_an_unreturned(function, context, arguments))
+        value = call(lambda: _none_for_an_unreturned(function, context, arguments))
+        return value.result() if type(value) is Later else value
 
     return fold
 
@@ -230,18 +237,21 @@ def _abortable(execution: Execution, wait_for: Wait) -> Wait:
     return wait
 
 
-def _wait(wait: Wait | None, future: Future[Any]) -> Any:
-    return _waiting_allowed(wait)(future)
-
-
-def _run(wait: Wait | None, coroutine: Coroutine[Any, Any, Any]) -> Any:
+def _started(wait: Wait | None, coroutine: Coroutine[Any, Any, Any]) -> Later:
     try:
-        # Asked before it starts: from then on, a block that it enters counts in this context, too.
         allowed = _waiting_allowed(wait)
     except GearsError:
         coroutine.close()
         raise
-    return allowed(coroutines.start(coroutine))
+    return Later(allowed, copy_context().run(_start_apart, coroutine))
+
+
+def _start_apart(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
+    """With a context of its own: the blocks that it enters concern nobody else."""
+    context = current.get()
+    if context is not None:
+        current.set(replace(context))
+    return coroutines.start(coroutine)
 
 
 def _waiting_allowed(wait: Wait | None) -> Wait:
