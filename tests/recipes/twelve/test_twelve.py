@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.recipes.twelve.contenders.capturing import DoorCapture
 from tests.recipes.twelve.contenders.controls import CONTROLS, Control
 from tests.recipes.twelve.contenders.roster import COMPARED, CONTENDERS
 from tests.recipes.twelve.contenders.small import Small
@@ -16,6 +17,9 @@ from tests.recipes.twelve.world import World
 
 QUICK = {"gears": 10, "rgsync": 7, "faststream": 7, "redis-stream-queue": 7}
 """One property each of those who are judged by all twelve in `make recipes-table` and in soaks only."""
+AT_THE_DOOR = (1, 7)
+"""Where a door between makes a difference. By the other ten its row is judged in the long form of a run:
+behind the capture it is the streams recipe, which is judged above."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -46,6 +50,8 @@ def marks_of(recipe: type[Recipe], number: int) -> list[pytest.MarkDecorator]:
     marks = [pytest.mark.xdist_group(f"twelve-{group}")]
     if QUICK.get(recipe.name, number) != number:
         marks.append(pytest.mark.soak)
+    if recipe is DoorCapture and number not in AT_THE_DOOR:
+        marks.append(pytest.mark.long)
     return marks
 
 

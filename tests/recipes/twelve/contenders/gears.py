@@ -26,6 +26,8 @@ PREFIX, DIRTY = "MovieEntity:", "_movies-dirty-{06S}"
 class GearsProducer(Producer):
     """Any Redis client, writing JSON."""
 
+    prefix = PREFIX
+
     def __init__(self, redis: Any, patience: float):
         self.redis, self.patience = redis, patience
 
@@ -33,14 +35,14 @@ class GearsProducer(Producer):
         self.put_text(id, json.dumps(document))
 
     def put_text(self, id: str, text: str) -> None:
-        self._try("JSON.SET", PREFIX + id, "$", text)
+        self._try("JSON.SET", self.prefix + id, "$", text)
 
     def put_many(self, documents: Iterable[Document]) -> None:
         everything = list(documents)
         for start in range(0, len(everything), 500):
             pipe = self.redis.pipeline(transaction=False)
             for d in everything[start : start + 500]:
-                pipe.execute_command("JSON.SET", PREFIX + d["movieId"], "$", json.dumps(d))
+                pipe.execute_command("JSON.SET", self.prefix + d["movieId"], "$", json.dumps(d))
             pipe.execute()
 
     def increment(self, id: str, field: str, by: int) -> None:
@@ -53,7 +55,7 @@ class GearsProducer(Producer):
                     if pipe.exists(once):
                         return
                     pipe.multi()
-                    pipe.execute_command("JSON.NUMINCRBY", PREFIX + id, f"$.{field}", by)
+                    pipe.execute_command("JSON.NUMINCRBY", self.prefix + id, f"$.{field}", by)
                     pipe.set(once, 1, ex=3600)
                     pipe.execute()
                     return
@@ -63,10 +65,10 @@ class GearsProducer(Producer):
                 time.sleep(0.05)
 
     def remove(self, id: str, field: str) -> None:
-        self._try("JSON.DEL", PREFIX + id, f"$.{field}")
+        self._try("JSON.DEL", self.prefix + id, f"$.{field}")
 
     def delete(self, id: str) -> None:
-        self._try("DEL", PREFIX + id)
+        self._try("DEL", self.prefix + id)
 
     def put_durably(self, id: str, document: Document) -> None:
         self.put(id, document)
