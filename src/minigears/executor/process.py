@@ -24,6 +24,8 @@ from minigears.executor.ids import new_session_id
 from minigears.executor.redis.calls import mark_with
 from minigears.executor.redis.connection import Connection, RedisError
 from minigears.executor.redis.sessionstore import StoreError
+from minigears.executor.restoring import Restoring
+from minigears.executor.runs.run import run_batch
 from minigears.executor.script import builder
 from minigears.executor.script.run import Outside
 from minigears.executor.script.sessions import Session
@@ -55,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     events = Link.from_fd(options.events_fd)
     try:
         _wait_for_redis(address)
-        _serve(Gears(address, options.cache, previous), control, events)
+        _serve(Gears(address, options.cache, run_batch, previous), control, events)
     except (LinkClosed, KeyboardInterrupt):
         _leave(0)
     except (OSError, RedisError, StoreError) as error:
@@ -85,7 +87,7 @@ def _serve(gears: Gears, control: Link, events: Link) -> None:
     commands.install(gears)
     interrupt.install()
     gears.on_interest = lambda interest: control.send(("interest", interest))
-    gears.restore()
+    Restoring(gears).restore()
     threading.Thread(
         target=_serve_control, args=(gears, control), name="minigears-control", daemon=True
     ).start()
