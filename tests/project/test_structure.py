@@ -43,6 +43,15 @@ def test_no_import_circle(package: str) -> None:
     assert circles(arrows_of(found, found.modules)) == []
 
 
+@pytest.mark.parametrize("package", ["lab", "movieapp", "minigears.executor"])
+def test_no_circle_of_types_either(package: str) -> None:
+    """What only a type checker imports is known by name all the same."""
+    root = package.partition(".")[0]
+    found = grimp.build_graph(root, exclude_type_checking_imports=False, cache_dir=None)
+    inside = [m for m in found.modules if m.startswith(package)]
+    assert circles(arrows_of(found, inside)) == []
+
+
 def test_a_circle_would_be_found() -> None:
     arrows = {"a": {"b"}, "b": {"c"}, "c": {"b", "d"}, "d": set()}
     assert circles(arrows) == [["b", "c"]]

@@ -20,8 +20,8 @@ from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Rules
 from minigears.executor.redis.connection import Connection, RedisError
 from minigears.executor.redis.sessionstore import SessionStore, StoreError
 from minigears.executor.requirements import RequirementStore
-from minigears.executor.script.registrations import Registration, Registry
-from minigears.executor.script.sessions import Session
+from minigears.executor.script.registrations import Registration, Session
+from minigears.executor.script.registry import Registry
 from minigears.executor.streams import StreamReaderRunner
 from minigears.executor.threads.hub import Hub
 from minigears.executor.threads.pool import Pool
@@ -154,7 +154,7 @@ class Gears:
             self.store().update({session.id: session.pack(), STATE: self._pack_state()})
             self.change([registration], ())
 
-    def unregister(self, leaving: Leaving, spared: Execution | None = None) -> None:
+    def unregister(self, leaving: Leaving, spared: object = None) -> None:
         """Take registrations out; a session goes with its last one.
 
         `spared` is not aborted: it is the run that asks.
@@ -185,7 +185,7 @@ class Gears:
                 put[session.id] = session.pack(without=ids)
         return put, remove
 
-    def _forget(self, leaving: Leaving, spared: Execution | None = None) -> None:
+    def _forget(self, leaving: Leaving, spared: object = None) -> None:
         for registration, abort_pending in leaving:
             session = registration.session
             session.registrations.pop(registration.id, None)

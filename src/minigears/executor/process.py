@@ -27,8 +27,8 @@ from minigears.executor.redis.sessionstore import StoreError
 from minigears.executor.restoring import Restoring
 from minigears.executor.runs.run import run_batch
 from minigears.executor.script import builder
+from minigears.executor.script.registrations import Session
 from minigears.executor.script.run import Outside
-from minigears.executor.script.sessions import Session
 from minigears.executor.usercode import interrupt
 from minigears.executor.usercode.context import Context
 from minigears.link import Link, LinkClosed
@@ -97,8 +97,7 @@ def _serve(gears: Gears, control: Link, events: Link) -> None:
 
 def _session_of(context: Context | None) -> Session:
     """The session that code belongs to; a new one for a thread that nobody has told."""
-    session = context.session if context is not None else None
-    return session or Session(new_session_id())
+    return Session.of(context) or Session(new_session_id())
 
 
 def _serve_control(gears: Gears, control: Link) -> None:

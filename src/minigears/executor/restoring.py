@@ -12,9 +12,9 @@ from minigears.executor.api import script_globals
 from minigears.executor.gears import STATE, Gears
 from minigears.executor.ids import to_number
 from minigears.executor.runs import timers
-from minigears.executor.script.registrations import Registration, Spec
+from minigears.executor.script.registrations import Registration, Session, Spec
 from minigears.executor.script.run import Script
-from minigears.executor.script.sessions import Session, StoredSession
+from minigears.executor.script.stored import StoredSession
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from minigears.executor.script.registrations import Spec, keys_interest
+from minigears.executor.script.registrations import Spec
+from minigears.executor.script.registry import keys_interest
 
 Waiting = tuple[bytes, Callable[[], None]]
 """An event's key, and what to run for it."""

@@ -25,6 +25,7 @@ from minigears.executor.commands import (
 from minigears.executor.commands.docs import command_info
 from minigears.executor.gears import Gears
 from minigears.executor.replies import CommandError, Error
+from minigears.executor.script.run import Script
 from minigears.executor.usercode.context import Context
 
 log = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def _call_inside(gears: Gears, argv: list[bytes], context: Context) -> Any:
     if name in ("rg.trigger", "rg.triggeronkey"):
         return replies.to_python(triggers.call_inside(gears, argv[1:], context))
     function = _function(name, argv)
-    if name == "rg.unregister" and context.script is not None:
+    if name == "rg.unregister" and isinstance(context.script, Script):
         return registrations.unregister_in_script(gears, argv[1:], context.script)
     if name == "rg.unregister":
         return registrations.unregister_inside(gears, argv[1:], context)

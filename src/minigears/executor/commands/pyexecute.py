@@ -11,8 +11,8 @@ from minigears.executor.ids import is_session_id, new_session_id
 from minigears.executor.replies import OK, CommandError
 from minigears.executor.requirements import RequirementError
 from minigears.executor.runs import run
+from minigears.executor.script.registrations import Session
 from minigears.executor.script.run import Script
-from minigears.executor.script.sessions import Session
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears

@@ -10,7 +10,7 @@ from minigears.executor.replies import CommandError
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
-    from minigears.executor.script.sessions import Session
+    from minigears.executor.script.registrations import Session
 
 
 def dump(gears: Gears, words: list[bytes]) -> Any:

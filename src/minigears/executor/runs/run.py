@@ -34,7 +34,7 @@ from minigears.executor.usercode.log import write
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
-    from minigears.executor.script.sessions import Session
+    from minigears.executor.script.registrations import Session
 
 WhenDone = Callable[[Execution], None]
 

@@ -20,7 +20,7 @@ from minigears.executor.flow.steps import Step
 from minigears.executor.redis.calls import plain
 from minigears.executor.redis.connection import RedisError
 from minigears.executor.script.pickling import pickle_code, unpickle_code
-from minigears.executor.script.sessions import Session
+from minigears.executor.script.registrations import Session
 from minigears.executor.usercode.calling import user_call
 from minigears.executor.usercode.context import Context, current
 from minigears.executor.usercode.log import write
@@ -71,8 +71,7 @@ def begin(gears: Gears, seconds: int, callback: Callable[[], Any], key: Any = No
         raise GearsError("time argument must be a long")
     if not isinstance(key, (str, type(None))):
         raise GearsError("key argument must be a string")
-    context = current.get()
-    session = (context.session if context is not None else None) or Session("")
+    session = Session.of(current.get()) or Session("")
     timer = Timer(seconds, callback, session, key, f"minigears timer {secrets.token_hex(8)}")
     if key is not None:
         reply = gears.blocking.call(plain((b"SET", key.encode(), timer.mark.encode(), b"NX")))

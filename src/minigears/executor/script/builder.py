@@ -9,12 +9,12 @@ from __future__ import annotations
 import copy
 import functools
 import types
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 from minigears.executor.errors import GearsError
 from minigears.executor.flow.steps import Step
-from minigears.executor.usercode.context import Context, current
+from minigears.executor.usercode.context import Asked, Context, current
 
 READERS = (
     "KeysReader",
@@ -44,23 +44,6 @@ def _takes(*counts: int, told: str | None = None) -> Callable[[Method], Method]:
         return checked
 
     return wrap
-
-
-class Asked(Protocol):
-    """Takes what a builder asks for."""
-
-    def builder_made(self) -> None:
-        """Every builder uses one id up."""
-
-    def request_run(
-        self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
-    ) -> Any:
-        """Run a flow once."""
-
-    def request_registration(
-        self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
-    ) -> str:
-        """Run a flow for every event."""
 
 
 def outside(context: Context | None) -> Asked:

@@ -1,25 +1,21 @@
-"""Registrations: a flow that runs for every event of its kind, and what the door must watch."""
+"""Registrations: a flow that runs for every event of its kind; and sessions, of which they are part."""
 
 from __future__ import annotations
 
 import dataclasses
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import pickle
+from collections.abc import Collection, Mapping
+from typing import Any
 
-from minigears.executor.ids import to_number
 from minigears.executor.redis.prefetch import Habits
+from minigears.executor.requirements import Requirement
 from minigears.executor.script import args as arguments
 from minigears.executor.script.args import Args, CommandArgs, KeysArgs
-from minigears.executor.script.pickling import Code
+from minigears.executor.script.pickling import Code, pickle_code
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
-
-if TYPE_CHECKING:
-    from minigears.executor.script.sessions import Session
-
-_MAX_HEIRS = 1000
-"""Registrations that are gone and whose heirs are known; events are on their way for milliseconds."""
+from minigears.executor.usercode.calling import Profiler
+from minigears.executor.usercode.context import Context
 
 _ARGS: dict[str, type[Args]] = {
     "KeysReader": KeysArgs,
@@ -79,7 +75,7 @@ class Registration:
         """Whether it is a KeysReader registration about this event of this key."""
         if self.spec.reader != "KeysReader":
             return False
-        prefix, exact = _cut(self.args.prefix)
+        prefix, exact = cut(self.args.prefix)
         types = self.args.event_types
         if types is not None and event not in {name.lower() for name in types}:
             return False
@@ -101,142 +97,86 @@ class Registration:
         return [*shown, "RegistrationData", self.data()]
 
 
-class Registry:
-    """All registrations in force. Readers see a whole state; changes replace it."""
+@dataclasses.dataclass
+class Session:
+    """What one script asked for, and what it registered."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._all: dict[str, Registration] = {}
-        self._triggers: dict[str, Registration] = {}
-        self._streaming: tuple[Registration, ...] = ()
-        self._hooks: dict[bytes, list[Registration]] = {}
-        self._heirs: dict[str, tuple[str, ...]] = {}
+    id: str
+    description: str | None = None
+    requirements: list[Requirement] = dataclasses.field(default_factory=list)
+    installed: bool = False
+    """Whether requirements had to be installed for it."""
+    registrations: dict[str, Registration] = dataclasses.field(default_factory=dict)
+    profiler: Profiler = dataclasses.field(default_factory=Profiler)
+    code: list[bytes] = dataclasses.field(default_factory=list)
+    """The functions as they are stored, from `pickle_code`: one piece, or a piece a registration."""
+    globals: dict[str, Any] = dataclasses.field(default_factory=dict)
+    """What all its functions know as their globals."""
 
-    def __iter__(self) -> Iterator[Registration]:
-        """In the order of registration."""
-        return iter(self._all.values())
+    def seal(self, pieces: Mapping[str, bytes]) -> None:
+        """Note the functions as they are to be stored, all in one piece that shares its globals.
 
-    def get(self, registration_id: str) -> Registration | None:
-        """The registration of this id."""
-        return self._all.get(registration_id)
+        What cannot be pickled any more, as a script may have put a connection into its globals, is
+        stored as it was when it registered: `pieces`, by id.
+        """
+        code = {r.id: (r.steps, r.on_registered) for r in self.registrations.values()}
+        try:
+            self.code = [pickle_code(code)]
+        except Exception:
+            self.code += [pieces[name] for name in code if name in pieces]
 
-    @property
-    def streaming(self) -> tuple[Registration, ...]:
-        """The StreamReader registrations."""
-        return self._streaming
-
-    def heirs(self, registration_id: str, key: bytes, event: str) -> list[Registration]:
-        """Who takes an event that was on its way to a registration when others replaced it."""
-        found = []
-        for heir in self._heirs.get(registration_id, ()):
-            registration = self._all.get(heir)
-            if registration is None:
-                found += self.heirs(heir, key, event)
-            elif registration.wants(key, event):
-                found.append(registration)
-        return found
-
-    def trigger(self, name: str) -> Registration | None:
-        """The CommandReader registration that `RG.TRIGGER name` runs."""
-        return self._triggers.get(name)
-
-    def hooks(
-        self, argv: Sequence[bytes], keys: Callable[[], Sequence[bytes]]
-    ) -> list[Registration]:
-        """Those that stand in front of a command, the last one registered first."""
-        standing = self._hooks.get(argv[0].lower()) if self._hooks else None
-        return [r for r in standing if _is_for(r, keys())] if standing else []
-
-    def change(self, add: Iterable[Registration], remove: Iterable[str]) -> None:
-        """Take some in and others out, at once."""
-        with self._lock:
-            add, gone = list(add), set(remove)
-            if add:
-                self._heirs.update(dict.fromkeys(gone, tuple(r.id for r in add)))
-                for oldest in list(self._heirs)[:-_MAX_HEIRS]:
-                    del self._heirs[oldest]
-            kept = [r for r in self._all.values() if r.id not in gone]
-            everything = sorted([*kept, *add], key=lambda r: to_number(r.id) or 0)
-            self._all = {r.id: r for r in everything}
-            self._streaming = tuple(r for r in everything if r.spec.reader == "StreamReader")
-            hooks: dict[bytes, list[Registration]] = {}
-            for r in reversed(everything):
-                if isinstance(r.args, CommandArgs) and r.args.hook is not None:
-                    hooks.setdefault(r.args.hook.encode(), []).append(r)
-            self._hooks = hooks
-            self._triggers = {
-                r.args.trigger: r
-                for r in everything
-                if r.spec.reader == "CommandReader" and r.args.trigger is not None
+    def pack(self, without: Collection[str] = ()) -> bytes:
+        """The session as it is stored, but for these registrations."""
+        return pickle.dumps(
+            {
+                "id": self.id,
+                "description": self.description,
+                "installed": self.installed,
+                "requirements": [requirement.name for requirement in self.requirements],
+                "code": self.code,
+                "registrations": [
+                    r.spec.pack() for r in self.registrations.values() if r.id not in without
+                ],
             }
+        )
 
-    def keys_patterns(self) -> list[tuple[bytes, bool, bool]]:
-        """What KeysReader registrations watch: (key or prefix, exact, wants key misses)."""
-        return [
-            (*_cut(r.args.prefix), r.args.event_types is not None and _wants_misses(r))
-            for r in self
-            if r.spec.reader == "KeysReader"
-        ]
+    def literal(self) -> str:
+        """The field `PD`, a Python literal: clients evaluate it."""
+        return repr(
+            {
+                "sessionName": self.id,
+                "sessionDescription": self.description or "null",
+                "refCount": len(self.registrations),
+                "linkedTo": "primary",
+                "dead": False,
+                "isInstallationNeeded": int(self.installed),
+                "registrationsList": list(self.registrations),
+                "depsList": [
+                    {"name": r.name, "basePath": str(r.path), "wheels": list(r.wheels)}
+                    for r in self.requirements
+                ],
+            }
+        )
 
-    def interest(self) -> dict[str, Any]:
-        """The frame that tells the door what to watch (see docs/architecture.md)."""
-        return {
-            "keys": [
-                *(keys_interest(r.spec) for r in self if r.spec.reader == "KeysReader"),
-                *(_sync_stream_interest(r) for r in self if r.runner is not None and r.sync),
-            ],
-            "streams": [
-                {"id": r.id, "prefix": _cut(r.args.prefix)[0], "exact": _cut(r.args.prefix)[1]}
-                for r in self
-                if r.spec.reader == "StreamReader"
-            ],
-            "hooks": [
-                {"id": r.id, "command": r.args.hook, "prefix": r.args.key_prefix}
-                for r in self
-                if r.spec.reader == "CommandReader" and r.args.hook is not None
-            ],
-        }
+    def dump(
+        self, requirements: list[Any], registrations: list[Any], dead: bool = False
+    ) -> list[Any]:
+        """One element of the reply of `RG.PYDUMPSESSIONS`."""
+        shown: list[Any] = ["ID", self.id, "sessionDescription", self.description]
+        linked, state = ("None", "true") if dead else ("primary", "false")
+        shown += ["refCount", len(self.registrations), "linked", linked, "dead", state]
+        shown += ["requirementInstallationNeeded", int(self.installed)]
+        return [*shown, "requirements", requirements, "registrations", registrations]
 
-
-def hooks_of(registrations: Iterable[Registration], command: str) -> list[Registration]:
-    """Those that stand in front of a command."""
-    return [r for r in registrations if isinstance(r.args, CommandArgs) and r.args.hook == command]
-
-
-def keys_interest(spec: Spec) -> dict[str, Any]:
-    """What the door is to watch for a KeysReader registration."""
-    args: Any = spec.args
-    prefix, exact = _cut(args.prefix)
-    return {
-        "id": spec.id,
-        "prefix": prefix,
-        "exact": exact,
-        "events": None if args.event_types is None else list(args.event_types),
-        "commands": None if args.commands is None else list(args.commands),
-        "mode": spec.mode,
-    }
+    @staticmethod
+    def of(context: Context | None) -> Session | None:
+        """The session that the code in a context acts for."""
+        session = context.session if context is not None else None
+        assert session is None or isinstance(session, Session)
+        return session
 
 
-def _is_for(registration: Registration, keys: Sequence[bytes]) -> bool:
-    prefix = registration.args.key_prefix
-    if prefix is None:
-        return True
-    begin = prefix.removesuffix("*").encode()
-    return prefix == "*" or any(key.startswith(begin) for key in keys)
-
-
-def _sync_stream_interest(registration: Registration) -> dict[str, Any]:
-    """Clients of XADD wait for a sync stream registration as they do for one of keys."""
-    prefix, exact = _cut(registration.args.prefix)
-    name = {"id": registration.id, "prefix": prefix, "exact": exact}
-    return {**name, "events": ["xadd"], "commands": None, "mode": "sync"}
-
-
-def _cut(prefix: str) -> tuple[bytes, bool]:
+def cut(prefix: str) -> tuple[bytes, bool]:
     """A trailing `*` makes a prefix, else the key is exact."""
     raw = prefix.encode()
     return (raw[:-1], False) if raw.endswith(b"*") else (raw, True)
-
-
-def _wants_misses(registration: Registration) -> bool:
-    return any(event.lower() == "keymiss" for event in registration.args.event_types)

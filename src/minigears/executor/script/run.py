@@ -19,8 +19,8 @@ from minigears.executor.script import args as arguments
 from minigears.executor.script import checks
 from minigears.executor.script.args import Args, CommandArgs, KeysArgs
 from minigears.executor.script.pickling import Code, pickle_code
-from minigears.executor.script.registrations import Registration, Spec, hooks_of
-from minigears.executor.script.sessions import Session
+from minigears.executor.script.registrations import Registration, Session, Spec
+from minigears.executor.script.registry import hooks_of
 from minigears.executor.usercode.context import Context, leave_if_forked, running
 from minigears.executor.usercode.futures import GearsFuture
 

@@ -6,7 +6,7 @@ A context variable carries it, so every greenlet, thread and coroutine sees its 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -15,14 +15,29 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from minigears.executor.flow.executions import Execution
+    from minigears.executor.flow.steps import Step
     from minigears.executor.redis.calls import Caller
     from minigears.executor.redis.prefetch import Prefetch
-    from minigears.executor.script.run import Script
-    from minigears.executor.script.sessions import Session
     from minigears.executor.usercode.futures import Promise
 
 UNSET = object()
+
+
+class Asked(Protocol):
+    """Takes what a builder asks for."""
+
+    def builder_made(self) -> None:
+        """Every builder uses one id up."""
+
+    def request_run(
+        self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
+    ) -> Any:
+        """Run a flow once."""
+
+    def request_registration(
+        self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
+    ) -> str:
+        """Run a flow for every event."""
 
 
 @dataclass
@@ -42,13 +57,14 @@ class Context:
 
     caller: Caller
     """How its `execute` reaches Redis."""
-    session: Session | None = None
+    session: object = None
+    """The `Session` that it acts for, if any; nothing down here looks inside."""
     marked: bool = False
     """Its own writes raise no KeysReader events."""
     wait: Callable[[Future[Any]], Any] | None = None
     """Waits for a coroutine or a `gearsFuture`; None where it is not allowed."""
     command: CommandContext | None = None
-    script: Script | None = None
+    script: Asked | None = None
     """The script that runs, while `run` and `register` are allowed."""
     atomic_depth: int = 0
     promise: Promise | None = None
@@ -57,15 +73,15 @@ class Context:
     """Whether the step that runs now can wait for a future."""
     prefetch: Prefetch | None = None
     """What was read ahead for it."""
-    execution: Execution | None = None
-    """The run that it is part of."""
+    execution: object = None
+    """The `Execution` that it is part of, if any."""
 
 
 @dataclass(frozen=True)
 class Acting:
     """What a function hands to its threads and coroutines: for whom they act."""
 
-    session: Session
+    session: object
     command: CommandContext | None
     """The client's command, if a function of a hook or of `commands=[…]` began them."""
 

@@ -11,13 +11,10 @@ import signal
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from minigears.executor.errors import ForceStopped
 from minigears.executor.usercode.context import Context, current
-
-if TYPE_CHECKING:
-    from minigears.executor.flow.executions import Execution
 
 _SIGNAL = signal.SIGUSR1
 _SOON = 0.01  # seconds
@@ -25,7 +22,7 @@ _OURS = str(Path(__file__).resolve().parents[2])
 _CALLS = (str(Path(__file__).resolve().with_name("calling.py")), "call")
 """The functions that call those of users."""
 
-_asked: set[Execution] = set()
+_asked: set[object] = set()
 
 
 def install() -> None:
@@ -33,13 +30,13 @@ def install() -> None:
     signal.signal(_SIGNAL, _look)
 
 
-def stop(execution: Execution) -> None:
+def stop(execution: object) -> None:
     """Stop one that runs on the main thread; from any thread."""
     _asked.add(execution)
     _send()
 
 
-def ended(execution: Execution) -> None:
+def ended(execution: object) -> None:
     """It need not be stopped any more."""
     _asked.discard(execution)
 
