@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lab.course.snapshot import Snapshot
     from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
     from lab.stack.cluster import Cluster, cluster
+    from lab.stack.containers.images import container_images
     from lab.stack.lifecycle import current, down, kill, reset, start, status, stop, up
     from lab.stack.model import Stack, Status
     from lab.stack.postgresql import postgres
@@ -45,6 +46,7 @@ _HOMES = {
     "course.predicting": "predict",
     "course.quizzing": "quiz",
     "errors": "CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout",
+    "stack.containers.images": "container_images",
     "stack.lifecycle": "current down kill reset start status stop up",
     "cells.watch": "watch",
     "tools.movieapp": "app",
@@ -78,6 +80,7 @@ __all__ = [
     "app",
     "check",
     "cluster",
+    "container_images",
     "current",
     "doctor",
     "down",

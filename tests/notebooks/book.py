@@ -16,7 +16,15 @@ from nbformat import NotebookNode
 from tests.sandbox import REPOSITORY
 
 FOLDER = REPOSITORY / "notebooks"
-NOTEBOOKS = sorted(FOLDER.glob("[0-9][0-9]_*.ipynb"))
+_NAME = re.compile(r"(\d\d[a-z]?)_\w+\.ipynb")
+
+
+def in_order(folder: Path) -> list[Path]:
+    """Return the notebooks of the course in a folder, in its order: 02, 02b, 03."""
+    return sorted(path for path in folder.glob("*.ipynb") if _NAME.fullmatch(path.name))
+
+
+NOTEBOOKS = in_order(FOLDER)
 
 _FENCE = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
@@ -54,8 +62,8 @@ class Book:
 
     @property
     def number(self) -> str:
-        """The two digits that the file's name begins with."""
-        return self.path.name[:2]
+        """What the file's name begins with: two digits, and a letter where one was put in between."""
+        return self.path.name.partition("_")[0]
 
     @cached_property
     def code(self) -> list[NotebookNode]:

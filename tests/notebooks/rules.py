@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 
 from lab.checks import exercise
 from lab.errors import LabError
-from tests.notebooks.book import Book, Section, fences, links, python, without_fences
+from tests.notebooks.book import Book, Section, fences, in_order, links, python, without_fences
 
 Rule = Callable[[Book], list[str]]
 
@@ -73,8 +73,7 @@ def ends_with_recap(book: Book) -> list[str]:
 
 def leads_to_the_next(book: Book) -> list[str]:
     """A line of the recap that begins with "Next" links to the notebook that follows."""
-    numbered = sorted(book.path.parent.glob("[0-9][0-9]_*.ipynb"))
-    after = [path.name for path in numbered if path.name > book.path.name]
+    after = [path.name for path in in_order(book.path.parent) if path.name > book.path.name]
     lines = re.findall(r"^\W*Next\b.*$", book.prose, re.MULTILINE)
     targets = links(lines[-1]) if lines else []
     if not targets:

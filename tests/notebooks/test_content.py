@@ -21,9 +21,9 @@ def test_a_notebook_keeps_the_rules(path, rule: Rule):
 
 def test_notebooks_are_numbered_without_a_gap():
     assert NOTEBOOKS, "there is no notebook"
-    numbers = [path.name[:2] for path in NOTEBOOKS]
+    numbers = [Book(path).number for path in NOTEBOOKS]
     assert len(set(numbers)) == len(numbers), "two notebooks have one number"
-    gaps = {f"{n:02}" for n in range(int(numbers[-1]))} - set(numbers)
+    gaps = {f"{n:02}" for n in range(int(numbers[-1][:2]))} - {number[:2] for number in numbers}
     assert gaps <= TO_COME
     assert sorted(FOLDER.glob("*.ipynb")) == NOTEBOOKS
 

@@ -140,6 +140,13 @@ def test_a_rule_finds_its_fault(book, rule, old, new):
     assert rule(book)
 
 
+def test_a_notebook_in_between_comes_next(book):
+    (book.path.parent / "03b_search.ipynb").touch()
+    assert rules.leads_to_the_next(book)
+    book.cells[-1].source = RECAP.replace("04_hello", "03b_search")
+    assert not rules.leads_to_the_next(Book(book.path, book.notebook))
+
+
 def test_an_output_is_found(book):
     book.code[0].outputs = [new_output("stream", text="3")]
     assert rules.holds_no_output(book)

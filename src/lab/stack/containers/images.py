@@ -55,6 +55,24 @@ def is_here(image: str) -> bool:
     return True
 
 
+def container_images() -> dict[str, str]:
+    """Return the images for "redis" and "mongo" when Docker answers and has both, else {}.
+
+    One line says what is missing then. Nothing is pulled.
+    """
+    try:
+        found = {part: chosen(part) for part in BUILT}
+        missing = [image for image in found.values() if not is_here(image)]
+    except Mendable as problem:
+        say(f"No containers here: {problem}".replace("\n", " "))
+        return {}
+    if missing:
+        build = "`make images` builds ours, without a registry `make images BASE=debian`."
+        say(f"No containers here: {' and '.join(missing)} not on this machine. {build}")
+        return {}
+    return found
+
+
 def fetch(image: str) -> None:
     """Pull an image that is not here yet. Raises NoImage when that fails."""
     from docker.errors import DockerException

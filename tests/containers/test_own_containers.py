@@ -1,0 +1,46 @@
+"""Notebook 02b where Docker answers: every cell does what it says, and nothing stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from nbformat.v4 import new_code_cell
+
+import docker
+from tests.docker_here import MONGO_IMAGE
+from tests.notebooks.book import NOTEBOOKS, Book
+from tests.notebooks.running import run, stack_folder, variant
+
+pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+
+(PATH,) = [path for path in NOTEBOOKS if path.name.startswith("02b_")]
+
+
+def test_the_notebook_starts_containers_and_leaves_none(
+    engine: docker.DockerClient, record_property
+) -> None:
+    book = Book(PATH)
+    book.notebook.cells.append(new_code_cell("assert images\nassert which == 'mongo'"))
+    with stack_folder() as home, variant(book) as changed:
+        run(Path(changed), record_property)
+        mine = {"label": f"course.02b={home}"}
+        assert engine.containers.list(all=True, filters=mine) == []
+        assert engine.networks.list(filters=mine) == []
+
+
+def test_what_an_interrupted_run_left_is_removed(
+    engine: docker.DockerClient, record_property
+) -> None:
+    """The notebook's first cells remove it, so that it runs again after a kernel was killed."""
+    book = Book(PATH)
+    begun = next(n for n, cell in enumerate(book.cells) if cell.id == "02b-remove")
+    book.notebook.cells = book.cells[: begun + 1]
+    with stack_folder() as home, variant(book) as changed:
+        label = {"course.02b": str(home)}
+        network = engine.networks.create(home.name, labels=label)
+        engine.containers.create(MONGO_IMAGE, labels=label, network=network.name)
+        run(Path(changed), record_property)
+        mine = {"label": f"course.02b={home}"}
+        assert engine.containers.list(all=True, filters=mine) == []
+        assert engine.networks.list(filters=mine) == []
