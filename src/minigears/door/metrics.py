@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from minigears.address import host_and_port
 from minigears.door.door import Door
 from minigears.door.executor import ExecutorLost
-from minigears.door.status import Status, package_version, status_of
+from minigears.door.status import Status, package_version
 
 log = logging.getLogger(__name__)
 
@@ -97,13 +97,13 @@ class _Collector:
 
 
 async def _gather(door: Door) -> tuple[Status, list[Fields]]:
-    return await status_of(door), await _registrations(door)
+    return await door.overview.status(), await _registrations(door)
 
 
 async def _registrations(door: Door) -> list[Fields]:
     """What the executor counted; nothing while it is being started again."""
     try:
-        dump = door.executor.command([b"RG.DUMPREGISTRATIONS"], {"resp": 2})
+        dump = door.watch.executor.command([b"RG.DUMPREGISTRATIONS"], {"resp": 2})
         raw = await asyncio.wait_for(dump, _PATIENCE)
     except (ExecutorLost, asyncio.TimeoutError):
         log.warning("the executor did not say what it counted")

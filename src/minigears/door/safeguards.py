@@ -8,14 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from minigears.door.availability import Availability
 from minigears.door.events.notifications import SETTING, enable_notifications, with_needed
+from minigears.door.events.watch import Watch
 from minigears.door.redis import BackendError
-
-if TYPE_CHECKING:
-    from minigears.door.door import Door
 
 log = logging.getLogger(__name__)
 
@@ -45,24 +43,20 @@ def dangers_in(settings: Mapping[bytes, bytes]) -> dict[str, str]:
 
 
 class Safeguards:
-    """Looks at one Redis's settings again and again, for one door."""
+    """Looks at one Redis's settings again and again."""
 
-    def __init__(self, door: Door):
-        self._door = door
-        self._written: set[bytes] = set()
+    def __init__(self, watch: Watch, availability: Availability):
+        self._watch = watch
+        self._availability = availability
         self.at_risk: dict[str, str] = {}
         """Setting → why it endangers functions."""
         self.restored = 0
         """How often notifications were found switched off, and switched on again."""
 
-    def wrote(self, keys: Collection[bytes]) -> None:
-        """Note keys whose writes were answered: their notifications may not have come."""
-        self._written.update(keys)
-
     async def watch(self) -> None:
         """Look for ever; what Redis says while it goes away is no matter of this loop."""
         while True:
-            await self._door.connected.wait()
+            await self._availability.connected.wait()
             try:
                 await self._look()
             except BackendError as error:
@@ -70,14 +64,15 @@ class Safeguards:
             await asyncio.sleep(_PAUSE)
 
     async def _look(self) -> None:
-        answered, self._written = self._written, set()  # all that this look vouches for
+        answered, self._watch.answered = self._watch.answered, set()
+        # These are all that this look vouches for.
         try:
-            reply = await self._door.admin.call("CONFIG", "GET", *WATCHED)
+            reply = await self._watch.admin.call("CONFIG", "GET", *WATCHED)
         except BackendError:
-            self._written |= answered
+            self._watch.answered |= answered
             raise
         settings = dict(zip(reply[::2], reply[1::2], strict=True))
-        interest = self._door.interest
+        interest = self._watch.interest
         flags = settings.get(SETTING)
         switched_off = flags is not None and with_needed(flags, interest.reads_matter) != flags
         if interest.needs_events and switched_off:
@@ -87,16 +82,16 @@ class Safeguards:
 
     async def _restore(self, answered: set[bytes]) -> None:
         """Switch notifications on, and make events of the writes that went by without."""
-        await enable_notifications(self._door.admin, self._door.interest.reads_matter)
+        await enable_notifications(self._watch.admin, self._watch.interest.reads_matter)
         await asyncio.sleep(_IN_FLIGHT)
         self.restored += 1
-        missed = answered | self._written
+        missed = answered | self._watch.answered
         log.warning(
             "somebody switched off notify-keyspace-events. It is on again; functions run for the %d keys that clients "
             "of minigears wrote meanwhile, but for none that were written on Redis's own port or expired",
             len(missed),
         )
-        await self._door.hand_in(missed)
+        await self._watch.hand_in(missed)
 
     def _tell(self, dangers: dict[str, str]) -> None:
         for setting, why in dangers.items():

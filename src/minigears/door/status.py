@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+from collections.abc import Collection
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
+from minigears.door.availability import Availability
+from minigears.door.clients.client import Client
+from minigears.door.events.watch import Watch
 from minigears.door.redis import BackendError
-
-if TYPE_CHECKING:
-    from minigears.door.door import Door
+from minigears.door.safeguards import Safeguards
 
 _PATIENCE = 1.0  # seconds that Redis gets to say how long the journal is
 
@@ -51,54 +52,69 @@ class Status:
     """Those that have failed and are not started again yet."""
 
 
-async def status_of(door: Door) -> Status:
-    """Look at everything that the door keeps count of."""
-    try:
-        intents = await asyncio.wait_for(door.journal.length(), _PATIENCE)
-    except (BackendError, asyncio.TimeoutError):
-        intents = -1
-    return Status(
-        clients=len(door.clients),
-        clients_sharing=sum(client.shares for client in door.clients),
-        held_replies=sum(client.replies.backlog for client in door.clients),
-        events_total=door.delivery.total,
-        events_outstanding=len(door.delivery),
-        intents_pending=intents,
-        keys_registrations=len(door.interest.keys),
-        hooks=len(door.interest.hooks),
-        stream_prefixes=len(door.interest.streams),
-        sessions_unloaded=door.interest.unloaded_sessions,
-        redis_connected=int(door.connected.is_set()),
-        redis_answers=int(door.available.is_set()),
-        executor_ready=int(door.executor.ready),
-        executor_restarts=door.executor.restarts,
-        loop_failures=door.loops.failures,
-        notifications_restored=door.safeguards.restored,
-        settings_at_risk=len(door.safeguards.at_risk),
-        loops_down=len(door.loops.down),
-    )
+class Overview:
+    """Looks at everything that the door keeps count of."""
 
+    def __init__(
+        self,
+        watch: Watch,
+        availability: Availability,
+        safeguards: Safeguards,
+        clients: Collection[Client],
+    ):
+        self._watch = watch
+        self._availability = availability
+        self._safeguards = safeguards
+        self._clients = clients
 
-async def with_section(door: Door, reply: bytes) -> bytes:
-    """Redis's reply to `INFO` (a bulk or a verbatim string) and the section of minigears after it.
+    async def status(self) -> Status:
+        """The figures of now."""
+        watch = self._watch
+        try:
+            intents = await asyncio.wait_for(watch.journal.length(), _PATIENCE)
+        except (BackendError, asyncio.TimeoutError):
+            intents = -1
+        return Status(
+            clients=len(self._clients),
+            clients_sharing=sum(client.shares for client in self._clients),
+            held_replies=sum(client.replies.backlog for client in self._clients),
+            events_total=watch.delivery.total,
+            events_outstanding=len(watch.delivery),
+            intents_pending=intents,
+            keys_registrations=len(watch.interest.keys),
+            hooks=len(watch.interest.hooks),
+            stream_prefixes=len(watch.interest.streams),
+            sessions_unloaded=watch.interest.unloaded_sessions,
+            redis_connected=int(self._availability.connected.is_set()),
+            redis_answers=int(self._availability.available.is_set()),
+            executor_ready=int(watch.executor.ready),
+            executor_restarts=watch.executor.restarts,
+            loop_failures=watch.loops.failures,
+            notifications_restored=self._safeguards.restored,
+            settings_at_risk=len(self._safeguards.at_risk),
+            loops_down=len(watch.loops.down),
+        )
 
-    An error, or `QUEUED` inside MULTI, stays as it is.
-    """
-    kind, rest = reply[:1], reply.partition(b"\r\n")[2]
-    if kind not in (b"$", b"="):
-        return reply
-    text = rest.removesuffix(b"\r\n")
-    gap = b"" if text in (b"", b"txt:") else b"\r\n"
-    text += gap + _section(door, await status_of(door))
-    return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
+    async def with_section(self, reply: bytes) -> bytes:
+        """Redis's reply to `INFO` (a bulk or a verbatim string) and the section of minigears after it.
 
+        An error, or `QUEUED` inside MULTI, stays as it is.
+        """
+        kind, rest = reply[:1], reply.partition(b"\r\n")[2]
+        if kind not in (b"$", b"="):
+            return reply
+        text = rest.removesuffix(b"\r\n")
+        gap = b"" if text in (b"", b"txt:") else b"\r\n"
+        text += gap + self._section(await self.status())
+        return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
 
-def _section(door: Door, status: Status) -> bytes:
-    lines = ["# minigears", f"minigears_version:{package_version()}"]
-    lines += [f"minigears_{name}:{value}" for name, value in vars(status).items()]
-    lines += [f"minigears_last_failure:{door.loops.last}"]
-    lines += [f"minigears_risk_{name}:{why}" for name, why in door.safeguards.at_risk.items()]
-    return "".join(f"{line}\r\n" for line in lines).encode()
+    def _section(self, status: Status) -> bytes:
+        lines = ["# minigears", f"minigears_version:{package_version()}"]
+        lines += [f"minigears_{name}:{value}" for name, value in vars(status).items()]
+        lines += [f"minigears_last_failure:{self._watch.loops.last}"]
+        risks = self._safeguards.at_risk.items()
+        lines += [f"minigears_risk_{name}:{why}" for name, why in risks]
+        return "".join(f"{line}\r\n" for line in lines).encode()
 
 
 def package_version() -> str:

@@ -21,7 +21,8 @@ class Asked:
 
     def __init__(self, answer=None):
         self.answer, self.replies, self.ran = answer, [], []
-        self.executor, self.in_multi, self.reply = self, False, self.replies.append
+        self.watch = self.executor = self.slowlog = self.admin = self
+        self.in_multi, self.reply = False, self.replies.append
 
     async def ask(self, argv, past_messages=False):
         return self.answer or encode_command(argv[-1:]).replace(b"*1", b"*2") + b"$-1\r\n"

@@ -13,17 +13,17 @@ from typing import Any
 
 from minigears.cli import main
 from minigears.door.clients import served
-from minigears.door.door import Door
 from minigears.door.events.journal import Journal
 from minigears.door.events.notifications import Notifications
 from minigears.door.executor import Supervisor, _Pipe
 from minigears.door.redis import Connection
+from minigears.door.upkeep import Upkeep
 from minigears.interest import Interest
 
 FOLDER = Path(sys.argv.pop(1))
 PLACES: dict[str, tuple[Any, str]] = {
-    "beat": (Door, "_beat"),
-    "reconnect": (Door, "_reconnect"),
+    "beat": (Upkeep, "_beat"),
+    "reconnect": (Upkeep, "_reconnect"),
     "recover": (Journal, "leftovers"),
     "interest": (Interest, "needs_events"),
     "spawn": (Supervisor, "_spawn"),

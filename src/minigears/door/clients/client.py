@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
 
-from minigears.door.clients.conversation import Conversation
+from minigears.door.availability import Availability
+from minigears.door.clients.conversation import Conversation, Serve
 from minigears.door.clients.sockets import BackendSide
 from minigears.door.clients.states import AT_REST, HAS_TASK, SHARING, Front, State, Step
 from minigears.door.clients.unavailable import UNAVAILABLE, Refusal
+from minigears.door.events.watch import Watch
+from minigears.door.pooled.connections import Lanes
 from minigears.door.pooled.guest import Sharing
 from minigears.door.redis import BackendError, connect
 from minigears.protocol import encode_error
-
-if TYPE_CHECKING:
-    from minigears.door.door import Door
 
 _LAST_WORDS = 2.0  # seconds for what a client sent before it left and that has not gone to Redis
 _GONE = Front.GONE  # Python 3.11 takes its time to find the member of an enum
@@ -23,17 +22,27 @@ _UNASKED = (b"-DENIED ", b"-ERR max number of clients")
 
 
 class Client(Conversation, asyncio.Protocol):
-    """Relays one client; see `Door` for what it asks of the rest."""
+    """Relays one client."""
 
-    def __init__(self, door: Door):
-        super().__init__(door)
+    def __init__(
+        self,
+        watch: Watch,
+        serve: Serve,
+        lanes: Lanes,
+        availability: Availability,
+        clients: set[Client],
+    ):
+        """It is one of `clients` as long as a side of it is open."""
+        super().__init__(watch, serve)
+        self._availability = availability
+        self._clients = clients
         self._transport: asyncio.Transport | None = None
         self._backend: BackendSide | None = None
         self._introduced = False
         """Whether Redis has answered what it is asked first."""
         self._turned_away = False
         """Whether Redis says, unasked, that it does not let the client in."""
-        self._sharing: Sharing | None = Sharing(self, door, self.place)
+        self._sharing: Sharing | None = Sharing(self, watch, lanes, clients, self.place)
         """What takes the client's bytes until it needs its own connection."""
         self._refusal = Refusal()
         self._front = Front.OPEN
@@ -46,7 +55,7 @@ class Client(Conversation, asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Accept the client and connect it to redis-server; what it says meanwhile waits."""
         self._transport = self.reading.transport = transport  # type: ignore[assignment]
-        self._door.clients.add(self)
+        self._clients.add(self)
         self._run(self._connect())
 
     def data_received(self, data: bytes) -> None:
@@ -76,7 +85,7 @@ class Client(Conversation, asyncio.Protocol):
 
         Under TLS, where nobody can close one half, the client counts as gone.
         """
-        if self._door.address.tls or self.reading.tls:
+        if self._watch.address.tls or self.reading.tls:
             return False
         self._front = Front.LEAVING
         self._left()
@@ -97,7 +106,7 @@ class Client(Conversation, asyncio.Protocol):
         self._more.set()
         if self.place.now in AT_REST:
             self.came_to_rest()
-        elif self.place.now is State.CONNECTING and not self._door.available.is_set():
+        elif self.place.now is State.CONNECTING and not self._availability.available.is_set():
             self.turn_away()  # it will not hear whether it was done once redis-server is back
         elif self._last_words is None:
             loop = asyncio.get_running_loop()
@@ -128,7 +137,7 @@ class Client(Conversation, asyncio.Protocol):
             if not await self._find_redis():
                 self.close()
                 return
-            self._backend = await connect(self._door.address, lambda: BackendSide(self))
+            self._backend = await connect(self._watch.address, lambda: BackendSide(self))
         except BackendError as error:
             self.refuse(str(error))
             return
@@ -145,13 +154,13 @@ class Client(Conversation, asyncio.Protocol):
         In the end it is no use to them, which is returned: part of a transaction would have been
         refused, and the rest carried out.
         """
-        while not self._door.available.is_set():
-            if await self._door.comes_back_soon():
+        while not self._availability.available.is_set():
+            if await self._availability.comes_back_soon():
                 break
             self.place.take(Step.FIND_NOBODY)
             if self._sharing and (held := self._sharing.take_held()):
                 self._refuse_for_now(held)
-            await self._door.available.wait()
+            await self._availability.available.wait()
             self.place.take(Step.TRY)
         return not self._refusal.used
 
@@ -191,7 +200,7 @@ class Client(Conversation, asyncio.Protocol):
         if self._task:
             self._task.cancel()
         if holds := self.replies.abandon():
-            self._door.settle(holds, lambda: self._settled(holds))
+            self._watch.settle(holds, lambda: self._settled(holds))
         self._close_if_done()
 
     # what the conversation and the rest of the door use
@@ -294,7 +303,7 @@ class Client(Conversation, asyncio.Protocol):
 
     def _close_backend(self) -> None:
         self.place.take(Step.CLOSE)
-        self._door.clients.discard(self)
+        self._clients.discard(self)
         connecting = self._backend is None and self._task
         if connecting and self._task is not asyncio.current_task():
             connecting.cancel()

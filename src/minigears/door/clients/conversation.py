@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Coroutine
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from minigears.door.capture.captures import protocol_after
 from minigears.door.clients.batches import Batch, Batches
@@ -15,11 +15,9 @@ from minigears.door.clients.replies import Hold, Mode, ReplyStream
 from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import HAS_TASK, Place, State, Step, WrongStateError
 from minigears.door.commands.classifier import Kind, reply_mode
+from minigears.door.events.watch import Watch
 from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
-
-if TYPE_CHECKING:
-    from minigears.door.door import Door
 
 _RELAYING = State.RELAYING  # Python 3.11 takes its time to find the member of an enum
 _PASSING = Mode.PASSING
@@ -34,11 +32,16 @@ _MAX_UNAUTHENTICATED = 64 * 1024
 """Bytes of one command that are kept for a client that still has to log in; Redis keeps as little."""
 
 
+Serve = Callable[["Conversation", Command], Awaitable[None]]
+"""Serves a command of kind SPECIAL for a client all of whose earlier ones are answered."""
+
+
 class Conversation(ABC):
     """Commands on their way to redis-server, and what has to happen before their replies leave."""
 
-    def __init__(self, door: Door):
-        self._door = door
+    def __init__(self, watch: Watch, serve: Serve):
+        self._watch = watch
+        self._serve_command = serve
         self._parser = RequestParser()
         self._error: ProtocolError | None = None
         self._pending: deque[Command] = deque()
@@ -112,7 +115,7 @@ class Conversation(ABC):
 
     def _received(self, data: bytes) -> None:
         relaying = self.place.now is _RELAYING
-        if relaying and self._passing() and self._door.classifier.glance(data):
+        if relaying and self._passing() and self._watch.classifier.glance(data):
             self.send(data)
             return
         if self.place.now is State.CLOSED:
@@ -122,7 +125,7 @@ class Conversation(ABC):
         except ProtocolError:
             commands = []
         self._error = self._parser.error
-        if self._door.captures.prefixes:
+        if self._watch.captures.prefixes:
             commands, rewritten = self._capture(commands)
         else:
             rewritten = False
@@ -142,7 +145,7 @@ class Conversation(ABC):
 
     def _capture(self, commands: list[Command]) -> tuple[list[Command], bool]:
         """The commands, with the calls that capture writes in their places; and whether there are any."""
-        captures, table = self._door.captures, self._door.table
+        captures, table = self._watch.captures, self._watch.table
         now = []
         for argv in commands:
             now.append(captures.rewrite(argv, table, self.protocol))
@@ -152,7 +155,7 @@ class Conversation(ABC):
     def _take_rewritten(self, commands: list[Command]) -> None:
         """Forward commands that are not the bytes that came."""
         if self._trusted and not (self._batches.in_multi or self._pending):
-            batch = self._batches.whole(commands, self._door.classifier, self._counting)
+            batch = self._batches.whole(commands, self._watch.classifier, self._counting)
             if batch is not None:
                 self._send(b"".join(map(encode_command, commands)), batch)
                 return
@@ -186,7 +189,7 @@ class Conversation(ABC):
 
     def _take(self, commands: list[Command]) -> None:
         """Forward commands as they came if that is all they need, as nearly always."""
-        classifier, batches = self._door.classifier, self._batches
+        classifier, batches = self._watch.classifier, self._batches
         if not self._trusted:  # Redis is asked before anything is done
             self._pending.extend(commands)
             self._start(self._specials())
@@ -208,7 +211,7 @@ class Conversation(ABC):
 
     def _forward(self, pending: deque[Command]) -> None:
         """Forward what is pending up to the first command that needs more than forwarding."""
-        for batch in self._batches.cut(pending, self._door.classifier, self._counting):
+        for batch in self._batches.cut(pending, self._watch.classifier, self._counting):
             if batch.counted:
                 self.send(self.replies.start_counting(self._trusted))
             if batch.commands:
@@ -223,10 +226,10 @@ class Conversation(ABC):
             self.replies.watch(place, told)
         if batch.keys and self._trusted:
             # The intent leaves the door before the write does.
-            intent = self._door.journal.record(set(batch.keys))
-            if self._door.delivery.crowded:
+            intent = self._watch.journal.record(set(batch.keys))
+            if self._watch.delivery.crowded:
                 self.reading.pause("crowded")
-                self._door.when_room(batch.keys, lambda: self.reading.resume("crowded"))
+                self._watch.when_room(batch.keys, lambda: self.reading.resume("crowded"))
             self.replies.sent_concerned(batch, intent)
             if self._crowded:
                 self.reading.pause("backlog")
@@ -238,7 +241,7 @@ class Conversation(ABC):
 
     def _due(self, holds: list[Hold]) -> None:
         """The replies of these writes have arrived: wait for their functions."""
-        self._door.settle(holds, lambda: self._settled(holds))
+        self._watch.settle(holds, lambda: self._settled(holds))
 
     def _settled(self, holds: list[Hold]) -> None:
         self.replies.settle(holds)
@@ -267,13 +270,13 @@ class Conversation(ABC):
     def _observe(self, task: asyncio.Task[None]) -> None:
         """A client whose task fails is not left without a word: it is closed."""
         if not task.cancelled() and (error := task.exception()):
-            self._door.loops.failed("serving a client", error)
+            self._watch.loops.failed("serving a client", error)
             self.refuse("minigears failed; its log says how")
 
     async def _specials(self) -> None:
         """Serve pending commands until none of them needs more than forwarding."""
         while self._pending:
-            kind = self._door.classifier.kind(self._pending[0])
+            kind = self._watch.classifier.kind(self._pending[0])
             if self._batches.stops(kind, self._counting):
                 if kind is not Kind.RESET or self._counting:
                     await self.drained()
@@ -287,7 +290,7 @@ class Conversation(ABC):
 
     def _asks_for_more(self) -> bool:
         """Whether something would be done here for one of the pending commands."""
-        kind = self._door.classifier.kind
+        kind = self._watch.classifier.kind
         return any(kind(argv) is not Kind.PLAIN for argv in self._pending)
 
     async def _ask_whether_served(self) -> None:
@@ -332,7 +335,7 @@ class Conversation(ABC):
     async def _serve(self, argv: Command) -> None:
         self.place.take(Step.SERVE)
         try:
-            await self._door.serve(self, argv)
+            await self._serve_command(self, argv)
         finally:
             if self.place.now is State.SERVING:
                 self.place.take(Step.END_SERVING)
@@ -376,9 +379,9 @@ class Conversation(ABC):
             return
         if not self.replies.drained:
             raise WrongStateError("a command is forwarded before its turn")
-        classifier = self._door.classifier
+        classifier = self._watch.classifier
         keys = self._batches.concerned(argv, Kind.KEYED, classifier)
-        blocking = self._door.table.is_blocking(argv[0])
+        blocking = self._watch.table.is_blocking(argv[0])
         self._send(encode_command(argv), Batch([argv], 1, list(keys), blocking))
 
     def queue(self, argv: Command, mark: bytes | None = None) -> None:
@@ -399,13 +402,13 @@ class Conversation(ABC):
             self._pending_bytes = 0
             self.reading.resume("pending")
             await self._more.wait()
-        kind = self._door.classifier.kind(self._pending[0]) if self._pending else Kind.RESET
+        kind = self._watch.classifier.kind(self._pending[0]) if self._pending else Kind.RESET
         if kind in (Kind.RESET, Kind.STREAMING) or reply_mode(self._pending[0]):
             return
         argv = self._pending.popleft()
         self.replies.discard = True
         if kind is Kind.SPECIAL:
-            await self._door.serve(self, argv)
+            await self._serve_command(self, argv)
         else:
             self._forward(deque([argv]))
         await self.drained()

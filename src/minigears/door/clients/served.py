@@ -6,60 +6,72 @@ import asyncio
 import contextlib
 import functools
 import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from minigears.door.clients import slowlog
 from minigears.door.clients.access import ANY_KEY, allowed
 from minigears.door.clients.overriding import override
+from minigears.door.clients.slowlog import SlowLog
 from minigears.door.clients.transactions import execute, queue_gears, queue_hooked
 from minigears.door.commands.classifier import TAKES_AWAY, is_forged_event, reply_mode
 from minigears.door.events.notifications import SETTING, with_needed
+from minigears.door.events.watch import Watch
 from minigears.door.executor import ExecutorLost
 from minigears.door.redis import BackendError
-from minigears.door.status import with_section
 from minigears.protocol import Command, encode_error
 
 if TYPE_CHECKING:
     from minigears.door.clients.conversation import Conversation
-    from minigears.door.door import Door
 
 _FORGED = encode_error(
     "NOPERM on this channel Redis tells of what happened to a key: minigears lets nobody else publish there"
 )
 
 
-async def serve(door: Door, client: Conversation, argv: Command) -> None:
+@dataclass(frozen=True)
+class Desk:
+    """What commands are served with."""
+
+    watch: Watch
+    with_section: Callable[[bytes], Awaitable[bytes]]
+    """Adds the section of minigears to Redis's reply to `INFO`."""
+    slowlog: SlowLog = field(default_factory=SlowLog)
+
+
+async def serve(desk: Desk, client: Conversation, argv: Command) -> None:
     """Answer one command; every earlier one of this client is answered."""
-    name = argv[0].lower()
+    name, watch = argv[0].lower(), desk.watch
     if name.startswith(b"rg."):
-        await _gears(door, client, argv)
+        await _gears(desk, client, argv)
     elif name == b"command":
-        await _command(door, client, argv)
+        await _command(watch, client, argv)
     elif name == b"client":
         await _client_reply(client, argv)
     elif name in (b"auth", b"hello"):
         await _login(client, argv)
     elif is_forged_event(argv):
-        await _refuse_forged_event(door, client, argv)
-    elif name in door.interest.special_commands:
-        await _hooked(door, client, argv)
+        await _refuse_forged_event(watch, client, argv)
+    elif name in watch.interest.special_commands:
+        await _hooked(watch, client, argv)
     elif name == b"config":
-        await _config_set(door, client, argv)
+        await _config_set(watch, client, argv)
     elif name == b"function":
-        await _function(door, client, argv)
+        await _function(watch, client, argv)
     elif name in TAKES_AWAY:
-        await _takes_away(door, client, argv)
+        await _takes_away(watch, client, argv)
     elif name == b"slowlog":
-        await slowlog.serve(door, client, argv)
+        await slowlog.serve(desk.slowlog, client, argv)
     elif name == b"exec":
-        await execute(door, client, argv)
+        await execute(watch, client, argv)
     elif name == b"info":
-        client.reply(await with_section(door, await client.ask(argv)))
+        client.reply(await desk.with_section(await client.ask(argv)))
     else:
-        await _hooked(door, client, argv)
+        await _hooked(watch, client, argv)
 
 
-async def _gears(door: Door, client: Conversation, argv: Command) -> None:
+async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:
     """An `RG.*` command, for a client that Redis lets run scripts: on the key of TRIGGERONKEY, else on any."""
     on_key = argv[0].lower() == b"rg.triggeronkey" and len(argv) > 2
     nonce = secrets.token_hex(16).encode()
@@ -79,8 +91,8 @@ async def _gears(door: Door, client: Conversation, argv: Command) -> None:
         wanted = functools.partial(_wanted, client)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        reply = await door.executor.command(argv, {"resp": resp}, wanted)
-        await slowlog.note(door, client, argv, loop.time() - begun)
+        reply = await desk.watch.executor.command(argv, {"resp": resp}, wanted)
+        await slowlog.note(desk.slowlog, desk.watch.admin, client, argv, loop.time() - begun)
         client.reply(reply)
     except ExecutorLost as error:
         client.reply(encode_error(f"ERR {error}"))
@@ -100,7 +112,7 @@ async def _login(client: Conversation, argv: Command) -> None:
         client.trust(count=allowed.startswith(b"-"))
 
 
-async def _command(door: Door, client: Conversation, argv: Command) -> None:
+async def _command(watch: Watch, client: Conversation, argv: Command) -> None:
     """`COMMAND INFO` knows the commands of both sides, for whom Redis lets ask."""
     said = await client.ask(argv)
     if client.in_multi or said.startswith(b"-"):
@@ -111,7 +123,7 @@ async def _command(door: Door, client: Conversation, argv: Command) -> None:
         single: Command = [*argv[:2], name]
         if name.lower().startswith(b"rg."):
             try:
-                reply = await door.executor.command(single, {"resp": 2})
+                reply = await watch.executor.command(single, {"resp": 2})
             except ExecutorLost as error:
                 client.reply(encode_error(f"ERR {error}"))
                 return
@@ -144,49 +156,49 @@ async def _client_reply(client: Conversation, argv: Command) -> None:
         client.forward(argv)
 
 
-async def _config_set(door: Door, client: Conversation, argv: Command) -> None:
+async def _config_set(watch: Watch, client: Conversation, argv: Command) -> None:
     """A client that chooses notifications of its own must not switch off those that are needed."""
-    if door.interest.needs_events:
+    if watch.interest.needs_events:
         argv = list(argv)
         for at in range(2, len(argv) - 1, 2):
             if argv[at].lower() == SETTING:
-                argv[at + 1] = with_needed(argv[at + 1], door.interest.reads_matter)
+                argv[at + 1] = with_needed(argv[at + 1], watch.interest.reads_matter)
     client.forward(argv)
 
 
-async def _function(door: Door, client: Conversation, argv: Command) -> None:
+async def _function(watch: Watch, client: Conversation, argv: Command) -> None:
     """A client that clears Redis's functions does not mean the registrations, which are kept there."""
     reply = await client.ask(argv)
     if not reply.startswith(b"-"):
         with contextlib.suppress(ExecutorLost):
-            await door.executor.command(argv, {})  # it stores them again
+            await watch.executor.command(argv, {})  # it stores them again
     client.reply(reply)
 
 
-async def _refuse_forged_event(door: Door, client: Conversation, argv: Command) -> None:
+async def _refuse_forged_event(watch: Watch, client: Conversation, argv: Command) -> None:
     """Only Redis itself may say that something happened to a key."""
     if client.in_multi:
         client.forward([b"PUBLISH"])  # it is refused, and EXEC is
-    elif await allowed(door.admin, client, argv):
+    elif await allowed(watch.admin, client, argv):
         client.reply(_FORGED)
     else:
         client.forward(argv)
 
 
-async def _takes_away(door: Door, client: Conversation, argv: Command) -> None:
+async def _takes_away(watch: Watch, client: Conversation, argv: Command) -> None:
     """A command that may take the journal away from where it is, or bring it into view."""
     reply = await client.ask(argv)
     if not reply.startswith(b"-") and not client.in_multi:
-        await door.bring_back()
+        await watch.bring_back()
     client.reply(reply)
 
 
-async def _hooked(door: Door, client: Conversation, argv: Command) -> None:
+async def _hooked(watch: Watch, client: Conversation, argv: Command) -> None:
     """A command that a hook or a registration's `commands` asks for, or one that was neither."""
-    keys = door.table.keys(argv)
-    hooks = door.interest.hooks_for(argv[0], keys)
-    blocking = door.table.is_blocking(argv[0])  # who waits for others must not make them wait
-    overrides = door.interest.takes_command(argv[0], keys) and not blocking
+    keys = watch.table.keys(argv)
+    hooks = watch.interest.hooks_for(argv[0], keys)
+    blocking = watch.table.is_blocking(argv[0])  # who waits for others must not make them wait
+    overrides = watch.interest.takes_command(argv[0], keys) and not blocking
     if client.in_multi and hooks:
         await queue_hooked(client, argv)
         return
@@ -196,34 +208,34 @@ async def _hooked(door: Door, client: Conversation, argv: Command) -> None:
         client.forward(argv)
         return
     try:
-        user = await allowed(door.admin, client, argv)
-        answer = await door.executor.call(hooks, argv, user) if user and hooks else None
+        user = await allowed(watch.admin, client, argv)
+        answer = await watch.executor.call(hooks, argv, user) if user and hooks else None
     except (BackendError, ExecutorLost) as error:
         answer = encode_error(f"ERR {error}")
     if answer is not None:
         client.reply(answer)
     elif user and overrides:
-        await _with_override(door, client, argv, keys)
+        await _with_override(watch, client, argv, keys)
     else:
         client.forward(argv)  # whom Redis does not allow it, it tells so
 
 
 async def _with_override(
-    door: Door, client: Conversation, argv: Command, keys: list[bytes]
+    watch: Watch, client: Conversation, argv: Command, keys: list[bytes]
 ) -> None:
     """Run a command, then the functions that it triggers, any of which may replace its reply."""
-    intent = door.journal.record(set(keys))
-    async with door.scopes.collect(keys) as events:
+    intent = watch.journal.record(set(keys))
+    async with watch.scopes.collect(keys) as events:
         answer = await client.ask(argv)
         told = asyncio.Event()
-        door.notifications.barrier(told.set)
+        watch.notifications.barrier(told.set)
         await told.wait()
     if answer.startswith(b"-"):  # what happened to the keys meanwhile was not this command's doing
-        door.hand_over(events)
+        watch.hand_over(events)
     else:
-        answer = await override(door, events, argv) or answer
+        answer = await override(watch, events, argv) or answer
     done = asyncio.Event()
-    door.delivery.wait(keys, False, lambda: door.journal.release(intent))
-    door.delivery.wait(keys, True, done.set)
+    watch.delivery.wait(keys, False, lambda: watch.journal.release(intent))
+    watch.delivery.wait(keys, True, done.set)
     await done.wait()
     client.reply(answer)

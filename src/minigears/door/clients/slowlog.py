@@ -8,12 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from minigears.door.redis import BackendError
+from minigears.door.redis import BackendError, Connection
 from minigears.protocol import Command, array_elements, encode_command
 
 if TYPE_CHECKING:
     from minigears.door.clients.conversation import Conversation
-    from minigears.door.door import Door
 
 SETTING = b"slowlog-log-slower-than"
 """Redis's setting: microseconds from which on a command is slow; negative for never."""
@@ -76,29 +75,31 @@ def _shortened(argv: Sequence[bytes]) -> list[bytes]:
     return words
 
 
-async def note(door: Door, client: Conversation, argv: Command, seconds: float) -> None:
+async def note(
+    kept: SlowLog, admin: Connection, client: Conversation, argv: Command, seconds: float
+) -> None:
     """Keep a command that took so long, if Redis is to keep such."""
     if seconds < _QUICK:
         return
     try:
-        limit = int((await door.admin.call("CONFIG", "GET", SETTING))[1])
+        limit = int((await admin.call("CONFIG", "GET", SETTING))[1])
     except BackendError:
         return
     if 0 <= limit <= seconds * 1e6:
-        door.slowlog.add(argv, int(seconds * 1e6), client.address)
+        kept.add(argv, int(seconds * 1e6), client.address)
 
 
-async def serve(door: Door, client: Conversation, argv: Command) -> None:
+async def serve(kept: SlowLog, client: Conversation, argv: Command) -> None:
     """`SLOWLOG`."""
     answer = await client.ask(argv)
     what = argv[1].lower() if len(argv) > 1 else b""
     if client.in_multi or answer.startswith(b"-"):
         pass
     elif what == b"reset":
-        door.slowlog.clear()
+        kept.clear()
     elif what == b"len":
-        answer = b":%d\r\n" % (int(answer[1:]) + len(door.slowlog))
+        answer = b":%d\r\n" % (int(answer[1:]) + len(kept))
     elif what == b"get" and (theirs := array_elements(answer)) is not None:
-        entries = door.slowlog.among(theirs, int(argv[2]) if len(argv) > 2 else 10)
+        entries = kept.among(theirs, int(argv[2]) if len(argv) > 2 else 10)
         answer = b"*%d\r\n" % len(entries) + b"".join(entries)
     client.reply(answer)

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from minigears.door.redis import last_words
 
-if TYPE_CHECKING:
-    from minigears.door.clients.client import Client
+
+class Owner(Protocol):
+    """The client, as its connection to redis-server knows it."""
+
+    reading: Reading
+
+    def from_redis(self, data: bytes) -> None:
+        """Replies."""
+
+    def backend_lost(self) -> None:
+        """Redis has closed the connection, or is gone."""
 
 
 class BackendSide(asyncio.Protocol):
     """The raw connection to redis-server."""
 
-    def __init__(self, client: Client):
+    def __init__(self, client: Owner):
         self._client = client
         self.transport: asyncio.Transport | None = None
 

@@ -21,8 +21,8 @@ from minigears.protocol import Command, array_elements, encode_error
 
 if TYPE_CHECKING:
     from minigears.door.clients.conversation import Conversation
-    from minigears.door.door import Door
     from minigears.door.events.delivery import Event
+    from minigears.door.events.watch import Watch
 
 
 async def queue_gears(client: Conversation, argv: Command, stand_in: Command, mark: bytes) -> None:
@@ -44,26 +44,26 @@ async def queue_hooked(client: Conversation, argv: Command) -> None:
     client.reply(said)
 
 
-async def execute(door: Door, client: Conversation, argv: Command) -> None:
+async def execute(watch: Watch, client: Conversation, argv: Command) -> None:
     """`EXEC` of a transaction in which something was queued here."""
     queue, length, concerned = client.take_queue()
     for queued in queue:
-        concerned |= set(door.classifier.concerned(queued.argv))
-    intent = door.journal.record(concerned) if concerned else None
+        concerned |= set(watch.classifier.concerned(queued.argv))
+    intent = watch.journal.record(concerned) if concerned else None
     overriding = [queued for queued in queue if queued.mark is None]
-    keys = {key for queued in overriding for key in door.table.keys(queued.argv)}
-    async with door.scopes.collect(keys) as events:
+    keys = {key for queued in overriding for key in watch.table.keys(queued.argv)}
+    async with watch.scopes.collect(keys) as events:
         answer = await client.ask(argv)
-        await _all_told(door)
+        await _all_told(watch)
     replies = array_elements(answer)
     told = replies is not None and len(replies) == length
     overriding = [q for q in overriding if told and not _failed(replies, q.place)]
-    await _run_overriding(door, overriding, events, replies or [])
+    await _run_overriding(watch, overriding, events, replies or [])
     for queued in queue if replies is not None else ():
         if queued.mark is not None:
-            await _take_place(door, client, queued, replies or [])
+            await _take_place(watch, client, queued, replies or [])
     if intent is not None:
-        await _settled(door, concerned, functools.partial(door.journal.release, intent))
+        await _settled(watch, concerned, functools.partial(watch.journal.release, intent))
     if replies is not None:
         answer = b"*%d\r\n" % len(replies) + b"".join(replies)
     client.reply(answer)
@@ -73,35 +73,35 @@ def _failed(replies: list[bytes] | None, place: int) -> bool:
     return not replies or replies[place].startswith(b"-")
 
 
-async def _all_told(door: Door) -> None:
+async def _all_told(watch: Watch) -> None:
     """Return once every notification of what Redis has done so far is here."""
     told = asyncio.Event()
-    door.notifications.barrier(told.set)
+    watch.notifications.barrier(told.set)
     await told.wait()
 
 
-async def _settled(door: Door, keys: Iterable[bytes], release: functools.partial[None]) -> None:
+async def _settled(watch: Watch, keys: Iterable[bytes], release: functools.partial[None]) -> None:
     """Return once the sync functions of these keys are done."""
-    await _all_told(door)
+    await _all_told(watch)
     done = asyncio.Event()
     keys = list(keys)
-    door.delivery.wait(keys, False, release)
-    door.delivery.wait(keys, True, done.set)
+    watch.delivery.wait(keys, False, release)
+    watch.delivery.wait(keys, True, done.set)
     await done.wait()
 
 
 async def _run_overriding(
-    door: Door, commands: list[Queued], events: list[Event], replies: list[bytes]
+    watch: Watch, commands: list[Queued], events: list[Event], replies: list[bytes]
 ) -> None:
     """Run the functions of the events that these commands have caused; others go their usual way."""
-    whose = _share_out(door, commands, events)
-    door.hand_over([event for event in events if not any(event in own for own in whose.values())])
+    whose = _share_out(watch, commands, events)
+    watch.hand_over([event for event in events if not any(event in own for own in whose.values())])
     for place, own in whose.items():
         argv = next(queued.argv for queued in commands if queued.place == place)
-        replies[place] = await override(door, own, argv) or replies[place]
+        replies[place] = await override(watch, own, argv) or replies[place]
 
 
-def _share_out(door: Door, commands: list[Queued], events: list[Event]) -> dict[int, list[Event]]:
+def _share_out(watch: Watch, commands: list[Queued], events: list[Event]) -> dict[int, list[Event]]:
     """Which command has caused which events, by its place.
 
     Those of one key have come in the order of its commands, of which some may have changed nothing.
@@ -109,7 +109,7 @@ def _share_out(door: Door, commands: list[Queued], events: list[Event]) -> dict[
     whose: dict[int, list[Event]] = {}
     last: dict[tuple[str, bytes], int] = {}
     for event in events:
-        own = [queued for queued in commands if event.key in door.table.keys(queued.argv)]
+        own = [queued for queued in commands if event.key in watch.table.keys(queued.argv)]
         if own:
             after = last.get((event.registration, event.key), -1)
             place = _cause(event, [q for q in own if q.place > after] or own[-1:]).place
@@ -124,7 +124,7 @@ def _cause(event: Event, commands: list[Queued]) -> Queued:
 
 
 async def _take_place(
-    door: Door, client: Conversation, queued: Queued, replies: list[bytes]
+    watch: Watch, client: Conversation, queued: Queued, replies: list[bytes]
 ) -> None:
     """Serve a command and put its reply where its stand-in's is."""
     mark = queued.mark or b""
@@ -136,9 +136,9 @@ async def _take_place(
             resp = 3 if replies[place].endswith(b"_\r\n") else 2
             about = {"resp": resp, "multi": True}
             wanted = functools.partial(_wanted, client)
-            replies[place] = await door.executor.command(queued.argv, about, wanted)
+            replies[place] = await watch.executor.command(queued.argv, about, wanted)
         else:
-            replies[place] = await _hooked(door, client, queued.argv)
+            replies[place] = await _hooked(watch, client, queued.argv)
     except (BackendError, ExecutorLost) as error:
         replies[place] = encode_error(f"ERR {error}")
 
@@ -147,8 +147,8 @@ def _wanted(client: Conversation) -> bool:
     return not client.abandoned
 
 
-async def _hooked(door: Door, client: Conversation, argv: Command) -> bytes:
-    hooks = door.interest.hooks_for(argv[0], door.table.keys(argv))
-    user = await allowed(door.admin, client, argv)
-    answer = await door.executor.call(hooks, argv, user, in_multi=True) if user and hooks else None
+async def _hooked(watch: Watch, client: Conversation, argv: Command) -> bytes:
+    hooks = watch.interest.hooks_for(argv[0], watch.table.keys(argv))
+    user = await allowed(watch.admin, client, argv)
+    answer = await watch.executor.call(hooks, argv, user, in_multi=True) if user and hooks else None
     return await client.ask(argv) if answer is None else answer

@@ -9,17 +9,17 @@ is only once every reply is there, whichever connection it comes from: so none m
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
+from collections.abc import Sized
+from typing import Protocol
 
 import hiredis
 
+from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import Place, State, Step
 from minigears.door.commands.shareable import MAX_BYTES, Use
+from minigears.door.events.watch import Watch
+from minigears.door.pooled.connections import Lanes
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
-
-if TYPE_CHECKING:
-    from minigears.door.clients.client import Client
-    from minigears.door.door import Door
 
 FEW = 4
 """With fewer clients than that nobody shares: it takes several to make up for the bookkeeping."""
@@ -33,12 +33,41 @@ _RIDE, _ARRIVE = Step.RIDE, Step.ARRIVE
 """Python 3.11 takes its time to find the member of an enum."""
 
 
+class Host(Protocol):
+    """The client, as far as the sharing has to know it."""
+
+    reading: Reading
+
+    @property
+    def may_share(self) -> bool:
+        """Whether its commands could come from anybody."""
+
+    @property
+    def ending(self) -> bool:
+        """Whether nothing more comes from the client."""
+
+    def write(self, data: bytes) -> None:
+        """Pass a reply on to the client."""
+
+    def send(self, raw: bytes) -> None:
+        """Send to the client's own connection to redis-server."""
+
+    def own_way(self, data: bytes) -> None:
+        """The sharing is over: `data`, and all that follows, goes to the client's own connection."""
+
+    def came_to_rest(self) -> None:
+        """Nothing, or less, is on its way now."""
+
+
 class Sharing:
     """Takes what a client sends, in place of the client, as long as it shares."""
 
-    def __init__(self, client: Client, door: Door, place: Place):
+    def __init__(self, client: Host, watch: Watch, lanes: Lanes, clients: Sized, place: Place):
         self._client = client
-        self._door = door
+        self._watch = watch
+        self._lanes = lanes
+        self._clients = clients
+        """All of the door's, this one among them."""
         self._place = place
         self._greeting = Greeting()
         self._held: list[bytes] = []
@@ -55,7 +84,7 @@ class Sharing:
 
     def connected(self) -> None:
         """The client's own connection is there: go on with what has arrived."""
-        enough = self._door.lanes.open and len(self._door.clients) >= FEW
+        enough = self._lanes.open and len(self._clients) >= FEW
         if enough and self._client.may_share:
             self._place.take(Step.SHARE)
             self._go_on()
@@ -65,7 +94,7 @@ class Sharing:
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
         if self._place.now is _FREE:
-            use = self._door.classifier.shared(data)
+            use = self._watch.classifier.shared(data)
             if use is None or not self._ride(use, data):
                 self._look_closer(data)
             return
@@ -105,7 +134,7 @@ class Sharing:
             self._client.came_to_rest()
 
     def _ride(self, use: Use, data: bytes) -> bool:
-        lane = None if self._last else self._door.lanes.lane(self._greeting.protocol, use)
+        lane = None if self._last else self._lanes.lane(self._greeting.protocol, use)
         if lane is None:
             return False
         self.wrote |= use is Use.WRITES
@@ -117,7 +146,7 @@ class Sharing:
         """Share a command with longer words, pass an introduction on, or end the sharing."""
         commands = _whole(data)
         if len(commands) == 1 and encode_command(commands[0]) == data:
-            use = self._door.classifier.shared_command(commands[0])
+            use = self._watch.classifier.shared_command(commands[0])
             if use is not None and self._ride(use, data):
                 return
         if not self._greets(data):
