@@ -17,7 +17,8 @@ import uvloop
 
 from minigears import logs
 from minigears.address import Address, host_and_port
-from minigears.door.capture.captures import Captures, Queue
+from minigears.door.capture.captures import Captures
+from minigears.door.capture.queue import Queue
 from minigears.door.door import Door
 from minigears.door.executor import ExecutorLost, Settings
 from minigears.door.metrics import Page
@@ -195,7 +196,7 @@ def main(
     if not (allow_open or address.password):
         for option, place in (("--listen", at), ("--metrics", metrics_at)):
             _refuse_open(option, place, password_env)
-    captured = Captures(_prefixes(captures), _queue(capture_queue))
+    captured = Captures(dict.fromkeys(_prefixes(captures), _queue(capture_queue)))
     cache = cache.resolve()
     settings = Settings(
         address=address,

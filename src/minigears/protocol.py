@@ -312,6 +312,11 @@ def encode_command(words: Iterable[bytes | str | int | float]) -> bytes:
     return hiredis.pack_command(tuple(words))  # type: ignore[arg-type]  # its stub knows 1-tuples only
 
 
+def encode_words(words: Iterable[bytes]) -> bytes:
+    """Words as they stand in a command."""
+    return encode_command(words).partition(b"\r\n")[2]
+
+
 def encode_error(message: str) -> bytes:
     """An error reply; line breaks would end it early, so they become spaces."""
     return b"-" + re.sub(r"[\r\n]+", " ", message).encode() + b"\r\n"

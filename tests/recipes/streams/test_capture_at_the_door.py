@@ -14,7 +14,7 @@ import pytest
 import redis as redis_py
 from redis import Redis
 
-from minigears.door.capture.captures import VERSION as DOOR_VERSION
+from minigears.door.capture.queue import VERSION as DOOR_VERSION
 from recipes.streams import Partitions, Sink, WriteBehind
 from recipes.streams.library import VERSION
 from tests.minigears.realgears import MiniGears

@@ -7,77 +7,83 @@ client's own command, and queues each document as it then is. Names of the queue
 from __future__ import annotations
 
 import re
-import zlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
 from minigears.commandtable import CommandTable
-from minigears.protocol import Command
+from minigears.door.capture.queue import Queue
+from minigears.protocol import Command, encode_words
 
-VERSION = 2
-"""Of the function library that knows `wb_capture`."""
-
-_TAG = re.compile(rb"\{p(\d+)\}")
-
-
-@dataclass(frozen=True)
-class Queue:
-    """Where captured writes go, and how much may wait in each partition (entries, bytes)."""
-
-    namespace: str = "wb"
-    partitions: int = 8
-    max_entries: int = 100_000
-    max_bytes: int = 64 * 1024 * 1024
-
-    def places(self, key: bytes) -> list[bytes]:
-        """The document's key with the stream, state and sorted set of its partition."""
-        tag = _TAG.search(key)
-        # One that names a partition that does not exist fails there: no stream may be without a worker.
-        index = int(tag[1]) if tag else zlib.crc32(key) % self.partitions
-        stream = b"%b:{p%02d}" % (self.namespace.encode(), index)
-        return [key, stream, stream + b":state", stream + b":due"]
-
-    def has(self, key: bytes) -> bool:
-        """Whether the partition that a key names, if it names one, is there."""
-        tag = _TAG.search(key)
-        return tag is None or int(tag[1]) < self.partitions
+_CALL: Command = [b"FCALL", b"wb_capture"]
+_OF_ONE = encode_words([*_CALL, b"5"])
+"""The beginning of a call for one document, behind the number of its words."""
+_HEAD = re.compile(rb"\*(\d)\r\n\$\d+\r\n[A-Za-z.]+\r\n\$(\d+)\r\n").match
+_NOWHERE = Queue(partitions=0)
+"""A queue that is nowhere: the function refuses the write."""
 
 
-@dataclass(frozen=True)
 class Captures:
-    """Prefixes of the keys whose writes are captured."""
+    """Prefixes of the keys whose writes are captured, and the queue of each. Never changes."""
 
-    prefixes: tuple[bytes, ...] = ()
-    queue: Queue = Queue()
+    def __init__(self, queues: Mapping[bytes, Queue] | None = None):
+        self.queues = dict(queues or {})
+        self.prefixes = tuple(sorted(self.queues, key=len, reverse=True))
+        """The longest first: where one begins with another, it goes before."""
 
     def concerns(self, key: bytes) -> bool:
         """Whether writes of this key are captured."""
         return key.startswith(self.prefixes)
 
-    def touched(self, data: bytes) -> bool:
-        """Whether one of these commands may concern a captured key."""
-        return any(prefix in data for prefix in self.prefixes)
+    def _queue(self, key: bytes) -> Queue | None:
+        for prefix in self.prefixes:
+            if key.startswith(prefix):
+                return self.queues[prefix]
+        return None
 
     def rewrite(self, argv: Command, table: CommandTable, protocol: int) -> Command:
         """The call that runs a command and captures it, or the command itself if nothing is captured.
 
         `protocol` is the RESP version that the client speaks.
         """
-        if not any(map(self.concerns, argv)):  # as most commands
+        keys = self._written(argv, table)
+        if not keys or not table.arity_fits(argv) or _captures_itself(argv):
             return argv
-        if not table.arity_fits(argv) or _captures_itself(argv):
-            return argv
-        keys = [key for key in dict.fromkeys(table.written_keys(argv)) if self.concerns(key)]
-        if not keys:
-            return argv
-        queue = self.queue
-        # Of a partition that is not there no config tells, so the function refuses the write.
-        count = queue.partitions if all(map(queue.has, keys)) else 0
-        about = f"{VERSION} {count} {queue.max_entries} {queue.max_bytes} {protocol}"
-        words = [queue.namespace.encode() + b":config"]
+        queues = {self._queue(key) or _NOWHERE for key in keys}
+        queue = queues.pop()
+        # Of a partition that is not there no config tells, and none of two queues at a time.
+        there = not queues and all(map(queue.has, keys))
+        words = [queue.config]
         for key in keys:
-            words += queue.places(key)
-        return [b"FCALL", b"wb_capture", b"%d" % len(words), *words, about.encode(), *argv]
+            words += [key, *queue.partition(queue.index(key))]
+        about = (queue if there else _NOWHERE).about(protocol)
+        return [*_CALL, b"%d" % len(words), *words, about, *argv]
+
+    def _written(self, argv: Command, table: CommandTable) -> Sequence[bytes]:
+        """Keys that a command may change and whose writes are captured."""
+        place = table.only_key(argv[0])
+        if place is not None:
+            found = argv[place : place + 1]
+            return found if found and self.concerns(found[0]) else ()
+        if not any(map(self.concerns, argv)):  # as most commands
+            return ()
+        return [key for key in dict.fromkeys(table.written_keys(argv)) if self.concerns(key)]
+
+    def splice(self, raw: bytes, protocol: int) -> bytes | None:
+        """The same for bytes that are one whole command, whose only key is its second word and is written.
+
+        None if nothing is captured. Costs a fraction of parsing the document.
+        """
+        head = _HEAD(raw)
+        if head is None:
+            return None
+        end = head.end() + int(head[2])
+        key = raw[head.end() : end]
+        queue = self._queue(key)
+        if queue is None or not queue.has(key):
+            return None
+        tail = queue.tail(queue.index(key), protocol)
+        count = int(head[1]) + 9
+        begin = b"*%d\r\n%b%b$%b\r\n" % (count, _OF_ONE, queue.config_word, head[2])
+        return b"".join((begin, raw[head.end() : end + 2], tail, raw[4:]))
 
 
 def _captures_itself(argv: Command) -> bool:
@@ -85,12 +91,9 @@ def _captures_itself(argv: Command) -> bool:
     return len(argv) > 1 and argv[0].lower() == b"fcall" and argv[1].startswith(b"wb_")
 
 
-def protocol_after(commands: Iterable[Command], protocol: int) -> int:
-    """The RESP version that a client speaks once these have been carried out."""
-    for argv in commands:
-        name = argv[0].lower()
-        if name == b"hello" and len(argv) > 1 and argv[1] in (b"2", b"3"):
-            protocol = int(argv[1])
-        elif name == b"reset" and len(argv) == 1:
-            protocol = 2
-    return protocol
+def protocol_after(argv: Command, protocol: int) -> int:
+    """The RESP version that a client speaks once this has been carried out."""
+    name = argv[0].lower() if len(argv[0]) == 5 else b""
+    if name == b"hello" and len(argv) > 1 and argv[1] in (b"2", b"3"):
+        return int(argv[1])
+    return 2 if name == b"reset" and len(argv) == 1 else protocol

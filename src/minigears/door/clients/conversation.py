@@ -15,6 +15,7 @@ from minigears.door.clients.replies import Hold, Mode, ReplyStream
 from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import HAS_TASK, Place, State, Step, WrongStateError
 from minigears.door.commands.classifier import Kind, reply_mode
+from minigears.door.commands.shareable import Use
 from minigears.door.events.watch import Watch
 from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
@@ -115,9 +116,16 @@ class Conversation(ABC):
 
     def _received(self, data: bytes) -> None:
         relaying = self.place.now is _RELAYING
-        if relaying and self._passing() and self._watch.classifier.glance(data):
-            self.send(data)
-            return
+        if relaying and self._passing():
+            watch = self._watch
+            if watch.classifier.glance(data):
+                self.send(data)
+                return
+            if watch.captures.prefixes and watch.classifier.shared(data) is Use.CAPTURED:
+                call = watch.captures.splice(data, self.protocol)
+                if call is not None:
+                    self.send(call)
+                    return
         if self.place.now is State.CLOSED:
             return
         try:
@@ -146,11 +154,13 @@ class Conversation(ABC):
     def _capture(self, commands: list[Command]) -> tuple[list[Command], bool]:
         """The commands, with the calls that capture writes in their places; and whether there are any."""
         captures, table = self._watch.captures, self._watch.table
-        now = []
+        now, rewritten = [], False
         for argv in commands:
-            now.append(captures.rewrite(argv, table, self.protocol))
-            self.protocol = protocol_after([argv], self.protocol)
-        return now, any(new is not old for new, old in zip(now, commands, strict=True))
+            call = captures.rewrite(argv, table, self.protocol)
+            rewritten |= call is not argv
+            now.append(call)
+            self.protocol = protocol_after(argv, self.protocol)
+        return now, rewritten
 
     def _take_rewritten(self, commands: list[Command]) -> None:
         """Forward commands that are not the bytes that came."""

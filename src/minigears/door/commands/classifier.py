@@ -74,6 +74,7 @@ _MAX_SCANNED = 8
 """Prefixes to look for in a whole chunk; with more of them, looking at each key is quicker."""
 
 _name = itemgetter(0)
+_WRITES = Use.WRITES  # Python 3.11 takes its time to find the member of an enum
 _NOTHING: tuple[bytes, ...] = ()
 
 
@@ -93,9 +94,11 @@ class Classifier(dict[bytes, Kind]):
         self._concerns = interest.concerns
         self._places: dict[bytes, int] = {}
         """Where the only key stands, for commands that have just one at a fixed place."""
-        scanned = (*interest.watched, *self._captures.prefixes)
-        self._scanned = scanned if len(scanned) <= _MAX_SCANNED else (b"",)
+        self._watched = _few(interest.watched)
         """What no chunk has in it whose commands concern no registration; nothing is in all."""
+        self._captured = _few(self._captures.prefixes)
+        """The same of captures, which writes alone concern."""
+        self._scanned = _few((*self._watched, *self._captured))
         self._glance = Glance()
         self._shared = Shared(but=interest.special_commands)
         self._harmless: set[bytes] = set()
@@ -146,12 +149,17 @@ class Classifier(dict[bytes, Kind]):
     def shared(self, data: bytes) -> Use | None:
         """What the one command does that `data` consists of, if clients may share a connection for it.
 
-        None only means: parse it, and ask `shared_command`.
+        None only means: parse it, and ask `shared_command`. Of what may be captured, ask `Captures.splice`.
         """
-        for prefix in self._scanned:
+        for prefix in self._watched:
             if prefix in data:
                 return None
-        return self._shared.use(data)
+        use = self._shared.use(data)
+        if use is _WRITES:
+            for prefix in self._captured:
+                if prefix in data:
+                    return Use.CAPTURED
+        return use
 
     def shared_command(self, argv: Command) -> Use | None:
         """The same for a command that was parsed."""
@@ -200,6 +208,11 @@ class Classifier(dict[bytes, Kind]):
             return Kind.BLOCKING
         keyed = self._table.is_write(name) or self._any_key
         return Kind.KEYED if keyed and self._interest.keys else Kind.PLAIN
+
+
+def _few(prefixes: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Prefixes to look for, or what is in everything."""
+    return prefixes if len(prefixes) <= _MAX_SCANNED else (b"",)
 
 
 def _by_subcommand(argv: Command) -> Kind:

@@ -19,6 +19,8 @@ class Use(enum.Enum):
 
     READS = enum.auto()
     WRITES = enum.auto()
+    CAPTURED = enum.auto()
+    """It writes, and its key, or another of its words, looks like one whose writes are captured."""
 
 
 _READS = """

@@ -30,6 +30,7 @@ _MAX_HELD = 64 * 1024
 _MORE = object()
 _FREE, _AWAY, _GREETING = State.FREE, State.AWAY, State.GREETING
 _RIDE, _ARRIVE = Step.RIDE, Step.ARRIVE
+_CAPTURED = Use.CAPTURED
 """Python 3.11 takes its time to find the member of an enum."""
 
 
@@ -95,7 +96,11 @@ class Sharing:
         """Bytes from the client."""
         if self._place.now is _FREE:
             use = self._watch.classifier.shared(data)
-            if use is None or not self._ride(use, data):
+            call: bytes | None = data
+            if use is _CAPTURED:
+                call = self._watch.captures.splice(data, self._greeting.protocol)
+                use = Use.WRITES
+            if use is None or call is None or not self._ride(use, call):
                 self._look_closer(data)
             return
         if self._place.now is _GREETING and not self._held and self._greets(data):

@@ -1,0 +1,66 @@
+"""The queue of the streams recipe: where its partitions are, and how much may wait in each."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from minigears.protocol import encode_words
+
+VERSION = 2
+"""Of the function library that knows `wb_capture`."""
+
+_TAG = re.compile(rb"\{p(\d+)\}")
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Where captured writes go, and how much may wait in each partition (entries, bytes)."""
+
+    namespace: str = "wb"
+    partitions: int = 8
+    max_entries: int = 100_000
+    max_bytes: int = 64 * 1024 * 1024
+    _tails: dict[tuple[int, int], bytes] = field(
+        default_factory=dict, init=False, compare=False, repr=False
+    )
+
+    @cached_property
+    def config(self) -> bytes:
+        """The key that tells of the queue."""
+        return self.namespace.encode() + b":config"
+
+    @cached_property
+    def config_word(self) -> bytes:
+        """The same as it is sent."""
+        return encode_words([self.config])
+
+    def index(self, key: bytes) -> int:
+        """Which partition a document belongs to: that which its key names, or by its CRC-32."""
+        tag = _TAG.search(key) if b"{p" in key else None
+        return int(tag[1]) if tag else zlib.crc32(key) % max(self.partitions, 1)
+
+    def has(self, key: bytes) -> bool:
+        """Whether the partition that a key names, if it names one, is there."""
+        return b"{p" not in key or self.index(key) < self.partitions
+
+    def partition(self, index: int) -> list[bytes]:
+        """Stream, state and sorted set of a partition."""
+        stream = b"%b:{p%02d}" % (self.namespace.encode(), index)
+        return [stream, stream + b":state", stream + b":due"]
+
+    def tail(self, index: int, protocol: int) -> bytes:
+        """What stands behind the document's key in a call for one, as it is sent."""
+        known = self._tails.get((index, protocol))
+        if known is None:
+            words = [*self.partition(index), self.about(protocol)]
+            known = self._tails[index, protocol] = encode_words(words)
+        return known
+
+    def about(self, protocol: int) -> bytes:
+        """What the function is told of the queue, and of the client's RESP version."""
+        return (
+            f"{VERSION} {self.partitions} {self.max_entries} {self.max_bytes} {protocol}".encode()
+        )
