@@ -208,14 +208,15 @@ def test_a_rehearsal_times_and_names_what_fails(course: Path, home: Path, monkey
     assert not home.exists(), "it wrote to the learner's own folder"
 
 
-def test_ctrl_c_ends_a_rehearsal_and_its_servers(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "there", ["rehearse-*", "rehearse-*/*/*"], ids=["at once", "while it runs"]
+)
+def test_ctrl_c_ends_a_rehearsal_and_its_servers(tmp_path: Path, there: str) -> None:
     words = ["lab", "rehearse", "00"]
     env = {**os.environ, "TMPDIR": str(tmp_path), "LAB_HOME": str(tmp_path / "none")}
     running = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, start_new_session=True)
     until = time.monotonic() + 60
-    while not list(tmp_path.glob("rehearse-*/lab.json")) and not list(
-        tmp_path.glob("rehearse-*/*/*")
-    ):
+    while not list(tmp_path.glob(there)):
         assert running.poll() is None, running.stderr.read()
         assert time.monotonic() < until
         time.sleep(0.05)

@@ -5,17 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 
 from lab.course.notebooks import all_notebooks, notebook
+
+if TYPE_CHECKING:
+    from nbclient import NotebookClient
 
 LIMIT = 60.0
 """Seconds that a notebook may take in a class, all of its cells together."""
@@ -81,8 +87,6 @@ def _own_home() -> Iterator[None]:
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
     """Let a second, impatient Ctrl-C not leave servers behind."""
-    import signal
-
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         yield
@@ -99,21 +103,44 @@ def _run(number: str, path: Path) -> Timing:
     client = NotebookClient(
         book, timeout=CELL_LIMIT, resources={"metadata": {"path": str(path.parent)}}
     )
-    start, error = time.perf_counter(), ""
-    try:
+
+    def run_cells() -> None:
         with client.setup_kernel():
             for index, cell in enumerate(book.cells):
                 began = time.perf_counter()
                 client.execute_cell(cell, index)
                 cells.append((time.perf_counter() - began, _first_line(cell.source)))
+
+    start, error = time.perf_counter(), ""
+    try:
+        _until_ctrl_c(run_cells, client)
     except CellExecutionError as problem:
         error = f"{problem.ename}: {problem.evalue}".splitlines()[0]
     except CellTimeoutError:
-        error = f"a cell took over {CELL_LIMIT:.0f} s: {_first_line(cell.source)}"
+        error = f"a cell took over {CELL_LIMIT:.0f} s: {_first_line(book.cells[len(cells)].source)}"
     except DeadKernelError:
         error = "its kernel died; perhaps memory is short"
     slowest, line = max(cells, default=(0.0, ""))
     return Timing(number, time.perf_counter() - start, slowest, line, error)
+
+
+def _until_ctrl_c(work: Callable[[], None], client: NotebookClient) -> None:
+    """Run `work` in a thread of its own; Ctrl-C ends its kernel and is raised here.
+
+    In the main thread nbclient would take Ctrl-C for itself, and lose one that comes early.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(work)
+        try:
+            running.result()
+        except KeyboardInterrupt:
+            with _undisturbed():
+                while not wait([running], 0.1).done:
+                    kernel = getattr(client.km and client.km.provisioner, "pid", None)
+                    with contextlib.suppress(ProcessLookupError):
+                        if kernel:
+                            os.kill(kernel, signal.SIGKILL)
+            raise
 
 
 def _first_line(source: str) -> str:
