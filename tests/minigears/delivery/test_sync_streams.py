@@ -45,6 +45,18 @@ def test_a_batch_that_is_not_full_holds_nobody(gears: MiniGears) -> None:
             assert int(client.get("n") or 0) == n // 3 * 3
 
 
+def test_what_comes_right_after_the_registration_waits_for_a_full_batch(gears: MiniGears) -> None:
+    """What was there before does not wait: the first look has to tell the two apart."""
+    with gears.client() as client:
+        for n in range(10):
+            together = client.pipeline(transaction=False)
+            together.execute_command("RG.PYEXECUTE", COUNT.format(f"foo{n}", ", batch=3"))
+            together.xadd(f"foo{n}", {"a": "b"}).xadd(f"foo{n}", {"a": "b"}).get("n")
+            assert together.execute()[-1] is None
+            client.xadd(f"foo{n}", {"a": "b"})
+            assert client.getdel("n") == "3"
+
+
 def test_a_function_that_fails_holds_nobody(gears: MiniGears) -> None:
     gears.run("GB('StreamReader').foreach(lambda x: 1/0).register(prefix='foo', mode='sync')")
     with gears.client() as client:

@@ -103,6 +103,11 @@ def _deadline(since: float, args: StreamArgs) -> float:
     return since + args.duration / 1000 if args.duration else inf
 
 
+def added_since(entry_id: bytes, moment_ms: float) -> bool:
+    """Whether the entry was surely added after this moment, by its id, which knows milliseconds."""
+    return int(entry_id.partition(b"-")[0]) > moment_ms
+
+
 def age_ms(entry_id: bytes, now_ms: float) -> float:
     """Milliseconds since the entry was added, from its id; 0 if the id tells no time."""
     added = int(entry_id.partition(b"-")[0])

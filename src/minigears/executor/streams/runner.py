@@ -15,6 +15,7 @@ from minigears.executor.streams.batching import (
     Agenda,
     StreamArgs,
     StreamState,
+    added_since,
     age_ms,
     batch_time,
     due_without_counting,
@@ -91,6 +92,9 @@ class StreamReaderRunner:
         """The first id of the batch that runs."""
         self._failed_connects = 0
         self._predecessors: Sequence[StreamReaderRunner] = ()
+        self._started_ms = 0.0
+        """When it was started, by the clock that ids of entries are made from; `inf` once it has to
+        start over: then nothing that is there waits for a full batch."""
         name = f"stream-{registration.id}"
         self._thread = threading.Thread(
             target=lambda: loops.run(name, self._run), name=name, daemon=True
@@ -115,6 +119,7 @@ class StreamReaderRunner:
         version perhaps last.
         """
         self._predecessors = after
+        self._started_ms = time.time() * 1000
         self._thread.start()
 
     def stop(self) -> None:
@@ -218,6 +223,7 @@ class StreamReaderRunner:
                     self._visit(conn, state)
                     self._connected()
         finally:
+            self._started_ms = inf
             conn.close()
 
     def _goes_on(self) -> bool:
@@ -269,6 +275,8 @@ class StreamReaderRunner:
 
     def _visit_new(self, group: StreamGroup, state: StreamState) -> None:
         now = time.monotonic()
+        if state.drain and self._args.batch > 1 and self._came_later(group):
+            state.drain = False
         if not due_without_counting(state, now, self._args):
             due = self._count(group, state, now)
             if due > now:
@@ -284,6 +292,11 @@ class StreamReaderRunner:
         else:
             self._agenda.drop(state)
             self._tell(state.key)
+
+    def _came_later(self, group: StreamGroup) -> bool:
+        """Whether all that is unread came after the start: then it waits for a full batch as ever."""
+        oldest = group.first_after(group.unread(1).last_read)
+        return oldest is not None and added_since(oldest, self._started_ms)
 
     def _count(self, group: StreamGroup, state: StreamState, now: float) -> float:
         """Count what is unread; returns when its batch is due."""
