@@ -20,7 +20,7 @@ import threading
 import traceback
 import types
 import weakref
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
@@ -273,6 +273,11 @@ def registerTE(*arguments: Any) -> bool:
     return timers.begin(_gears, *arguments)
 
 
+def shardReaderCallback() -> Iterator[str]:
+    """What the ShardsIDReader reads: the id of this shard, the only one."""
+    yield "1"
+
+
 def registerGearsThread() -> None:
     """Nothing to do: any thread may call the runtime."""
 
@@ -320,6 +325,7 @@ _NAMES: dict[str, Any] = {
     "registerTimeEvent": registerTE,
     "runCoroutine": runCoroutine,
     "setGearsSession": setGearsSession,
+    "shardReaderCallback": shardReaderCallback,
 }
 
 for _function in set(_NAMES.values()) - {GearsBuilder}:

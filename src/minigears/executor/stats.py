@@ -35,11 +35,9 @@ class Stats:
         self.last_error = error
         self._took(ms, lag_ms)
 
-    def was_aborted(self, error: str, ms: float) -> None:
-        """Count a run that was aborted."""
+    def was_aborted(self) -> None:
+        """Count a run that was aborted before it began; one that had begun has failed."""
         self.aborted += 1
-        self.last_error = error
-        self._took(ms, 0.0)
 
     def _took(self, ms: float, lag_ms: float) -> None:
         self.last_ms = ms

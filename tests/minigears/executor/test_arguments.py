@@ -46,8 +46,7 @@ WORDS = [
     ("GB().run(mode='sync')", "unknown execution mode"),
     ("GB().run(noScan=1)", "exactMatch value is not boolean"),
     ("GB().run(readValue=1)", "readValue value is not boolean"),
-    ("GB('KeysOnlyReader').run(count='no')", "count argument must be a number"),
-    ("GB('KeysOnlyReader').run(patternGenerator='no')", "must be a function"),
+    ("GB('PythonReader', shardReaderCallback).run('*')", "pyreader argument must be a function"),
     ("GB('StreamReader').run(fromId=1)", "fromId argument must be a string"),
     ("GB('PythonReader').run(1)", "pyreader argument must be a function"),
     ("execute(1)", "the given command must be a string"),
@@ -93,6 +92,28 @@ def test_a_pattern_may_be_made_on_the_shard(door: FakeDoor):
     run = "GB('KeysOnlyReader').run(patternGenerator=lambda: ({}))"
     assert sorted(door.results(run.format("'k*', False"))) == [b"k0", b"k1", b"k2"]
     assert door.results(run.format("'k1', True")) == [b"k1"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("count='no'", "value is not an integer"),
+        ("patternGenerator='no'", "'str' object is not callable"),
+    ],
+)
+def test_what_the_keys_only_reader_cannot_use_is_an_error_of_the_run(
+    door: FakeDoor, given: str, words: str
+):
+    results, errors = door.script(f"GB('KeysOnlyReader').run({given})")
+    assert results == []
+    assert words in errors[0].decode()
+
+
+def test_keys_only_that_are_there(door: FakeDoor):
+    door.script("execute('SET', 'k*', 1)")
+    assert door.results("GB('KeysOnlyReader').run('k*', noScan=True)") == [b"k*"]
+    assert door.results("GB('KeysOnlyReader').run('k', noScan=True)") == []
+    assert door.results("GB('KeysOnlyReader').run('k*', count='1')") == [b"k*"]
 
 
 def test_a_stream_is_read_from_behind_an_id(door: FakeDoor):

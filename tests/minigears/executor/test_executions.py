@@ -114,11 +114,42 @@ GB('KeysReader').foreach(lambda x: execute('INCR', 'good')).register(prefix='k*'
     door.wait_done(*numbers)
     assert redis_conn.call("GET", "good") == b"2"
     stats = door.stats(bad)
-    assert (stats["numAborted"], stats["numFailures"]) == (1, 0)
+    assert (stats["numAborted"], stats["numFailures"]) == (0, 1)  # it had begun
     assert b"gears.forcestopped" in stats["lastError"]
     assert door.stats(good)["numSuccess"] == 2
     assert door.call("RG.ABORTEXECUTION", running) == b"OK"  # as of one that is done
     door.fire(good, b"k3", "set")
+
+
+def test_abort_what_waits_for_its_turn(door: FakeDoor, redis_conn: Connection):
+    """It ends at once, without having run: its trigger answers, and it counts as aborted."""
+    script = """
+import time
+def wait(x):
+    while not execute('EXISTS', 'go'):
+        time.sleep(0.01)
+GB('CommandReader').foreach(wait).register(trigger='wait')
+"""
+    assert door.script(script) == b"OK"
+    asked = [door.send("RG.TRIGGER", "wait", str(n)) for n in range(4)]
+    in_state = lambda wanted: [  # noqa: E731
+        e[1] for e in door.call("RG.DUMPEXECUTIONS") if e[3] == wanted
+    ]
+    wait_for(lambda: len(in_state(b"running")) == 3 and len(in_state(b"created")) == 1)
+    (waiting,) = in_state(b"created")
+    assert door.call("RG.ABORTEXECUTION", waiting) == b"OK"
+    assert asked[3].get(timeout=60) == []
+    stats = door.stats(door.ids[0])
+    assert (stats["numTriggered"], stats["numAborted"], stats["lastError"]) == (4, 1, None)
+    run = start(door, "GB('ShardsIDReader').run()")
+    assert door.call("RG.ABORTEXECUTION", run) == b"OK"
+    assert status(door, run) == b"aborted"
+    assert door.call("RG.GETRESULTS", run) == [[], []]
+    assert door.call("RG.DROPEXECUTION", run) == b"OK"
+    redis_conn.call("SET", "go", "1")
+    for reply in asked[:3]:
+        assert reply.get(timeout=60) != []
+    assert door.results("GB('ShardsIDReader').run()") == [b"1"]
 
 
 def test_drop(door: FakeDoor):
@@ -166,15 +197,18 @@ def test_a_profiled_session(door: FakeDoor):
     script = """
 def double(x):
     return x * 2
-GB('CommandReader').map(lambda x: double(x[1])).register(trigger='t')
+def one(x):
+    return 1
+GB('CommandReader').repartition(one).map(lambda x: double(x[1])).register(trigger='t')
 """
     door.script(script, "ID", "profiled")
     assert door.call("RG.TRIGGER", "t", "ab") == [b"abab"]
     assert b"double" in door.call("RG.PYPROFILE", "STATS", "profiled")
+    assert b"(one)" in door.call("RG.PYPROFILE", "STATS", "profiled")
     assert b"double" in door.call("RG.PYPROFILE", "STATS", "profiled", "calls")
     assert text(door.call("RG.PYPROFILE", "STATS", "profiled", "x")) == "Unknown order x"
     assert door.call("RG.PYPROFILE", "RESET", "profiled") == b"OK"
-    assert b"double" not in door.call("RG.PYPROFILE", "STATS", "profiled")
+    assert "No profile information" in text(door.call("RG.PYPROFILE", "STATS", "profiled"))
     assert text(door.call("RG.PYPROFILE", "STATS", "nobody")) == "Session nobody does not exists"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fakedoor import FakeDoor, text
+from realredis import wait_for
 
 from minigears.executor.redis.connection import Connection
 
@@ -66,3 +67,21 @@ def test_an_execution_that_is_aborted_may_be_dropped_at_once(door: FakeDoor):
     assert door.call("RG.ABORTEXECUTION", execution) == b"OK"
     assert door.call("RG.DROPEXECUTION", execution) == b"OK"
     assert "does not exist" in text(door.call("RG.GETRESULTS", execution))
+
+
+def test_a_session_whose_run_goes_on_is_dead_until_it_ends(door: FakeDoor, redis_conn: Connection):
+    """The run is the script's own, and answers nobody, as the script registers, too."""
+    script = """
+import asyncio
+async def wait(x):
+    while not execute('EXISTS', 'go'):
+        await asyncio.sleep(0.01)
+GB('ShardsIDReader').map(wait).run()
+GB().register()
+"""
+    assert door.script(script, "ID", "s") == b"OK"
+    assert door.script("GB().register()", "ID", "s", "UPGRADE") == b"OK"
+    ((_, name, *_),) = door.call("RG.PYDUMPSESSIONS", "DEAD")
+    assert name == b"s"
+    redis_conn.call("SET", "go", "1")
+    wait_for(lambda: door.call("RG.PYDUMPSESSIONS", "DEAD") == [])

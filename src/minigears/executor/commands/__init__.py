@@ -109,6 +109,8 @@ def _call_inside(gears: Gears, argv: list[bytes], context: Context) -> Any:
     if name in ("rg.trigger", "rg.triggeronkey"):
         return replies.to_python(triggers.call_inside(gears, argv[1:], context))
     function = _function(name, argv)
+    if name == "rg.abortexecution":
+        return replies.to_python(executions.abort_inside(gears, argv[1:]))
     if name == "rg.unregister" and isinstance(context.script, Script):
         return registrations.unregister_in_script(gears, argv[1:], context.script)
     if name == "rg.unregister":

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+import threading
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor.flow.executions import Execution
@@ -10,6 +12,9 @@ from minigears.executor.replies import OK, CommandError
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
+
+_ABORT_SECONDS = 1.0
+"""What stays in C code ends when it likes."""
 
 
 def dump(gears: Gears, words: list[bytes]) -> Any:
@@ -56,12 +61,37 @@ def drop(gears: Gears, words: list[bytes]) -> Any:
 
 
 def abort(gears: Gears, words: list[bytes]) -> Any:
-    """`RG.ABORTEXECUTION id`."""
+    """`RG.ABORTEXECUTION id`: the reply comes when it has ended, or will not end so soon."""
+    reply: Future[Any] = Future()
+    late = threading.Timer(_ABORT_SECONDS, _settle, (reply,))
+    late.daemon = True
+    late.start()
+
+    def ended(execution: Execution) -> None:
+        late.cancel()
+        _settle(reply)
+
+    _abort(gears, words).when_done(ended)
+    return reply
+
+
+def abort_inside(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.ABORTEXECUTION` called by user code, which may be what it aborts."""
+    _abort(gears, words)
+    return OK
+
+
+def _abort(gears: Gears, words: list[bytes]) -> Execution:
     execution = gears.executions.get(words[0].decode("utf-8", "replace"))
     if execution is None:
         raise CommandError("execution does not exist")
     execution.abort()
-    return OK
+    return execution
+
+
+def _settle(reply: Future[Any]) -> None:
+    with suppress(InvalidStateError):  # both at once
+        reply.set_result(OK)
 
 
 def _find(gears: Gears, word: bytes) -> Execution:

@@ -67,13 +67,15 @@ def _report(profile: Any, order: str) -> str:
     text = io.StringIO()
     profile.create_stats()
     if not profile.stats:
-        return ""
+        raise CommandError("No profile information: RG.CONFIGSET ProfileExecutions 1 gathers some")
     report = pstats.Stats(profile, stream=text)
     try:
         report.sort_stats(order)
     except KeyError:
         raise CommandError(f"Unknown order {order}") from None
     report.print_stats()
+    report.print_callers()
+    report.print_callees()
     return text.getvalue()
 
 

@@ -139,8 +139,7 @@ def _replaced(gears: Gears, options: Options) -> frozenset[str]:
 
 def _install(gears: Gears, session: Session, options: Options) -> None:
     store, names = gears.requirements, options.requirements
-    session.installed = options.force_reinstall or any(store.find(name) is None for name in names)
-    session.installed = session.installed and bool(names)
+    session.installed = bool(names) and (options.force_reinstall or not store.knows(names))
     try:
         session.requirements = store.install(names, options.force_reinstall)
     except RequirementError:

@@ -74,7 +74,12 @@ class Execution:
         return self.status in ("done", "aborted")
 
     def run(self, run: Run, records: Iterable[Any]) -> None:
-        """Run in this thread, from which `abort` may tear it; then tell those who wait."""
+        """Run in this thread, from which `abort` may tear it; then tell those who wait.
+
+        One that was aborted while it waited for its turn has ended, and does nothing.
+        """
+        if self.done:
+            return
         started = time.perf_counter()
         parts = [self._enter, lambda: self._run(run, records), self._leave, self._leave]
         while parts:
@@ -84,13 +89,16 @@ class Execution:
             except ForceStopped as error:  # it hit our own code, between two calls of the user's
                 run.fail(error)
         self.total_ms = (time.perf_counter() - started) * 1000
-        self.aborted = run.aborted
-        self.finish(run.errors)
+        if not self.done:
+            self.aborted = run.aborted
+            self.finish(run.errors)
 
     def begin(self) -> None:
         """It runs now, in a thread that it shares with others; `finish` has to follow."""
-        self.status = "running"
         self._shares_thread = True
+        self.status = "running"
+        if self.abort_asked:  # this very moment
+            interrupt.stop(self)
 
     def finish(self, errors: list[str]) -> None:
         """Mark as ended and tell those who wait."""
@@ -98,7 +106,10 @@ class Execution:
             interrupt.ended(self)
             self.errors = errors
             self.status = "done"
-            waiting, self._on_done = self._on_done, []
+        self._tell()
+
+    def _tell(self) -> None:
+        waiting, self._on_done = self._on_done, []
         for callback in waiting:
             callback(self)
 
@@ -111,20 +122,24 @@ class Execution:
         callback(self)
 
     def abort(self) -> None:
-        """Raise `gears.forcestopped` in it; one that has not begun ends without running."""
+        """Raise `gears.forcestopped` in it; one that has not begun ends now, without running."""
         with _changing:
             if self.done:
                 return
-            self.abort_asked = True
-            if self._shares_thread:
-                if self.waits_for is None or not self.waits_for.cancel():
-                    interrupt.stop(self)
-                return
-            if self._thread is None:
-                self.aborted = True
-                return
-            if self._torn:
-                return
+            self._stop()
+        if self.status == "aborted":
+            self._tell()
+
+    def _stop(self) -> None:
+        self.abort_asked = True
+        if self.status == "created":
+            self.aborted, self.status = True, "aborted"
+        elif self._shares_thread:
+            if self.waits_for is None or not self.waits_for.cancel():
+                interrupt.stop(self)
+        elif self._thread is None:
+            self.aborted = True
+        elif not self._torn:
             self._torn = True
             if self.waits_for is not None:
                 self.waits_for.cancel()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from types import FunctionType, NoneType
+from types import FunctionType
 from typing import Any
 
 from minigears.executor.errors import GearsError, GearsFlatError
@@ -13,7 +13,7 @@ from minigears.executor.redis.connection import RedisError
 from minigears.executor.streams.group import Entry
 from minigears.executor.streams.records import to_record
 
-_SCAN_COUNT = b"1000"
+_SCAN_COUNT = 1000
 _STREAM_PAGE = 1000
 _GLOB = frozenset("*?[\\")
 
@@ -51,11 +51,7 @@ def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
 
 def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
     generator = options.get("patternGenerator")
-    if not isinstance(generator, (FunctionType, NoneType)):
-        raise GearsError("patternGenerator argument must be a function")
-    count = options.get("count", int(_SCAN_COUNT))
-    if isinstance(count, bool) or not isinstance(count, int):
-        raise GearsError("count argument must be a number")
+    count = str(options.get("count", _SCAN_COUNT)).encode()
     no_scan = _flag(options, "noScan", False, "noScan")
     given = _pattern(arg)
 
@@ -64,7 +60,7 @@ def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
         if generator is not None:  # a pattern for this shard, and whether it is just one key
             text, one = generator()
             pattern = _pattern(text)
-        for keys in [[pattern]] if one else _scan(caller, pattern):
+        for keys in _existing(caller, pattern) if one else _scan(caller, pattern, count):
             yield from (records.to_text(key) for key in keys)
 
     return read
@@ -133,15 +129,21 @@ def _good(reply: Any) -> Any:
     return reply
 
 
-def _scan(caller: Caller, pattern: bytes) -> Iterator[list[bytes]]:
+def _existing(caller: Caller, key: bytes) -> Iterator[list[bytes]]:
+    if _ask(caller, b"EXISTS", key):
+        yield [key]
+
+
+def _scan(
+    caller: Caller, pattern: bytes, count: bytes = b"%d" % _SCAN_COUNT
+) -> Iterator[list[bytes]]:
     """Pages of keys that match; a pattern without special characters is one key."""
     if not _GLOB.intersection(pattern.decode()):
-        if _ask(caller, b"EXISTS", pattern):
-            yield [pattern]
+        yield from _existing(caller, pattern)
         return
     cursor = b"0"
     while True:
-        cursor, keys = _ask(caller, b"SCAN", cursor, b"MATCH", pattern, b"COUNT", _SCAN_COUNT)
+        cursor, keys = _ask(caller, b"SCAN", cursor, b"MATCH", pattern, b"COUNT", count)
         if keys:
             yield keys
         if cursor == b"0":

@@ -71,6 +71,13 @@ class RequirementStore:
         """Every requirement that this process has installed, found or imported."""
         return list(self._used.values())
 
+    def knows(self, names: Iterable[str]) -> bool:
+        """Whether this process has installed, found or imported all of these before."""
+        try:
+            return self._used.keys() >= {canonical_name(name) for name in names}
+        except ValueError:
+            return False
+
     def find(self, name: str) -> Requirement | None:
         """The requirement, if it is installed, whoever installed it."""
         try:

@@ -16,7 +16,7 @@ from minigears.executor.redis.prefetch import Prefetch
 from minigears.executor.script.registrations import Registration
 from minigears.executor.streams import BatchFailed
 from minigears.executor.usercode.calling import (
-    UserCall,
+    Profiler,
     Wait,
     folding_call,
     plain_call,
@@ -84,9 +84,17 @@ def run_in_pool(
     command: CommandContext | None = None,
     keep: bool = True,
 ) -> None:
-    """Run in a thread of the pool, then call `when_done` there."""
+    """Run in a thread of the pool, then call `when_done` there, or where it is aborted before."""
     execution = gears.executions.new(registration.steps, registration.id)
     registration.stats.triggered += 1
+
+    def ended(execution: Execution) -> None:
+        if not keep:
+            gears.executions.drop(execution)
+        _count(registration, execution)
+        when_done(execution)
+
+    execution.when_done(ended)
 
     def job() -> None:
         context = Context(
@@ -99,10 +107,6 @@ def run_in_pool(
         )
         with running(context):
             execution.run(_run(gears, registration, context), records)
-        if not keep:
-            gears.executions.drop(execution)
-        _count(registration, execution)
-        when_done(execution)
 
     inorder = getattr(registration.args, "inorder", False)
     gears.pool.submit(job, registration.id if inorder else None)
@@ -111,13 +115,14 @@ def run_in_pool(
 def run_once(gears: Gears, session: Session, source: Source, steps: list[Step]) -> Execution:
     """Begin a run over what a reader reads, in a thread of the pool."""
     execution = gears.executions.new(steps)
+    session.began(execution)
 
     def job() -> None:
         wait = waiting_in(execution, gears.pool)
         context = Context(gears.blocking, session, wait=wait, execution=execution)
         profiler = session.profiler if gears.config.number("ProfileExecutions") else None
         with running(context):
-            execution.run(_made(user_call(wait, profiler)), _read(source, context))
+            execution.run(_made(wait, profiler), _read(source, context))
 
     gears.pool.submit(job)
     return execution
@@ -166,18 +171,19 @@ def run_batch(gears: Gears, registration: Registration, records: list[dict[str, 
 
 def _run(gears: Gears, registration: Registration, context: Context) -> Run:
     profiled = gears.config.number("ProfileExecutions")
-    return _made(user_call(context.wait, registration.session.profiler if profiled else None))
+    return _made(context.wait, registration.session.profiler if profiled else None)
 
 
-def _made(call: UserCall) -> Run:
-    return Run(call, folding_call(call), plain_call)
+def _made(wait: Wait | None, profiler: Profiler | None) -> Run:
+    call = user_call(wait, profiler)
+    return Run(call, folding_call(call), plain_call(profiler))
 
 
 def _count(registration: Registration, execution: Execution) -> None:
     stats = registration.stats
-    if execution.aborted:
-        stats.was_aborted(execution.errors[0], execution.total_ms)
-    elif execution.errors:
+    if execution.errors:
         stats.failed(execution.errors[0], execution.total_ms)
+    elif execution.aborted:
+        stats.was_aborted()
     else:
         stats.succeeded(execution.total_ms)

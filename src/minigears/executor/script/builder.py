@@ -157,13 +157,19 @@ class GearsBuilder:
         combOp: Callable[[Any, Any, Any], Any],
     ) -> GearsBuilder:
         """`aggregate` for each key: the operations get the key first."""
-        self.localgroupby(
-            extractor, lambda k, a, r: seqOp(k, copy.deepcopy(zero) if a is None else a, r)
-        )
+        self.__localAggregateby__(extractor, zero, seqOp)
         self.repartition(lambda x: x["key"])
         return self.localgroupby(
             lambda x: x["key"],
             lambda k, a, r: combOp(k, copy.deepcopy(zero) if a is None else a, r["value"]),
+        )
+
+    def __localAggregateby__(  # the name that scripts know
+        self, extractor: Callable[[Any], Any], zero: Any, aggregator: Callable[[Any, Any, Any], Any]
+    ) -> GearsBuilder:
+        """The first half of `aggregateby`: each shard's own values."""
+        return self.localgroupby(
+            extractor, lambda k, a, r: aggregator(k, copy.deepcopy(zero) if a is None else a, r)
         )
 
     def count(self) -> GearsBuilder:

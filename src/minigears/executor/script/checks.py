@@ -7,6 +7,11 @@ from collections.abc import Iterable
 from minigears.commandtable import Command, CommandTable
 from minigears.executor.errors import GearsError
 
+_UNKNOWN = {
+    "override": "Can not override an unexisting command",
+    "hook": "bad reply on COMMAND command",
+}
+
 
 def hook(table: CommandTable, name: str, key_prefix: str | None) -> None:
     """Check a hook's command; raises GearsError with RedisGears's words."""
@@ -24,7 +29,7 @@ def commands(table: CommandTable, names: Iterable[str]) -> None:
 def _find(table: CommandTable, name: str, verb: str) -> Command:
     command = table.find([name.encode()])
     if command is None:
-        raise GearsError(f"Can not {verb} an unexisting command")
+        raise GearsError(_UNKNOWN[verb])
     if command.outside_scripts:
         raise GearsError(f"Can not {verb} a command which are not allowed inside a script")
     return command

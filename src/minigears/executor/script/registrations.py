@@ -7,6 +7,7 @@ import pickle
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from minigears.executor.flow.executions import Execution
 from minigears.executor.redis.prefetch import Habits
 from minigears.executor.requirements import Requirement
 from minigears.executor.script import args as arguments
@@ -112,6 +113,12 @@ class Session:
     """The functions as they are stored, from `pickle_code`: one piece, or a piece a registration."""
     globals: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What all its functions know as their globals."""
+    runs: list[Execution] = dataclasses.field(default_factory=list)
+    """What it began to run, that had not ended when the last one was begun."""
+
+    def began(self, execution: Execution) -> None:
+        """Note a run of its own; those of registrations are known by these."""
+        self.runs = [*(run for run in self.runs if not run.done), execution]
 
     def seal(self, pieces: Mapping[str, bytes]) -> None:
         """Note the functions as they are to be stored, all in one piece that shares its globals.

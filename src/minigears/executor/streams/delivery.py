@@ -55,8 +55,6 @@ def deliver(
     lag_ms = age_ms(first_id, time.time() * 1000)
     if outcome.end is End.SUCCESS:
         stats.succeeded(run_ms, lag_ms)
-    elif outcome.end is End.FAILURE:
-        stats.failed(outcome.error, run_ms, lag_ms)
     else:
-        stats.was_aborted(outcome.error, run_ms)
+        stats.failed(outcome.error, run_ms, lag_ms)
     return outcome

@@ -166,21 +166,28 @@ def _give_up(context: Context | None) -> None:
         promise.discard()
 
 
-def plain_call(function: UserCall, where: str, *arguments: Any) -> Any:
-    """Call a function of a step that cannot wait; raises GearsError if it asks to."""
-    context = current.get()
-    if context is not None:
-        context.step_waits = False
-    try:
-        value = function(*arguments)
-    finally:
-        leave_if_forked()
+def plain_call(profiler: Profiler | None = None) -> UserCall:
+    """How steps that cannot wait call: `call(function, where, *arguments)`.
+
+    It raises GearsError if the function asks to wait.
+    """
+
+    def call(function: UserCall, where: str, *arguments: Any) -> Any:
+        context = current.get()
         if context is not None:
-            context.step_waits = True
-    if type(value) is CoroutineType:
-        value.close()
-        raise GearsError(f"coroutine are not allow on {where}")
-    return value
+            context.step_waits = False
+        try:
+            value = profiler.call(function, *arguments) if profiler else function(*arguments)
+        finally:
+            leave_if_forked()
+            if context is not None:
+                context.step_waits = True
+        if type(value) is CoroutineType:
+            value.close()
+            raise GearsError(f"coroutine are not allow on {where}")
+        return value
+
+    return call
 
 
 def make_record() -> AsyncRecord:
