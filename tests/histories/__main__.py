@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 import time
@@ -12,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from tests.histories import tally as tallied
 from tests.histories.notebook import write_notebook
 from tests.histories.recipes import RECIPES
 from tests.histories.recipes.interface import Recipe
@@ -43,7 +43,11 @@ _out = Console(highlight=False)
 @click.option(
     "--keep", type=click.Path(path_type=Path), help="Folder for the histories of failing runs."
 )
-@click.option("--summary", type=click.Path(path_type=Path), help="File for the counts, as JSON.")
+@click.option(
+    "--tally",
+    type=click.Path(path_type=Path),
+    help="Add each history's counts to this file, and begin with the seed after its last one.",
+)
 @click.option(
     "--shrink", "cut", is_flag=True, help="Cut the first failing run down to the fewest steps."
 )
@@ -51,7 +55,7 @@ _out = Console(highlight=False)
     "--notebook", type=click.Path(path_type=Path), help="With --shrink: write the loss here."
 )
 def main(name: str, seed: int, runs: int, minutes: float, operations: int, faults: int, patience: float,
-         kinds: str, deeds: str, plain: bool, keep: Path | None, summary: Path | None, cut: bool,
+         kinds: str, deeds: str, plain: bool, keep: Path | None, tally: Path | None, cut: bool,
          notebook: Path | None) -> None:  # fmt: skip
     """Run clients and faults from seeds against a recipe, and say which promises it broke.
 
@@ -67,19 +71,24 @@ def main(name: str, seed: int, runs: int, minutes: float, operations: int, fault
         title="Metropolis" if plain else TITLE,
     )
     recipe = RECIPES[name]()
+    if tally:
+        seed = tallied.next_seed(tally, name)
     folder = Path(tempfile.mkdtemp(prefix="judge-"))
     counts: Counter[str] = Counter()
     try:
         recipe.open(folder)
         deadline = time.monotonic() + minutes * 60
         while (runs and counts["histories"] < runs) or (not runs and time.monotonic() < deadline):
-            play = script(recipe, seed + counts["histories"], size)
+            now = seed + counts["histories"]
+            play = script(recipe, now, size)
             history = perform(recipe, play, size)
             findings = judge(history)
-            _tell(seed + counts["histories"], history, findings)
+            _tell(now, history, findings)
             counts.update(_counted(history, findings))
+            if tally:
+                tallied.add(tally, name, now, history, findings)
             if findings:
-                _keep(keep, name, seed + counts["histories"] - 1, history)
+                _keep(keep, name, now, history)
                 if cut:
                     _cut_down(recipe, play, size, findings, notebook)
                     break
@@ -88,10 +97,6 @@ def main(name: str, seed: int, runs: int, minutes: float, operations: int, fault
         recipe.close()
         shutil.rmtree(folder, ignore_errors=True)
     _out.print(f"{name}: " + ", ".join(f"{number} {what}" for what, number in counts.items()))
-    if summary:
-        summary.write_text(
-            json.dumps({"recipe": name, "seed": seed, **counts}) + "\n", encoding="utf-8"
-        )
     raise SystemExit(1 if counts["broken promises"] else 0)
 
 

@@ -1,0 +1,93 @@
+"""What each recipe has survived: counts that add up over runs, and their table in docs/recipes.md.
+
+python -m tests.histories.tally    # renews the table
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from lab import paths
+from tests.histories.verdict.checker import Finding
+from tests.histories.verdict.history import History
+
+FILE = paths.root() / "benchmarks" / "results" / "histories.json"
+PAGE = paths.root() / "docs" / "recipes.md"
+FIRST = 1_000_000
+"""The first counted seed: the seeds that fixed runs take are below it."""
+
+Tally = dict[str, dict[str, Any]]
+"""By recipe: `next` (seed), `histories`, `operations`, `faults`, by name, `lost` (seed: rules)."""
+
+
+def load(file: Path) -> Tally:
+    """Read a tally; an empty one where there is no file."""
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+
+
+def next_seed(file: Path, recipe: str) -> int:
+    """Return the seed that a recipe goes on with."""
+    return int(load(file).get(recipe, {}).get("next", FIRST))
+
+
+def add(file: Path, recipe: str, seed: int, history: History, findings: list[Finding]) -> None:
+    """Add one history. Several runs may write to the same file at once."""
+    with file.with_name(f".{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        tally = load(file)
+        tally[recipe] = _added(tally.get(recipe, {}), seed, history, findings)
+        draft = file.with_name(f".{file.name}.new")
+        draft.write_text(json.dumps(tally, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        draft.replace(file)
+
+
+def _added(
+    entry: dict[str, Any], seed: int, history: History, findings: list[Finding]
+) -> dict[str, Any]:
+    outcomes = Counter(operation.outcome.value for operation in history.operations)
+    deeds = Counter(fault.what for fault in history.faults)
+    lost = {str(seed): sorted({finding.rule for finding in findings})} if findings else {}
+    return {
+        "next": seed + 1,
+        "histories": entry.get("histories", 0) + 1,
+        "operations": dict(Counter(entry.get("operations", {})) + outcomes),
+        "faults": dict(Counter(entry.get("faults", {})) + deeds),
+        "lost": entry.get("lost", {}) | lost,
+    }
+
+
+def table(tally: Tally) -> list[str]:
+    """The table of a tally, a line an item."""
+    lines = [
+        "| recipe | histories | operations | faults | histories with a broken promise |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {recipe} | {entry['histories']:,} | {sum(entry['operations'].values()):,} "
+        f"| {sum(entry['faults'].values()):,} | {len(entry['lost']):,} |"
+        for recipe, entry in sorted(tally.items())
+    ]
+    total = Counter[str]()
+    for entry in tally.values():
+        total.update(entry["faults"])
+    struck = ", ".join(f"{number:,} {deed}" for deed, number in total.most_common())
+    return [*lines, "", f"The faults: {struck}."]
+
+
+def with_table(page: str, tally: Tally) -> str:
+    """Return a page with its table renewed. Raises ValueError for one without the marks."""
+    section = "\n".join(["<!-- histories -->", "", *table(tally), "", "<!-- /histories -->"])
+    marks = re.compile("<!-- histories -->.*<!-- /histories -->", re.DOTALL)
+    renewed, count = marks.subn(lambda _: section, page)
+    if count != 1:
+        raise ValueError("there is no place for the table: <!-- histories --> … <!-- /histories -->")
+    return renewed
+
+
+if __name__ == "__main__":
+    PAGE.write_text(with_table(PAGE.read_text("utf-8"), load(FILE)), "utf-8")
