@@ -46,7 +46,7 @@ _out = Console(highlight=False)
 @click.option(
     "--tally",
     type=click.Path(path_type=Path),
-    help="Add each history's counts to this file, and begin with the seed after its last one.",
+    help="Add each history's counts to this file, and take the seeds that follow those in it.",
 )
 @click.option(
     "--shrink", "cut", is_flag=True, help="Cut the first failing run down to the fewest steps."
@@ -71,15 +71,13 @@ def main(name: str, seed: int, runs: int, minutes: float, operations: int, fault
         title="Metropolis" if plain else TITLE,
     )
     recipe = RECIPES[name]()
-    if tally:
-        seed = tallied.next_seed(tally, name)
     folder = Path(tempfile.mkdtemp(prefix="judge-"))
     counts: Counter[str] = Counter()
     try:
         recipe.open(folder)
         deadline = time.monotonic() + minutes * 60
         while (runs and counts["histories"] < runs) or (not runs and time.monotonic() < deadline):
-            now = seed + counts["histories"]
+            now = tallied.claim(tally, name) if tally else seed + counts["histories"]
             play = script(recipe, now, size)
             history = perform(recipe, play, size)
             findings = judge(history)

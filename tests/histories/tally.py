@@ -9,6 +9,8 @@ import fcntl
 import json
 import re
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,35 +32,38 @@ def load(file: Path) -> Tally:
     return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
 
 
-def next_seed(file: Path, recipe: str) -> int:
-    """Return the seed that a recipe goes on with."""
-    return int(load(file).get(recipe, {}).get("next", FIRST))
+def claim(file: Path, recipe: str) -> int:
+    """Return a recipe's next seed, which nobody else gets: several runs may count at once."""
+    with _held(file) as tally:
+        entry = tally.setdefault(recipe, {})
+        seed = int(entry.get("next", FIRST))
+        entry["next"] = seed + 1
+    return seed
 
 
 def add(file: Path, recipe: str, seed: int, history: History, findings: list[Finding]) -> None:
-    """Add one history. Several runs may write to the same file at once."""
+    """Add one history."""
+    lost = {str(seed): sorted({finding.rule for finding in findings})} if findings else {}
+    outcomes = Counter(operation.outcome.value for operation in history.operations)
+    deeds = Counter(fault.what for fault in history.faults)
+    with _held(file) as tally:
+        entry = tally.setdefault(recipe, {})
+        entry["histories"] = entry.get("histories", 0) + 1
+        entry["operations"] = dict(Counter(entry.get("operations", {})) + outcomes)
+        entry["faults"] = dict(Counter(entry.get("faults", {})) + deeds)
+        entry["lost"] = entry.get("lost", {}) | lost
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[Tally]:
+    """The tally, for one to change at a time; written at the end, whole."""
     with file.with_name(f".{file.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         tally = load(file)
-        tally[recipe] = _added(tally.get(recipe, {}), seed, history, findings)
+        yield tally
         draft = file.with_name(f".{file.name}.new")
         draft.write_text(json.dumps(tally, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         draft.replace(file)
-
-
-def _added(
-    entry: dict[str, Any], seed: int, history: History, findings: list[Finding]
-) -> dict[str, Any]:
-    outcomes = Counter(operation.outcome.value for operation in history.operations)
-    deeds = Counter(fault.what for fault in history.faults)
-    lost = {str(seed): sorted({finding.rule for finding in findings})} if findings else {}
-    return {
-        "next": seed + 1,
-        "histories": entry.get("histories", 0) + 1,
-        "operations": dict(Counter(entry.get("operations", {})) + outcomes),
-        "faults": dict(Counter(entry.get("faults", {})) + deeds),
-        "lost": entry.get("lost", {}) | lost,
-    }
 
 
 def table(tally: Tally) -> list[str]:
@@ -71,10 +76,11 @@ def table(tally: Tally) -> list[str]:
         f"| {recipe} | {entry['histories']:,} | {sum(entry['operations'].values()):,} "
         f"| {sum(entry['faults'].values()):,} | {len(entry['lost']):,} |"
         for recipe, entry in sorted(tally.items())
+        if entry.get("histories")
     ]
     total = Counter[str]()
     for entry in tally.values():
-        total.update(entry["faults"])
+        total.update(entry.get("faults", {}))
     struck = ", ".join(f"{number:,} {deed}" for deed, number in total.most_common())
     return [*lines, "", f"The faults: {struck}."]
 
@@ -85,7 +91,9 @@ def with_table(page: str, tally: Tally) -> str:
     marks = re.compile("<!-- histories -->.*<!-- /histories -->", re.DOTALL)
     renewed, count = marks.subn(lambda _: section, page)
     if count != 1:
-        raise ValueError("there is no place for the table: <!-- histories --> … <!-- /histories -->")
+        raise ValueError(
+            "there is no place for the table: <!-- histories --> … <!-- /histories -->"
+        )
     return renewed
 
 
