@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import signal
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -70,6 +72,7 @@ def main(name: str, seed: int, runs: int, minutes: float, operations: int, fault
         deeds=frozenset(Deed[d.upper()] for d in deeds.split(",") if d) or frozenset(Deed),
         title="Metropolis" if plain else TITLE,
     )
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends the servers, too
     recipe = RECIPES[name]()
     folder = Path(tempfile.mkdtemp(prefix="judge-"))
     counts: Counter[str] = Counter()
