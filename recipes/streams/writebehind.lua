@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 2, 1
+local VERSION, OLDEST = 3, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -320,14 +320,16 @@ local function ttl(keys)
   return at and math.max(0, tonumber(at) - now_ms()) or redis.call('PTTL', keys[1])
 end
 
--- Versions go on from the greatest that the database has, if Redis has lost its stream. Entries
--- that were captured before this are given new ids, in their order.
+-- Versions go on from the greatest that the database has, if Redis has lost its stream. If entries
+-- were captured before this, all that wait are given new ids, in their order: those alone which are
+-- behind would come after the newer ones of their keys.
 -- KEYS stream, state, lease. ARGV version, token, group, stream id. Returns how many were moved.
 local function forward(keys, args)
   local other = other_version(args[1])
   if other then return other end
   if redis.call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
-  local moved, entries = 0, redis.call('XRANGE', keys[1], '-', args[4])
+  local behind = redis.call('XRANGE', keys[1], '-', args[4], 'COUNT', 1)[1]
+  local moved, entries = 0, behind and redis.call('XRANGE', keys[1], '-', '+') or {}
   local info, last = redis.call('XINFO', 'STREAM', keys[1]), '0-0'
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then last = info[i + 1] end

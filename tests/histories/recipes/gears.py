@@ -15,7 +15,7 @@ from redis import Redis
 from redis.exceptions import ResponseError
 
 from tests.freeports import free_ports
-from tests.histories.recipes.reading import json_documents, sample_of
+from tests.histories.recipes.reading import DURABLE, json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
@@ -94,7 +94,7 @@ class Gears:
     def open(self, folder: Path) -> None:
         """Start everything, and register the recipe."""
         self._stack = ExitStack()
-        self._redis = PlainRedis(folder, "--appendonly", "yes", "--save", "")
+        self._redis = PlainRedis(folder, *DURABLE)
         self._redis.start()
         self._mongo = Database(folder, free_ports(1)[0])
         self._mongo.start()

@@ -16,7 +16,7 @@ from redis import Redis
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.errors import Refused as NothingDone
 from tests.freeports import free_ports
-from tests.histories.recipes.reading import json_documents, sample_of
+from tests.histories.recipes.reading import DURABLE, json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
@@ -40,7 +40,7 @@ class Streams:
     def open(self, folder: Path) -> None:
         """Start everything; two lines to Redis, one to MongoDB."""
         self._stack = ExitStack()
-        self._redis = PlainRedis(folder, "--appendonly", "yes", "--save", "")
+        self._redis = PlainRedis(folder, *DURABLE)
         self._redis.start()
         self._mongo = Database(folder, free_ports(1)[0])
         self._mongo.start()
