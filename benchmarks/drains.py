@@ -25,8 +25,8 @@ from recipes.streams import (
     WriteBehind,
     open_sink,
 )
-from recipes.streams.entries import Entry
-from recipes.streams.names import version_of
+from recipes.streams.core.names import version_of
+from recipes.streams.worker.entries import Entry
 from tests.recipes.twelve.contenders.gears import RgsyncAsShipped
 from tests.recipes.twelve.servers import DATABASE
 from tests.recipes.twelve.world import World

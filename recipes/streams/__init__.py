@@ -1,10 +1,10 @@
 """Write-behind on Redis Streams: Redis takes writes at once, a database gets them in batches."""
 
-from .asyncclient import AsyncWriteBehind
-from .calls import Limits
-from .capturing import AsyncCapturingRedis, CapturingRedis
-from .client import WriteBehind
-from .errors import (
+from .client.asyncclient import AsyncWriteBehind
+from .client.calls import Limits
+from .client.capturing import AsyncCapturingRedis, CapturingRedis
+from .client.client import WriteBehind
+from .core.errors import (
     Conflict,
     LeaseLost,
     Misconfigured,
@@ -14,12 +14,13 @@ from .errors import (
     Unavailable,
     WriteBehindError,
 )
-from .metrics import Metrics
-from .names import Partitions
-from .places import connect
-from .settings import Settings
-from .sink import Change, Rejected, Sink, Stored, open_sink
-from .worker import Worker
+from .core.names import Partitions
+from .databases.opening import open_sink
+from .databases.sink import Change, Rejected, Sink, Stored
+from .verbs.places import connect
+from .worker.metrics import Metrics
+from .worker.settings import Settings
+from .worker.worker import Worker
 
 __all__ = [
     "AsyncCapturingRedis",

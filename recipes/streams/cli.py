@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 
-from . import verbs
-from .errors import Misconfigured
-from .health import serve
-from .metrics import Metrics
-from .places import Place, places
-from .settings import Settings
-from .worker import Worker
+from .core.errors import Misconfigured
+from .verbs.commands import backfill, dead_letters, reconcile_, status, why
+from .verbs.places import Place, places
+from .worker.health import serve
+from .worker.metrics import Metrics
+from .worker.settings import Settings
+from .worker.worker import Worker
 
 
 @click.group(context_settings={"show_default": True, "help_option_names": ["-h", "--help"]})
@@ -61,5 +61,5 @@ def worker(place: Place, metrics_port: int, **rest: Any) -> None:
         raise Misconfigured(f"port {metrics_port} of loopback: {error}") from error
 
 
-for _command in (verbs.status, verbs.dead_letters, verbs.why, verbs.reconcile_, verbs.backfill):
+for _command in (status, dead_letters, why, reconcile_, backfill):
     main.add_command(_command)

@@ -20,9 +20,9 @@ from movieapp.surroundings import MOVIES, PAUSES, Surroundings
 from movieapp.troubles import Trouble
 from movieapp.writers import Mode, Writer
 from recipes.streams import CapturingRedis, Partitions, WriteBehindError
-from recipes.streams.mongo import MongoSink
-from recipes.streams.names import version_of
-from recipes.streams.sink import Change
+from recipes.streams.core.names import version_of
+from recipes.streams.databases.mongo import MongoSink
+from recipes.streams.databases.sink import Change
 
 _ROUTES = {MOVIE_PREFIX: MOVIES, PAUSE_PREFIX: PAUSES}
 _PARTITIONS = Partitions(4, "movieapp")

@@ -37,17 +37,33 @@ def arrows_of(found: grimp.ImportGraph, modules: Iterable[str]) -> dict[str, set
     return {module: found.find_modules_directly_imported_by(module) for module in modules}
 
 
-@pytest.mark.parametrize("package", ["lab", "movieapp", "minigears"])
+ROOMS = ("core", "databases", "client", "worker", "verbs")  # of recipes/streams, from the bottom up
+
+
+@pytest.mark.parametrize("package", OURS)
 def test_no_import_circle(package: str) -> None:
-    found = graph(package)
+    found = graph(package.partition(".")[0])
     assert circles(arrows_of(found, found.modules)) == []
 
 
-@pytest.mark.parametrize("package", ["lab", "movieapp", "minigears"])
+@pytest.mark.parametrize("package", OURS)
 def test_no_circle_of_types_either(package: str) -> None:
     """What only a type checker imports is known by name all the same."""
-    found = grimp.build_graph(package, exclude_type_checking_imports=False, cache_dir=None)
+    found = grimp.build_graph(
+        package.partition(".")[0], exclude_type_checking_imports=False, cache_dir=None
+    )
     assert circles(arrows_of(found, found.modules)) == []
+
+
+def test_a_room_of_the_streams_recipe_knows_those_below_it_only() -> None:
+    found = graph("recipes")
+    for place, room in enumerate(ROOMS):
+        inside = found.find_descendants(f"recipes.streams.{room}")
+        assert 3 <= len(inside) <= 10, room
+        for module in inside:
+            for imported in found.find_modules_directly_imported_by(module):
+                other = imported.split(".")[2]
+                assert other in ROOMS[: place + 1], f"{module} imports {imported}"
 
 
 def test_a_circle_would_be_found() -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from redis import Redis
 
 from recipes.streams import Limits, Partitions, WriteBehind
-from recipes.streams.errors import Refused as NothingDone
+from recipes.streams.core.errors import Refused as NothingDone
 from tests.freeports import free_ports
 from tests.histories.recipes.reading import DURABLE, json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample

@@ -20,7 +20,7 @@ from recipes.streams import (
     Refused,
     WriteBehind,
 )
-from recipes.streams.library import SOURCE, VERSION
+from recipes.streams.core.library import SOURCE, VERSION
 from tests.recipes.servers import PlainRedis, has_json, wait_for
 from tests.recipes.streams.conftest import QUICK
 

@@ -16,7 +16,7 @@ from redis import Redis
 
 from minigears.door.capture.queue import VERSION as DOOR_VERSION
 from recipes.streams import Partitions, Sink, WriteBehind
-from recipes.streams.library import VERSION
+from recipes.streams.core.library import VERSION
 from tests.minigears.realgears import MiniGears
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
 

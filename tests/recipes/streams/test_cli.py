@@ -14,9 +14,10 @@ import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
 
-from recipes.streams import Sink, Worker, WriteBehind, looking
+from recipes.streams import Sink, Worker, WriteBehind
 from recipes.streams.cli import main
-from recipes.streams.names import CONSUMER, GROUP
+from recipes.streams.core.names import CONSUMER, GROUP
+from recipes.streams.verbs import looking
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
 from tests.recipes.streams.conftest import QUICK, drained

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from recipes.streams import Sink, Worker, WriteBehind
-from recipes.streams.looking import why
-from recipes.streams.reconcile import differences
+from recipes.streams.verbs.looking import why
+from recipes.streams.verbs.reconcile import differences
 from tests.recipes.streams.conftest import drained
 
 KEY = "Movie:1"

@@ -37,9 +37,7 @@ def test_it_installs_into_a_bare_environment(tmp_path: Path) -> None:
     said(python, "-m", "pip", "install", "-q", FOLDER, cwd=tmp_path)
     assert "worker" in said(place / "bin" / "write-behind", "--help", cwd=tmp_path)
     assert "--lease" in said(python, "-m", "recipes.streams", "worker", "--help", cwd=tmp_path)
-    checked = (
-        "from recipes.streams.library import SOURCE; import recipes.streams as s; print(s.__file__)"
-    )
+    checked = "from recipes.streams.core.library import SOURCE; import recipes.streams as s; print(s.__file__)"
     assert str(place) in said(python, "-c", checked, cwd=tmp_path)
 
 
@@ -50,7 +48,7 @@ def test_it_type_checks_strictly() -> None:
 
 
 def test_it_imports_nothing_of_ours_and_nothing_absolutely() -> None:
-    for file in FOLDER.glob("*.py"):
+    for file in FOLDER.rglob("*.py"):
         lines = file.read_text().splitlines()
         found = [
             x
@@ -64,7 +62,7 @@ def test_it_imports_nothing_of_ours_and_nothing_absolutely() -> None:
 
 @pytest.mark.parametrize("number", range(1, 13))
 def test_each_property_is_found_by_its_name(number: int) -> None:
-    sources = "".join(p.read_text() for p in FOLDER.iterdir() if p.suffix in (".py", ".lua"))
+    sources = "".join(p.read_text() for p in FOLDER.rglob("*") if p.suffix in (".py", ".lua"))
     assert f"Property {number}:" in sources or f"Property {number}." in sources, number
 
 

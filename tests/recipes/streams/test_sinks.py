@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from recipes.streams import Change, Misconfigured, Sink, Stored, Unavailable, open_sink
-from recipes.streams.names import version_of
+from recipes.streams.core.names import version_of
 from tests.recipes.servers import MongoServer, PostgresServer
 from tests.recipes.streams.conftest import ROUTES
 

@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 from redis import Redis
 
 from recipes.streams import Change, Limits, Rejected, Sink, Stored, Worker, WriteBehind
-from recipes.streams.names import CONSUMER, GROUP, version_of
+from recipes.streams.core.names import CONSUMER, GROUP, version_of
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
 from tests.recipes.streams.conftest import QUICK, drained
 

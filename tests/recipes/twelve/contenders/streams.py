@@ -11,9 +11,10 @@ from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from recipes.streams import Limits, Partitions, Sink, WriteBehind, looking, open_sink, reconcile
-from recipes.streams.names import version_of
-from recipes.streams.reading import read_through
+from recipes.streams import Limits, Partitions, Sink, WriteBehind, open_sink
+from recipes.streams.client.reading import read_through
+from recipes.streams.core.names import version_of
+from recipes.streams.verbs import looking, reconcile
 from tests.freeports import free_ports
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
 from tests.recipes.twelve.servers import DATABASE, Process

@@ -9,10 +9,10 @@ from typing import Any
 
 from redis.exceptions import ConnectionError, ResponseError
 
-from . import library
+from ..core import library
+from ..core.errors import REDIS_ERRORS, Conflict
 from .base import Client, listed, loaded, numbers, raised
 from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, written_of
-from .errors import REDIS_ERRORS, Conflict
 
 
 class AsyncWriteBehind(Client):

@@ -12,15 +12,15 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from .client import ask_features, prepare
-from .errors import REDIS_ERRORS, Unavailable
-from .library import NEWER_COMMANDS, VERSION, RedisClient
+from ..client.client import ask_features, prepare
+from ..core.errors import REDIS_ERRORS, Unavailable
+from ..core.library import NEWER_COMMANDS, VERSION, RedisClient
+from ..core.names import Partition
+from ..databases.sink import Sink
 from .metrics import Metrics
-from .names import Partition
 from .partition import Backoff, PartitionWorker
 from .queue import Queue
 from .settings import Settings
-from .sink import Sink
 
 
 @dataclass

@@ -20,9 +20,9 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from .errors import Conflict, Misconfigured, QueueFull, Refused
-from .library import VERSION
-from .names import Partition
+from ..core.errors import Conflict, Misconfigured, QueueFull, Refused
+from ..core.library import VERSION
+from ..core.names import Partition
 
 _LOST = (ConnectionError, TimeoutError, BusyLoadingError)
 _LATER = (ReadOnlyError, ClusterDownError, TryAgainError)

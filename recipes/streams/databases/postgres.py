@@ -10,8 +10,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from .documents import complaint
-from .errors import Misconfigured, Unavailable
+from ..core.documents import complaint
+from ..core.errors import Misconfigured, Unavailable
 from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
 _OF_THE_DOCUMENT = ("22", "23", "54")

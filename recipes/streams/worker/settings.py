@@ -6,8 +6,8 @@ import os
 import socket
 from dataclasses import dataclass, field
 
-from .calls import Limits
-from .names import Partitions
+from ..client.calls import Limits
+from ..core.names import Partitions
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from .calls import Limits
+from ..client.calls import Limits
+from ..core.errors import LeaseLost
+from ..core.library import VERSION, RedisClient
+from ..core.names import CONSUMER, GROUP, Partition
 from .entries import Entry, parse
-from .errors import LeaseLost
-from .library import VERSION, RedisClient
-from .names import CONSUMER, GROUP, Partition
 
 
 @dataclass(frozen=True)

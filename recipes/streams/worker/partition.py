@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 
 from redis.exceptions import ResponseError
 
+from ..core.errors import REDIS_ERRORS, LeaseLost, Unavailable
+from ..core.names import stream_id_of, version_of
+from ..databases.sink import Change, Rejected, Sink
 from .entries import Batch, Entry, change_of
-from .errors import REDIS_ERRORS, LeaseLost, Unavailable
 from .metrics import Metrics
-from .names import stream_id_of, version_of
 from .queue import DeadLetter, Queue, Sight
 from .settings import Settings
-from .sink import Change, Rejected, Sink
 
 
 @dataclass

@@ -13,11 +13,12 @@ from redis.backoff import ConstantBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
 
-from .client import WriteBehind
-from .errors import REDIS_ERRORS, Misconfigured, WriteBehindError
-from .library import RedisClient
-from .names import DEFAULT_NAMESPACE, DEFAULT_PARTITIONS, Partitions
-from .sink import Sink, open_sink
+from ..client.client import WriteBehind
+from ..core.errors import REDIS_ERRORS, Misconfigured, WriteBehindError
+from ..core.library import RedisClient
+from ..core.names import DEFAULT_NAMESPACE, DEFAULT_PARTITIONS, Partitions
+from ..databases.opening import open_sink
+from ..databases.sink import Sink
 
 
 @dataclass

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.errors import Misconfigured
+from ..core.names import Partitions
 from .calls import Call, Limits, Outcome, Written
-from .errors import Misconfigured
-from .names import Partitions
 from .translate import CommandTable, Plan, Translator
 
 

@@ -8,12 +8,12 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from . import library
+from ..core import library
+from ..core.errors import REDIS_ERRORS, Conflict
+from ..core.library import RedisClient
+from ..core.names import Partitions
 from .base import Client, listed, loaded, numbers, raised
 from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, written_of
-from .errors import REDIS_ERRORS, Conflict
-from .library import RedisClient
-from .names import Partitions
 
 
 class WriteBehind(Client):

@@ -10,10 +10,10 @@ import redis
 import redis.asyncio
 from redis.exceptions import ConnectionError, TimeoutError
 
+from ..core.names import Partitions
 from .asyncclient import AsyncWriteBehind, lost_loop
 from .calls import Limits
 from .client import WriteBehind
-from .names import Partitions
 from .queued import Capture, Queued, checked, native
 
 _OURS = ("prefixes", "partitions", "limits")

@@ -13,8 +13,8 @@ from pymongo import MongoClient, ReplaceOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
 
-from .documents import MOST_BYTES, complaint
-from .errors import Misconfigured, Unavailable
+from ..core.documents import MOST_BYTES, complaint
+from ..core.errors import Misconfigured, Unavailable
 from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
 _DUPLICATE = 11000

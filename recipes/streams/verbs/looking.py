@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from .client import WriteBehind
-from .documents import etag_of
-from .library import VERSION
-from .names import GROUP, Partition, stream_id_of, version_of
-from .sink import Sink, Stored
+from ..client.client import WriteBehind
+from ..core.documents import etag_of
+from ..core.library import VERSION
+from ..core.names import GROUP, Partition, stream_id_of, version_of
+from ..databases.sink import Sink, Stored
 
 
 @dataclass(frozen=True)

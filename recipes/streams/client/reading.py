@@ -6,8 +6,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from ..databases.sink import Sink
 from .client import WriteBehind
-from .sink import Sink
 
 _PAGE = 500
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from .errors import Misconfigured
+from ..core.errors import Misconfigured
 
 
 @dataclass(frozen=True)
@@ -65,20 +65,6 @@ class Sink(Protocol):
 
 TOMBSTONE_SECONDS = 24 * 3600
 """How long a delete is remembered: longer than anything can be replayed."""
-
-
-def open_sink(url: str, routes: Mapping[str, str]) -> Sink:
-    """The sink for a database's URL: mongodb://… or postgresql://…"""
-    scheme = url.partition(":")[0].partition("+")[0]
-    if scheme == "mongodb":
-        from .mongo import MongoSink
-
-        return MongoSink(url, routes)
-    if scheme in ("postgresql", "postgres"):
-        from .postgres import PostgresSink
-
-        return PostgresSink(url, routes)
-    raise Misconfigured(f"a database URL begins with mongodb:// or postgresql://, not {scheme!r}")
 
 
 class Routes:

@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from ..core.documents import check_key, encode, etag_of
+from ..core.errors import Refused
+from ..core.library import RedisClient
+from ..core.names import Partitions
 from .calls import Call, Lanes, Limits, Outcome, Written
-from .documents import check_key, encode, etag_of
-from .errors import Refused
-from .library import RedisClient
-from .names import Partitions
 
 
 class Client:

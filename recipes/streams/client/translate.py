@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..core.documents import complaint, decode
+from ..core.errors import NotCaptured, Refused
+from ..core.names import Partitions
 from .calls import Call
-from .documents import complaint, decode
-from .errors import NotCaptured, Refused
-from .names import Partitions
 
 _SAME = frozenset({"PERSIST", "JSON.SET", "JSON.MERGE", "JSON.DEL", "JSON.TOGGLE", "JSON.CLEAR"})
 _SAME |= {f"JSON.{verb}" for verb in ("NUMINCRBY", "NUMMULTBY", "STRAPPEND")}

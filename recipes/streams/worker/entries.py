@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .documents import decode
-from .errors import Refused
-from .names import version_of
-from .sink import Change
+from ..core.documents import decode
+from ..core.errors import Refused
+from ..core.names import version_of
+from ..databases.sink import Change
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from .client import WriteBehind
-from .errors import Conflict
+from ..client.client import WriteBehind
+from ..core.errors import Conflict
+from ..databases.sink import Sink
 from .looking import at_one_moment, same
-from .sink import Sink
 
 _RUN = 50_000
 """Keys that are sorted in memory at a time; the rest lies in a temporary file."""

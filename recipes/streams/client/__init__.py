@@ -1,0 +1,1 @@
+"""What applications write with: each write is captured in the step that makes it."""

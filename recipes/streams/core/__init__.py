@@ -1,0 +1,1 @@
+"""What clients and workers agree on: names, documents, errors, and the function library in Redis."""

@@ -1,0 +1,1 @@
+"""What somebody on call needs: look, explain, replay, compare, mend."""

@@ -1,0 +1,1 @@
+"""What takes entries from the streams and writes them into the database, in batches."""
