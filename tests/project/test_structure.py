@@ -96,6 +96,6 @@ def test_a_client_knows_nothing_of_the_door() -> None:
     """What it needs is handed to it: a watch, shared connections, somebody who serves."""
     found = grimp.build_graph("minigears", exclude_type_checking_imports=False, cache_dir=None)
     above = {f"minigears.door.{name}" for name in ("door", "upkeep", "safeguards", "status")}
-    for room in ("clients", "pooled", "events", "commands", "capture"):
+    for room in ("clients", "serving", "pooled", "events", "commands", "capture"):
         for module in found.find_descendants(f"minigears.door.{room}"):
             assert not found.find_modules_directly_imported_by(module) & above, module

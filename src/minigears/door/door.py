@@ -12,12 +12,12 @@ import ssl
 from minigears.address import host_and_port
 from minigears.door.availability import Availability
 from minigears.door.capture.captures import Captures
-from minigears.door.clients import served
 from minigears.door.clients.client import Client
 from minigears.door.events.watch import Watch
 from minigears.door.executor import Settings
 from minigears.door.pooled.connections import Lanes
 from minigears.door.safeguards import Safeguards
+from minigears.door.serving import served
 from minigears.door.status import Overview
 from minigears.door.upkeep import Upkeep
 from minigears.loops import Loops

@@ -8,11 +8,11 @@ from typing import Any
 
 from minigears.address import Address
 from minigears.door.availability import Availability
-from minigears.door.clients import access
 from minigears.door.clients.client import Client
 from minigears.door.events.watch import Watch
 from minigears.door.pooled.connections import LIMITS, Lanes
 from minigears.door.redis import BackendError, Connection, open_connection, wants_password
+from minigears.door.serving import access
 from minigears.loops import Loops
 
 log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from minigears.door.clients import served
+from minigears.door.serving import served
 from minigears.protocol import encode_command
 
 OTHER = [

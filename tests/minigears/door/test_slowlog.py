@@ -8,7 +8,7 @@ import pytest
 import redis
 from realgears import MiniGears
 
-from minigears.door.clients.slowlog import SlowLog
+from minigears.door.serving.slowlog import SlowLog
 
 SLEEPS = (
     "import time\nGB('CommandReader').foreach(lambda x: time.sleep(.05)).register(trigger='sleep')"

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from minigears.cli import main
-from minigears.door.clients import served
 from minigears.door.events.journal import Journal
 from minigears.door.events.notifications import Notifications
 from minigears.door.executor import Supervisor, _Pipe
 from minigears.door.redis import Connection
+from minigears.door.serving import served
 from minigears.door.upkeep import Upkeep
 from minigears.interest import Interest
 

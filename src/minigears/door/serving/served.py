@@ -10,16 +10,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from minigears.door.clients import slowlog
-from minigears.door.clients.access import ANY_KEY, allowed
-from minigears.door.clients.overriding import override
-from minigears.door.clients.slowlog import SlowLog
-from minigears.door.clients.transactions import execute, queue_gears, queue_hooked
 from minigears.door.commands.classifier import TAKES_AWAY, is_forged_event, reply_mode
 from minigears.door.events.notifications import SETTING, with_needed
 from minigears.door.events.watch import Watch
 from minigears.door.executor import ExecutorLost
 from minigears.door.redis import BackendError
+from minigears.door.serving import slowlog
+from minigears.door.serving.access import ANY_KEY, allowed
+from minigears.door.serving.overriding import override
+from minigears.door.serving.slowlog import SlowLog
+from minigears.door.serving.transactions import execute, queue_gears, queue_hooked
 from minigears.protocol import Command, encode_error
 
 if TYPE_CHECKING:

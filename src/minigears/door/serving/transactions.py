@@ -12,11 +12,11 @@ import secrets
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from minigears.door.clients.access import allowed
-from minigears.door.clients.overriding import override
 from minigears.door.clients.queued import Queued
 from minigears.door.executor import ExecutorLost
 from minigears.door.redis import BackendError
+from minigears.door.serving.access import allowed
+from minigears.door.serving.overriding import override
 from minigears.protocol import Command, array_elements, encode_error
 
 if TYPE_CHECKING:
