@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,9 @@ from lab.stack.gears import registrations
 _STREAM = "changes"
 _PLAYER = "player:check"
 _STRANGER = "stranger:check"
+_RENAMED = "player:renamed"
+_LEADERS = "leaders"
+_PATIENCE = 10.0  # seconds for Redis to notice that a key has expired
 
 
 def _check_capture(answer: Answer) -> str:
@@ -128,4 +132,134 @@ GB("KeysReader").foreach(add).register(
     check=_check_capture,
 )
 
-EXERCISES = (CAPTURE,)
+
+def _check_leaders(answer: Answer) -> str:
+    script = answer["leaderboard"]
+    if not isinstance(script, str):
+        raise Wrong(
+            f"`leaderboard` is of type {type(script).__name__}; the text of a script is a str."
+        )
+    client = answer.stack.redis
+    keys = (_PLAYER, _RENAMED, _STRANGER, _LEADERS)
+    client.delete(*keys)
+    with undone(client) as before:
+        try:
+            reply = _run(client, script)
+            new = [known for known in registrations(client) if known["id"] not in before]
+            if not new:
+                raise Wrong(f"The script registered nothing (its reply: {reply}).")
+            for known in new:
+                _judge_registration(known)
+            for step, words, wanted, why in _STEPS:
+                client.execute_command(*words)
+                _judge_leaders(client, new, step, wanted, why)
+            _judge_expiry(client)
+        finally:
+            client.delete(*keys)
+    return "Right after each kind of change, the ones without a command too: nothing is missed."
+
+
+# What happens, its command, who leads afterwards, and the misconception behind anything else.
+_STEPS: tuple[tuple[str, tuple[str, ...], dict[str, float], str], ...] = (
+    (
+        "a key that is no player's gets a score",
+        ("HSET", _STRANGER, "score", "9"),
+        {},
+        "What is the prefix?",
+    ),
+    (
+        "a player gets a name, and has no score yet",
+        ("HSET", _PLAYER, "name", "Ada"),
+        {},
+        "Who has no score is not on the board.",
+    ),
+    (
+        "HSET makes the score 10",
+        ("HSET", _PLAYER, "score", "10"),
+        {_PLAYER: 10},
+        "The first score of a player counts as well.",
+    ),
+    (
+        "HINCRBY adds 5",
+        ("HINCRBY", _PLAYER, "score", "5"),
+        {_PLAYER: 15},
+        "HINCRBY raises `hincrby`, not `hset`: what a list of events forgets, its function never sees.",
+    ),
+    (
+        "HDEL takes the score away",
+        ("HDEL", _PLAYER, "score"),
+        {},
+        "A field can go while its key stays, and that event is `hdel`.",
+    ),
+    (
+        "the score is 20 again",
+        ("HSET", _PLAYER, "score", "20"),
+        {_PLAYER: 20},
+        "A player may come back.",
+    ),
+    (
+        "RENAME gives the player another key",
+        ("RENAME", _PLAYER, _RENAMED),
+        {_RENAMED: 20},
+        "RENAME raises an event for each of its two keys: one has gone, one has come.",
+    ),
+    (
+        "DEL deletes the player",
+        ("DEL", _RENAMED),
+        {},
+        "After DEL the key has no value; what is it that the function has to do then?",
+    ),
+)
+
+
+def _judge_leaders(
+    client: redis.Redis, new: list[dict[str, Any]], step: str, wanted: dict[str, float], why: str
+) -> None:
+    for known in new:
+        _raise_if_failed(client, known["id"])
+    found = dict(client.zrange(_LEADERS, 0, -1, withscores=True))
+    if found != wanted:
+        raise Wrong(f"After this: {step}, `leaders` holds {found}, not {wanted}. {why}")
+
+
+def _judge_expiry(client: redis.Redis) -> None:
+    client.hset(_PLAYER, "score", 1)
+    client.pexpire(_PLAYER, 1)
+    ends = time.monotonic() + _PATIENCE
+    while client.exists(_PLAYER) or client.zscore(_LEADERS, _PLAYER) is not None:
+        if time.monotonic() > ends:
+            raise Wrong(
+                "A player has expired and is still on the board. Keys that expire raise `expired`, "
+                "and not `del`: nobody sends a command."
+            )
+        time.sleep(0.005)
+
+
+LEADERS = Exercise(
+    id="05-2",
+    asks=("leaderboard",),
+    stub="""\
+leaderboard = ...  # a script of your own, from its first line
+""",
+    solution='''\
+leaderboard = """
+def follow(record):
+    score = execute("HGET", record["key"], "score")
+    if score is None:
+        execute("ZREM", "leaders", record["key"])
+    else:
+        execute("ZADD", "leaders", score, record["key"])
+
+GB("KeysReader").foreach(follow).register(prefix="player:*", mode="sync")
+"""
+''',
+    hints=(
+        "Do not try to handle each event. Whatever happened to a key: what is true of it now?",
+        'Ask Redis for the score as it is, with `execute("HGET", …)`; then the key either is on the board, or is not.',
+        "`ZADD leaders score key` when there is a score, `ZREM leaders key` when there is none; "
+        '`register(prefix="player:*", mode="sync")` without a list of events.',
+    ),
+    check=_check_leaders,
+)
+
+EXERCISES = (CAPTURE, LEADERS)

@@ -5,7 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lab.checks.exercise import Answer, Exercise, Wrong
+from pymongo import MongoClient
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+
+from lab.checks.exercise import Answer, Exercise, Wrong, ask
 from lab.course.movies import load_movies
 
 
@@ -65,4 +73,137 @@ stoppers = [movie["title"] for movie in lab.load_movies() if stops(movie)]
     check=_check_stoppers,
 )
 
-EXERCISES = (STOPPERS,)
+
+class _Requests(CommandListener):
+    """Counts what a client asks MongoDB to write."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.count += event.command_name in ("insert", "update", "delete", "findAndModify")
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
+
+
+_PUT, _GONE = "=", "~"
+_Batch = list[tuple[str, str, str]]
+
+
+def _put(id: str, **fields: Any) -> tuple[str, str, str]:
+    return _PUT, id, json.dumps({"movieId": id, **fields})
+
+
+# Batches that come one after the other, what MongoDB holds afterwards, and the misconception.
+_BATCHES: tuple[tuple[str, _Batch, dict[str, dict[str, Any]], str], ...] = (
+    ("an empty batch", [], {}, "There may be nothing to do."),
+    (
+        "two new movies",
+        [_put("1", title="Schindler's List"), _put("2", title="Heat", year=1995)],
+        {"1": {"title": "Schindler's List"}, "2": {"title": "Heat", "year": 1995}},
+        "Parse the text as it is; the id stays a string.",
+    ),
+    (
+        "the same batch once more",
+        [_put("1", title="Schindler's List"), _put("2", title="Heat", year=1995)],
+        {"1": {"title": "Schindler's List"}, "2": {"title": "Heat", "year": 1995}},
+        "A batch may be delivered again: put the document there, do not add another one.",
+    ),
+    (
+        "a movie that has lost its year",
+        [_put("2", title="Heat")],
+        {"1": {"title": "Schindler's List"}, "2": {"title": "Heat"}},
+        "The entry says how the document is: what it does not hold has to go.",
+    ),
+    (
+        "a movie deleted, and one deleted that was never there",
+        [(_GONE, "1", ""), (_GONE, "9", "")],
+        {"2": {"title": "Heat"}},
+        "`~` deletes, and to delete nothing is no error.",
+    ),
+    (
+        "one movie put, deleted and put again, another put and deleted",
+        [_put("3", n=1), (_GONE, "3", ""), _put("3", n=2), _put("4", n=1), (_GONE, "4", "")],
+        {"2": {"title": "Heat"}, "3": {"n": 2}},
+        "Inside a batch the order counts.",
+    ),
+)
+
+
+def _check_carry(answer: Answer) -> str:
+    carry = answer["carry"]
+    if not callable(carry):
+        raise Wrong(f"`carry` is a {type(carry).__name__}, not a function.")
+    requests = _Requests()
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        answer.stack.mongo_url, event_listeners=[requests], serverSelectionTimeoutMS=5000
+    )
+    with client:
+        collection = client[answer.stack.db.name]["check_06"]
+        collection.drop()
+        try:
+            for case, batch, wanted, why in _BATCHES:
+                ask(carry, list(batch), collection, case=case)
+                _judge_documents(list(collection.find({}, {"_id": False})), case, wanted, why)
+            _judge_requests(carry, collection, requests)
+        finally:
+            collection.drop()
+    return "The same state however often a batch comes, in one request: the recipe's other half."
+
+
+def _judge_documents(
+    found: list[dict[str, Any]], case: str, wanted: dict[str, dict[str, Any]], why: str
+) -> None:
+    ids = [document.get("movieId") for document in found]
+    if len(ids) != len(set(ids)):
+        raise Wrong(f"After {case} a movie is there twice. {why}")
+    here = {doc["movieId"]: {k: v for k, v in doc.items() if k != "movieId"} for doc in found}
+    if here != wanted:
+        raise Wrong(f"After {case} the collection holds {here}, not {wanted}. {why}")
+
+
+def _judge_requests(carry: Any, collection: Any, requests: _Requests) -> None:
+    requests.count = 0
+    ask(carry, [_put(str(n), n=n) for n in range(100)], collection, case="a batch of 100 movies")
+    if requests.count > 2:
+        raise Wrong(
+            f"A batch of 100 movies took {requests.count} requests, and each waits for MongoDB's disk. "
+            "That is the app of notebook 01 again: what sends many operations at once?"
+        )
+
+
+CARRY = Exercise(
+    id="06-2",
+    asks=("carry",),
+    stub="""\
+def carry(entries, collection): ...  # yours: bring one batch to MongoDB
+""",
+    solution="""\
+import json
+
+from pymongo import DeleteOne, ReplaceOne
+
+
+def carry(entries, collection):
+    operations = []
+    for what, movie_id, text in entries:
+        this = {"movieId": movie_id}
+        if what == "~":
+            operations.append(DeleteOne(this))
+        else:
+            operations.append(ReplaceOne(this, json.loads(text), upsert=True))
+    if operations:
+        collection.bulk_write(operations)
+""",
+    hints=(
+        "Begin with one entry at a time, until the state is right. Then send all of a batch together.",
+        "Of PyMongo's operations, which one puts a whole document in the place of the old one, or of none?",
+        "`ReplaceOne({…}, json.loads(text), upsert=True)` and `DeleteOne({…})` in a list, for `bulk_write`, "
+        "which wants at least one.",
+    ),
+    check=_check_carry,
+)
+
+EXERCISES = (STOPPERS, CARRY)

@@ -126,4 +126,128 @@ def drift(from_redis, from_mongo):
     check=_check_drift,
 )
 
-EXERCISES = (OLDEST_AGE, DRIFT)
+
+_IDLE, _WORKING, _STUCK, _NOBODY = "idle", "working", "stuck", "nobody reads"
+_CHECKED = "07:check"
+_LATE = 60_000  # milliseconds; the task's limit is 10 seconds
+
+
+def _check_diagnose(answer: Answer) -> str:
+    diagnose = answer["diagnose"]
+    if not callable(diagnose):
+        raise Wrong(f"`diagnose` is a {type(diagnose).__name__}, not a function.")
+    client = answer.stack.redis
+    try:
+        for case, make, wanted, why in _STATES:
+            client.delete(_CHECKED)
+            make(client)
+            said = ask(diagnose, _CHECKED, case=case)
+            if said is None or said is ...:
+                raise Wrong(f"For {case} your function returned `{said!r}`, not one of the words.")
+            if said not in (_IDLE, _WORKING, _STUCK, _NOBODY):
+                raise Wrong(f"For {case} your function returned {said!r}, none of the four.")
+            if said != wanted:
+                raise Wrong(f"For {case} your function returned {said!r}. {why}")
+    finally:
+        client.delete(_CHECKED)
+    return f"Right in all {len(_STATES)} cases: a page of your own for the night shift."
+
+
+def _old_entry(client: Redis, age: int, group: bool = True) -> None:
+    """Add an entry that is `age` milliseconds old, perhaps with a group that has not seen it."""
+    seconds, microseconds = client.time()
+    client.xadd(_CHECKED, {"n": 1}, id=f"{seconds * 1000 + microseconds // 1000 - age}-0")
+    if group:
+        client.xgroup_create(_CHECKED, "readers", "0")
+
+
+def _take(client: Redis, age: int) -> None:
+    _old_entry(client, age)
+    client.xreadgroup("readers", "one", {_CHECKED: ">"})
+
+
+def _emptied(client: Redis) -> None:
+    _take(client, _LATE)
+    (entry_id, _), *_ = client.xrange(_CHECKED)
+    client.xack(_CHECKED, "readers", entry_id)
+    client.xdel(_CHECKED, entry_id)
+
+
+def _renewed(client: Redis) -> None:
+    """An old entry was written and is gone, a young one waits."""
+    _emptied(client)
+    client.xadd(_CHECKED, {"n": 2})
+
+
+_STATES: tuple[tuple[str, Callable[[Redis], None], str, str], ...] = (
+    ("a stream that is not there", lambda client: None, _IDLE, "Nothing has been written yet."),
+    ("a stream that is empty again", _emptied, _IDLE, "All that was in it is in MongoDB."),
+    (
+        "a young entry that nobody has taken yet",
+        lambda client: _old_entry(client, 0),
+        _WORKING,
+        "Each entry waits for a moment; that is no reason to wake somebody.",
+    ),
+    (
+        "a young entry that the reader is writing",
+        lambda client: _take(client, 0),
+        _WORKING,
+        "Pending is where each entry is on its way.",
+    ),
+    (
+        "a young entry in a stream that has been used for long",
+        _renewed,
+        _WORKING,
+        "The age of the oldest entry that is *there* counts, not of the stream.",
+    ),
+    (
+        "an old entry, pending",
+        lambda client: _take(client, _LATE),
+        _STUCK,
+        "A reader has it and cannot get rid of it: look at MongoDB.",
+    ),
+    (
+        "an old entry, not given to any reader",
+        lambda client: _old_entry(client, _LATE),
+        _NOBODY,
+        "Nothing is pending, so nobody tries: look at the registration.",
+    ),
+    (
+        "an old entry, and no group at all",
+        lambda client: _old_entry(client, _LATE, group=False),
+        _NOBODY,
+        "Without a group there has never been a reader: `XINFO GROUPS` is empty.",
+    ),
+)
+
+
+DIAGNOSE = Exercise(
+    id="07-3",
+    asks=("diagnose",),
+    stub="""\
+def diagnose(stream): ...  # yours: "idle", "working", "stuck" or "nobody reads"
+""",
+    solution="""\
+import time
+
+
+def diagnose(stream):
+    oldest = stack.redis.xrange(stream, count=1)
+    if not oldest:
+        return "idle"
+    age = time.time() - int(oldest[0][0].split("-")[0]) / 1000
+    if age <= 10:
+        return "working"
+    groups = stack.redis.xinfo_groups(stream)
+    return "stuck" if any(group["pending"] for group in groups) else "nobody reads"
+""",
+    hints=(
+        "Which of the numbers in this notebook tells whether there is anything to worry about at all?",
+        "First the age of the oldest entry, as in the first exercise. Only when it is too old does *pending* matter.",
+        '`xrange(stream, count=1)` is empty: "idle". At most 10 seconds old: "working". Else `xinfo_groups(stream)`, '
+        "which may be an empty list.",
+    ),
+    check=_check_diagnose,
+)
+
+EXERCISES = (OLDEST_AGE, DRIFT, DIAGNOSE)

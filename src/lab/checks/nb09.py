@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
 
 _NOTHING, _WAIT, _REPLAY, _RECONCILE = "nothing", "wait", "mend and replay", "reconcile"
@@ -59,4 +61,133 @@ def remedy(waiting, buried, differ):
     check=_check_remedy,
 )
 
-EXERCISES = (REMEDY,)
+
+_History = list[tuple[str, int, str]]
+_OK, _ERROR = "OK", "error"
+
+# What the viewers saw, what MongoDB holds in the end, who is wrong, and the misconception.
+_HISTORIES: tuple[tuple[str, _History, dict[str, int], set[str], str], ...] = (
+    ("nothing written", [], {}, set(), "Then nothing can be wrong."),
+    (
+        "two writes, both there",
+        [("ann", 1, _OK), ("bob", 2, _OK)],
+        {"ann": 1, "bob": 2},
+        set(),
+        "Both are as they were promised.",
+    ),
+    (
+        "an acknowledged write that is missing",
+        [("ann", 1, _OK), ("bob", 2, _OK)],
+        {"bob": 2},
+        {"ann"},
+        "OK was a promise.",
+    ),
+    (
+        "two acknowledged writes, and MongoDB has the first",
+        [("ann", 1, _OK), ("ann", 2, _OK)],
+        {"ann": 1},
+        {"ann"},
+        "There is a document, but it is stale: the later promise counts.",
+    ),
+    (
+        "a write that failed and is missing",
+        [("ann", 1, _ERROR)],
+        {},
+        set(),
+        "Nobody was promised anything.",
+    ),
+    (
+        "a write that failed and is there",
+        [("ann", 1, _ERROR)],
+        {"ann": 1},
+        set(),
+        "An error does not say that nothing happened: the reply may have been lost, not the write.",
+    ),
+    (
+        "an acknowledged write, then one that failed, and the second is there",
+        [("ann", 1, _OK), ("ann", 2, _ERROR)],
+        {"ann": 2},
+        set(),
+        "The failed one may have happened.",
+    ),
+    (
+        "an acknowledged write, then one that failed, and the first is there",
+        [("ann", 1, _OK), ("ann", 2, _ERROR)],
+        {"ann": 1},
+        set(),
+        "The failed one need not have happened.",
+    ),
+    (
+        "a write that failed, then one acknowledged, and the failed one is there",
+        [("ann", 1, _ERROR), ("ann", 2, _OK)],
+        {"ann": 1},
+        {"ann"},
+        "What failed *before* the last OK must not win over it.",
+    ),
+    (
+        "a value that nobody wrote",
+        [("ann", 1, _OK)],
+        {"ann": 7},
+        {"ann"},
+        "Not missing, and still wrong.",
+    ),
+    (
+        "a document of somebody who wrote nothing",
+        [("ann", 1, _OK)],
+        {"ann": 1, "eve": 3},
+        {"eve"},
+        "What nobody wrote must not be there.",
+    ),
+)
+
+
+def _check_judge(answer: Answer) -> str:
+    judge = answer["judge"]
+    if not callable(judge):
+        raise Wrong(f"`judge` is a {type(judge).__name__}, not a function.")
+    for case, history, found, wanted, why in _HISTORIES:
+        given = ask(judge, list(history), dict(found), case=case)
+        if (
+            given is None
+            or given is ...
+            or isinstance(given, str)
+            or not isinstance(given, Iterable)
+        ):
+            raise Wrong(f"For {case} your function returned `{given!r}`, not a list of names.")
+        said = set(ask(list, given, case=case))
+        if missed := wanted - said:
+            raise Wrong(f"{case.capitalize()}: your judge sees nothing wrong with {missed}. {why}")
+        if accused := said - wanted:
+            raise Wrong(f"{case.capitalize()}: your judge accuses {accused} wrongly. {why}")
+    return (
+        f"Right in all {len(_HISTORIES)} cases: this is how the recipes of this course are judged."
+    )
+
+
+JUDGE = Exercise(
+    id="09-2",
+    asks=("judge",),
+    stub="""\
+def judge(history, found): ...  # yours: a list of those whose pause is wrong
+""",
+    solution="""\
+def judge(history, found):
+    allowed = {}
+    for viewer, seconds, reply in history:
+        if reply == "OK":
+            allowed[viewer] = {seconds}
+        else:
+            allowed.setdefault(viewer, {None}).add(seconds)
+    everybody = allowed.keys() | found.keys()
+    return [one for one in everybody if found.get(one) not in allowed.get(one, {None})]
+""",
+    hints=(
+        "For each viewer, what *may* be in MongoDB in the end? Sometimes that is more than one value.",
+        "An OK leaves one value, its own. An error adds one to what was possible before, and takes none away.",
+        "Go through the history and keep a set of allowed values for each viewer; no document at all is `None`, "
+        "and is allowed until the first OK.",
+    ),
+    check=_check_judge,
+)
+
+EXERCISES = (REMEDY, JUDGE)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+import redis
+
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
 
 _Entry = tuple[str, dict[str, str]]
@@ -171,4 +173,113 @@ without = {
     check=_check_without,
 )
 
-EXERCISES = (NEWEST, WITHOUT)
+
+_QUEUE, _GROUP = "10:check", "workers"
+_ABANDONED = 60_000  # milliseconds; the task's limit is 30 seconds
+
+
+def _check_next_batch(answer: Answer) -> str:
+    next_batch = answer["next_batch"]
+    if not callable(next_batch):
+        raise Wrong(f"`next_batch` is a {type(next_batch).__name__}, not a function.")
+    client = answer.stack.redis
+    client.delete(_QUEUE)
+    client.xgroup_create(_QUEUE, _GROUP, "0", mkstream=True)
+    try:
+        if given := _batch(next_batch, client, "an empty queue"):
+            raise Wrong(f"For an empty queue your function returned `{given!r}`, not `[]`.")
+        ids = _scene(client)
+        first = _batch(next_batch, client, "its first call")
+        again = _batch(next_batch, client, "a second call, before anything was acknowledged")
+        if first and not {id for id, _ in first} <= {id for id, _ in again}:
+            raise Wrong(
+                "What was taken and not acknowledged did not come again. A worker that crashes and starts "
+                "again under its name finds its own entries with `0`, not with `>`."
+            )
+        _judge_taken(_all_batches(next_batch, client), ids)
+    finally:
+        client.delete(_QUEUE)
+    return "Mine first, then what the dead have left, then what is new; the living keep theirs."
+
+
+def _scene(client: redis.Redis) -> dict[str, str]:
+    """Four entries: taken by me before a crash, by a dead worker, by a living one, by nobody."""
+    ids = {}
+    for owner in ("mine", "dead", "living", "new"):
+        ids[owner] = str(client.xadd(_QUEUE, {"key": owner}))
+        if owner != "new":
+            name = "me" if owner == "mine" else owner
+            client.xreadgroup(_GROUP, name, {_QUEUE: ">"}, count=1)
+    client.xclaim(_QUEUE, _GROUP, "dead", 0, [ids["dead"]], idle=_ABANDONED)
+    return ids
+
+
+def _batch(next_batch: Any, client: redis.Redis, case: str) -> list[Any]:
+    given = ask(next_batch, client, _QUEUE, "me", case=case)
+    pairs = isinstance(given, list) and all(
+        isinstance(pair, (tuple, list)) and len(pair) == 2 and isinstance(pair[1], dict)
+        for pair in given
+    )
+    if not pairs:
+        raise Wrong(
+            f"For {case} your function returned `{given!r}`, not a list of pairs (entry_id, entry). "
+            "`XREADGROUP` answers with a list of queues, each with its entries: unpack it."
+        )
+    return list(given)
+
+
+def _all_batches(next_batch: Any, client: redis.Redis) -> list[str]:
+    """Call, acknowledge and call again, until nothing comes. Returns the ids, in their order."""
+    taken: list[str] = []
+    for _ in range(10):
+        batch = _batch(next_batch, client, "a queue of four entries")
+        if not batch:
+            return taken
+        taken += [id for id, _ in batch]
+        client.xack(_QUEUE, _GROUP, *[id for id, _ in batch])
+    raise Wrong("Each batch was acknowledged, and after ten calls your function still returns one.")
+
+
+def _judge_taken(taken: list[str], ids: dict[str, str]) -> None:
+    if ids["living"] in taken:
+        raise Wrong(
+            "It took an entry of a worker that is alive and had it only just now: both write it. "
+            "Only what has been idle for 30 seconds is abandoned."
+        )
+    for owner, why in (
+        ("mine", "An entry that you took before a crash is missing: `>` gives only new ones."),
+        ("dead", "An entry of a dead worker is missing, and nobody else will ever write it."),
+        ("new", "The new entry is missing: after the old ones come those that nobody has."),
+    ):
+        if ids[owner] not in taken:
+            raise Wrong(why)
+    if len(taken) != len(set(taken)):
+        raise Wrong("An entry came again although it was acknowledged.")
+
+
+NEXT_BATCH = Exercise(
+    id="10-3",
+    asks=("next_batch",),
+    stub="""\
+def next_batch(r, queue, me): ...  # yours: a list of (entry_id, entry) that `me` has to write now
+""",
+    solution="""\
+def next_batch(r, queue, me):
+    mine = r.xreadgroup("workers", me, {queue: "0"}, count=100)
+    if mine and mine[0][1]:
+        return mine[0][1]
+    abandoned = r.xautoclaim(queue, "workers", me, min_idle_time=30_000, count=100)[1]
+    if abandoned:
+        return abandoned
+    new = r.xreadgroup("workers", me, {queue: ">"}, count=100)
+    return new[0][1] if new else []
+""",
+    hints=(
+        "There are three places from which entries come. Which one is the most urgent after a crash?",
+        "`XREADGROUP` with the id `0` gives what `me` has and has not acknowledged, with `>` what nobody has.",
+        'In between: `xautoclaim(queue, "workers", me, min_idle_time=30_000)`; its second value are the entries.',
+    ),
+    check=_check_next_batch,
+)
+
+EXERCISES = (NEWEST, WITHOUT, NEXT_BATCH)

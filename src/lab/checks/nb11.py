@@ -155,4 +155,76 @@ runbook = {
     check=_check_runbook,
 )
 
-EXERCISES = (WAKE, RUNBOOK)
+
+# Samples (second, counter), the rate, and the misconception behind anything else.
+_SAMPLES: tuple[tuple[str, list[tuple[float, int]], float, str], ...] = (
+    ("no samples", [], 0.0, "A worker that has just started has none."),
+    ("one sample", [(10.0, 500)], 0.0, "One sample says how many, and not how fast."),
+    ("a steady worker", [(0.0, 100), (10.0, 200), (20.0, 300)], 10.0, "200 in 20 seconds."),
+    (
+        "a worker that has run for long",
+        [(0.0, 1_000_000), (10.0, 1_000_050)],
+        5.0,
+        "What it did before the first sample is not in this time.",
+    ),
+    (
+        "samples at uneven times",
+        [(0.0, 0), (1.0, 100), (10.0, 100)],
+        10.0,
+        "100 in 10 seconds; the mean of 100 a second and 0 a second is something else.",
+    ),
+    (
+        "a worker that was restarted",
+        [(0.0, 900), (10.0, 1000), (20.0, 50), (30.0, 150)],
+        250 / 30,
+        "A counter that falls began again at 0: 100, then 50, then 100. No work is ever undone.",
+    ),
+    (
+        "two restarts",
+        [(0.0, 10), (10.0, 5), (20.0, 5), (30.0, 2)],
+        7 / 30,
+        "Each fall is a restart: 5, then 0, then 2.",
+    ),
+    ("two samples of one moment", [(5.0, 10), (5.0, 10)], 0.0, "No time has passed."),
+)
+
+
+def _check_rate(answer: Answer) -> str:
+    rate = answer["rate"]
+    if not callable(rate):
+        raise Wrong(f"`rate` is a {type(rate).__name__}, not a function.")
+    for case, samples, wanted, why in _SAMPLES:
+        given = ask(rate, list(samples), case=case)
+        if isinstance(given, bool) or not isinstance(given, (int, float)):
+            raise Wrong(f"For {case} your function returned `{given!r}`, not a number.")
+        if abs(given - wanted) > 1e-6:
+            negative = " A negative rate would be work undone." if given < 0 else ""
+            raise Wrong(
+                f"For {case} your function returned {given:g}, not {wanted:g}.{negative} {why}"
+            )
+    return f"Right in all {len(_SAMPLES)} cases: a restart no longer looks like a disaster."
+
+
+RATE = Exercise(
+    id="11-3",
+    asks=("rate",),
+    stub="""\
+def rate(samples): ...  # yours: entries a second, from samples (second, counter)
+""",
+    solution="""\
+def rate(samples):
+    done = 0
+    for (_, before), (_, after) in zip(samples, samples[1:], strict=False):
+        done += after - before if after >= before else after
+    seconds = samples[-1][0] - samples[0][0] if samples else 0
+    return done / seconds if seconds else 0.0
+""",
+    hints=(
+        "Try it on paper: 900, 1000, 50, 150. How many entries were written in between?",
+        "Look at neighbours, two at a time. What does it mean when the second is smaller?",
+        "Add `after - before`, or `after` alone where it fell; divide once, by the time from first to last.",
+    ),
+    check=_check_rate,
+)
+
+EXERCISES = (WAKE, RUNBOOK, RATE)
