@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from selenium import webdriver
@@ -23,7 +24,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_f
 from tests.programs import left_out
 
 _STARTS = 60.0  # seconds that a server or a page may take on a slow machine
-_RUNS = 240.0  # seconds for all cells of a notebook
+_CELL = 120.0  # seconds in which a cell has to end, as in tests/notebooks
 _ERROR = re.compile(r"^Traceback|^\w*(Error|Interrupt|Exception): ", re.MULTILINE)
 _SETTINGS = {
     # All cells stay in the page, so that it can be asked about all of them.
@@ -57,6 +58,9 @@ def server(root: Path, theme: str, folder: Path) -> Iterator[str]:
     env = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTER_RUNTIME_DIR": str(runtime)}
     words = ["--no-browser", "--allow-root", "--ServerApp.port=0", "--LabApp.news_url=None"]
     words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
+    words += [
+        "--LabApp.expose_app_in_browser=True"
+    ]  # its model says what has run; the page may lag
     with (folder / "jupyter.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}", *words],
@@ -93,6 +97,7 @@ def chromium(folder: Path, *flags: str) -> Iterator[WebDriver]:
     for flag in (*_FLAGS.split(), *flags, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(flag)
     page = webdriver.Chrome(options=options, service=Service(driver))
+    page.set_script_timeout(_STARTS)
     try:
         yield page
     finally:
@@ -109,12 +114,23 @@ class NotebookPage:
         self._until(lambda: any("| Idle" in bar.text for bar in self._all("#jp-main-statusbar")))
 
     def run_all_cells(self) -> None:
-        """Choose Run, Run All Cells, and wait until every code cell has run or one has failed."""
+        """Choose Run, Run All Cells, and wait until every code cell has run or one has failed.
+
+        There is no limit for the whole, only for a cell: a busy machine takes longer, and goes on.
+        """
         (run,) = [item for item in self._all(".lm-MenuBar-item") if item.text == "Run"]
         run.click()
         self._until(lambda: self._all("[data-command='runmenu:run-all']"))
         self._all("[data-command='runmenu:run-all']")[0].click()
-        self._until(self._has_run, _RUNS)
+        while (left := len(self._waiting())) and not self.failures():
+            self._until(partial(self._has_gone_on, left), _CELL)
+
+    def failures(self) -> list[str]:
+        """Return the errors with which cells have ended, as the notebook's model has them."""
+        ended = "output.output_type === 'error'"
+        return self._cells(
+            f"(cell.toJSON().outputs || []).filter(output => {ended}).map(output => output.ename)"
+        )
 
     def errors(self) -> list[str]:
         """Return the errors of cells that the page shows, among what went to standard error."""
@@ -135,17 +151,47 @@ class NotebookPage:
         """Tell whether the page shows a light theme."""
         return self._page.execute_script("return document.body.dataset.jpThemeLight") == "true"
 
+    def choose_theme(self, name: str) -> None:
+        """Choose a theme, and wait until the page has it."""
+        self._page.execute_script(
+            "window.jupyterapp.commands.execute('apputils:change-theme', {theme: arguments[0]})",
+            name,
+        )
+        here = "return document.body.dataset.jpThemeName"
+        self._until(lambda: self._page.execute_script(here) == name)
+
+    def close(self) -> None:
+        """Save the notebook and end its kernel, so that the next one has the machine."""
+        self._page.execute_async_script(
+            "const done = arguments[0]; const app = window.jupyterapp;"
+            "app.commands.execute('docmanager:save')"
+            ".then(() => app.serviceManager.sessions.shutdownAll()).then(done, done);"
+        )
+
     def photograph(self, file: Path) -> None:
         """Write what the page shows to a PNG file."""
         file.parent.mkdir(parents=True, exist_ok=True)
         self._page.save_screenshot(str(file))
 
-    def _has_run(self) -> bool:
-        prompts = self._page.execute_script(
-            "return [...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')]"
-            ".map(prompt => prompt.textContent)"
+    def _has_gone_on(self, left: int) -> bool:
+        return len(self._waiting()) != left or bool(self.failures())
+
+    def _waiting(self) -> list[str]:
+        """Return the first lines of the code cells that have not ended yet."""
+        ended = "cell.executionState === 'idle' && cell.executionCount"
+        empty = "!cell.sharedModel.source.trim()"
+        return self._cells(
+            f"cell.type !== 'code' || {empty} || ({ended}) ? [] : [cell.sharedModel.source.split('\\n')[0]]"
         )
-        return bool(self.errors()) or all(prompt.strip("[]: ").isdigit() for prompt in prompts)
+
+    def _cells(self, words: str) -> list[str]:
+        """Ask each cell of the model for a list, in JavaScript, and return all in one."""
+        return list(
+            self._page.execute_script(
+                "const model = window.jupyterapp.shell.currentWidget.content.model;"
+                f"return [...model.cells].flatMap(cell => {words})"
+            )
+        )
 
     def _all(self, selector: str) -> list:
         return self._page.find_elements(By.CSS_SELECTOR, selector)

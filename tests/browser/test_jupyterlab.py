@@ -1,41 +1,65 @@
-"""The first notebook, run in a real JupyterLab by its menu, in a light and in a dark theme."""
+"""Every notebook, run in a real JupyterLab by its menu, one after the other, in light and in dark."""
 
 from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
 from tests.browser.jupyterlab import NotebookPage, browser_or_skip, chromium, server
-from tests.notebooks.book import NOTEBOOKS, REPOSITORY, Book
-from tests.notebooks.running import stack_folder, variant
+from tests.notebooks.book import FOLDER, NOTEBOOKS, REPOSITORY
+from tests.notebooks.running import stack_folder
 
 SCREENSHOTS = REPOSITORY / ".cache" / "screenshots"
+THEMES = ("JupyterLab Light", "JupyterLab Dark")
 
 pytestmark = [
     pytest.mark.browser,
     pytest.mark.long,
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.xdist_group("browser"),
 ]
 
 
-@pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-@pytest.mark.parametrize("path", NOTEBOOKS[:1], ids=lambda path: path.stem)
-def test_all_cells_run_and_show_well(path, theme, tmp_path):
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], NotebookPage]]:
+    """One JupyterLab on a copy of the course, because it saves what it ran; opens a notebook."""
     browser_or_skip()
-    # A copy, because JupyterLab saves what it ran.
-    with stack_folder(), variant(Book(path)) as copy:
-        with server(copy.parent.parent, theme, tmp_path) as url, chromium(tmp_path) as page:
-            notebook = NotebookPage(page, url.format(f"notebooks/{path.name}"))
-            try:
-                notebook.run_all_cells()
-            finally:
-                notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
-            assert notebook.errors() == []
-            assert notebook.broken_diagrams() == []
-            assert notebook.pictures_without_alt() == []
-            assert notebook.is_light() == (theme == "JupyterLab Light")
+    folder = tmp_path_factory.mktemp("lab")
+    course = folder / "course"
+    course.mkdir()
+    for entry in REPOSITORY.iterdir():
+        if entry != FOLDER and not entry.name.startswith("."):
+            (course / entry.name).symlink_to(entry)
+    shutil.copytree(FOLDER, course / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    with stack_folder(), server(course, THEMES[0], folder) as url, chromium(folder) as page:
+        yield lambda name: NotebookPage(page, url.format(f"notebooks/{name}") + "&reset")
+
+
+@pytest.mark.parametrize(
+    ("path", "theme"),
+    [(path, THEMES[number % 2]) for number, path in enumerate([NOTEBOOKS[0], *NOTEBOOKS])],
+    ids=lambda value: value.stem if isinstance(value, Path) else value,
+)
+def test_all_cells_run_and_show_well(
+    opened: Callable[[str], NotebookPage], path: Path, theme: str
+) -> None:
+    notebook = opened(path.name)
+    notebook.choose_theme(theme)
+    try:
+        notebook.run_all_cells()
+        assert notebook.failures() == []
+        assert notebook.errors() == []
+        assert notebook.broken_diagrams() == []
+        assert notebook.pictures_without_alt() == []
+        assert notebook.is_light() == (theme == THEMES[0])
+    finally:
+        notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
+        notebook.close()
 
 
 @pytest.mark.parametrize("code", ["1 / 0", "this is no Python"])
@@ -52,4 +76,5 @@ def test_a_cell_that_fails_is_seen(code, tmp_path):
     with server(folder, "JupyterLab Light", tmp_path) as url, chromium(tmp_path) as page:
         notebook = NotebookPage(page, url.format("failing.ipynb"))
         notebook.run_all_cells()
+        assert len(notebook.failures()) == 1
         assert len(notebook.errors()) == 1
