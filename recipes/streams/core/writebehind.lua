@@ -78,6 +78,22 @@ local function prune(state)
   for i = 1, math.floor(#lanes / 2) do redis.call('HDEL', state, lanes[i][2]) end
 end
 
+-- Redis asks at each call whether the client's user may. What it would refuse after the document has
+-- changed is asked before, or the document would be there without its entry. `reads` is whether the
+-- document is going to be read. Says what is refused, or nothing.
+local function forbidden(key, stream, state, due, reads)
+  local name = not redis.acl_check_cmd('XADD', stream, '*', 'key', '') and 'xadd'
+    or not redis.acl_check_cmd('HSET', state, 'bytes', '') and 'hset'
+  if reads and not name then
+    local json, may = pcall(redis.acl_check_cmd, 'JSON.GET', key) -- an error: there is no RedisJSON
+    name = not redis.acl_check_cmd('ZREM', due, key) and 'zrem'
+      or not redis.acl_check_cmd('TYPE', key) and 'type'
+      or not redis.acl_check_cmd('GET', key) and 'get'
+      or json and not may and 'json.get'
+  end
+  return name and refuse('NOPERM', 'the queue of ' .. key .. " needs '" .. name .. "', which this user may not")
+end
+
 -- Property 7: bounded queue. Says why there is no room, or nothing.
 local function full(stream, bytes, coming, most_entries, most_bytes)
   local depth = redis.call('XLEN', stream)
@@ -178,6 +194,10 @@ local function write(keys, args)
     return refuse('WBORDER', 'the write before this one in the pipeline was refused')
   end
   local expires = EXPIRES[command]
+  local whole = SETS[command] and (command == 'SET' or ROOT[args[3]])
+  local no_right = forbidden(key, stream, state, keys[4], not whole)
+    or command == 'RENAME' and forbidden(keys[5], keys[6], keys[7], keys[8], true)
+  if no_right then return no_right end
   local refusal, bytes = full(stream, known[1], #(args[4] or args[3] or ''), most_entries, most_bytes)
   if refusal and not expires then return refusal end
 
@@ -209,10 +229,11 @@ local function write(keys, args)
   return failed(value) and value or { id, value }
 end
 
--- Commands of any client that `wb_capture` runs: where the value of a string stands, else true.
+-- Commands of any client that `wb_capture` runs: where the value of a string stands, or PAIRS, else true.
+local PAIRS = 'pairs'
 local CAPTURED = {
-  ['SET'] = 3, ['SETNX'] = 3, ['GETSET'] = 3, ['SETEX'] = 4, ['PSETEX'] = 4, ['JSON.SET'] = true,
-  ['JSON.MSET'] = true, ['JSON.MERGE'] = true, ['JSON.DEL'] = true, ['JSON.FORGET'] = true,
+  ['SET'] = 3, ['SETNX'] = 3, ['GETSET'] = 3, ['SETEX'] = 4, ['PSETEX'] = 4, ['MSET'] = PAIRS, ['MSETNX'] = PAIRS,
+  ['JSON.SET'] = true, ['JSON.MSET'] = true, ['JSON.MERGE'] = true, ['JSON.DEL'] = true, ['JSON.FORGET'] = true,
   ['JSON.NUMINCRBY'] = true, ['JSON.NUMMULTBY'] = true, ['JSON.ARRAPPEND'] = true,
   ['JSON.ARRINSERT'] = true, ['JSON.ARRPOP'] = true, ['JSON.ARRTRIM'] = true,
   ['JSON.STRAPPEND'] = true, ['JSON.TOGGLE'] = true, ['JSON.CLEAR'] = true, ['DEL'] = true,
@@ -225,8 +246,8 @@ local NUMBERS = { ['JSON.NUMINCRBY'] = true, ['JSON.NUMMULTBY'] = true }
 local DOCUMENT = { ['none'] = true, ['string'] = true, ['ReJSON-RL'] = true }
 
 -- What a client's command answers, as Redis would tell this client itself.
-local function answer(args, resp)
-  if resp ~= '3' or not NUMBERS[args[2]:upper()] then return redis.pcall(unpack(args, 2)) end
+local function answer(command, args, resp)
+  if resp ~= '3' or not NUMBERS[command] then return redis.pcall(unpack(args, 2)) end
   redis.setresp(3) -- where numbers come as numbers; a null ends a table there
   local reply = redis.pcall(unpack(args, 2))
   redis.setresp(2)
@@ -238,16 +259,50 @@ local function answer(args, resp)
   return reply
 end
 
+local function no_json()
+  return refuse('WBJSON', 'the document is not JSON')
+end
+
+local function is_json(text)
+  return not text or pcall(cjson.decode, text)
+end
+
 -- Why a client's command is refused before it runs, or nothing.
-local function uncapturable(command, args)
+local function uncapturable(command, keys, args)
   local value = CAPTURED[command]
   if not (value or TIMES[command]) or #args > 4000 then
     return refuse('WBCOMMAND', command .. ' cannot be captured')
-  elseif type(value) == 'number' and args[value + 1] and not pcall(cjson.decode, args[value + 1]) then
-    return refuse('WBJSON', 'the document is not JSON')
+  elseif value == PAIRS then
+    local ours = {}
+    for i = 2, #keys, 4 do ours[keys[i]] = true end
+    for i = 3, #args, 2 do
+      if ours[args[i]] and not is_json(args[i + 1]) then return no_json() end
+    end
+  elseif value and value ~= true and not is_json(args[value + 1]) then
+    return no_json()
   elseif MOVES[command] and not DOCUMENT[redis.call('TYPE', args[3]).ok] then
     return redis.error_reply('WRONGTYPE the key holds no document')
   end
+end
+
+-- What a caller says of its queue. Nearly all say what the one before them has said.
+local said, heard
+local function about_queue(text)
+  if text ~= said then
+    local version, partitions, entries, bytes, resp = string.match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+    said, heard = text, {
+      other = other_version(version), partitions = partitions, entries = tonumber(entries),
+      bytes = tonumber(bytes), resp = resp,
+    }
+  end
+  return heard
+end
+
+local function no_queue(partitions)
+  if partitions == '0' then
+    return refuse('WBCONFIG', 'a key names a partition that its queue has not, or keys of two queues are in one command')
+  end
+  return refuse('WBCONFIG', 'this database has no queue of ' .. partitions .. ' partitions: start its worker')
 end
 
 -- Property 1, for clients that know nothing of it: their own command, and an entry for each document
@@ -255,30 +310,29 @@ end
 -- KEYS config, then document, stream, state, due for each document
 -- ARGV "version partitions entries bytes resp", the command as the client sent it. Returns its reply.
 local function capture(keys, args)
-  local version, partitions, most_entries, most_bytes, resp =
-    string.match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-  local other = other_version(version)
-  if other then return other end
-  if redis.call('HGET', keys[1], 'partitions') ~= partitions then
-    return refuse('WBCONFIG', 'this database has no queue of ' .. partitions .. ' partitions: start its worker')
-  end
+  local about = about_queue(args[1])
+  if about.other then return about.other end
+  if redis.call('HGET', keys[1], 'partitions') ~= about.partitions then return no_queue(about.partitions) end
   local command, coming = string.upper(args[2]), 0
   for i = 3, #args do coming = coming + #args[i] end
-  local refusal, bytes, last = uncapturable(command, args), {}, {} -- by partition
+  local refusal, bytes, last = uncapturable(command, keys, args), {}, {} -- by partition
+  local root = command == 'JSON.SET' and ROOT[args[4]]
   for i = 2, #keys, 4 do
-    local stream, known = keys[i + 1], redis.call('HMGET', keys[i + 2], 'bytes', 'last')
-    local no_room, waits = full(stream, known[1], coming, most_entries, most_bytes)
+    local stream, state = keys[i + 1], keys[i + 2]
+    local no_right = forbidden(keys[i], stream, state, keys[i + 3], not root)
+    if no_right then return no_right end
+    local known = redis.call('HMGET', state, 'bytes', 'last')
+    local no_room, waits = full(stream, known[1], coming, about.entries, about.bytes)
     refusal = refusal or no_room
     bytes[stream], last[stream] = waits or tonumber(known[1] or 0), known[2]
   end
   if refusal and not TIMES[command] then return refusal end
 
-  local reply = answer(args, resp)
+  local reply = answer(command, args, about.resp)
   if failed(reply) then return reply end
   for i = 2, #keys, 4 do
     local key, stream, state = keys[i], keys[i + 1], keys[i + 2]
-    local whole = command == 'JSON.SET' and reply and ROOT[args[4]]
-    local doc = whole and args[5] or text_of(key) or ''
+    local doc = root and reply and args[5] or text_of(key) or ''
     if not TIMES[command] or doc == '' then
       if doc == '' then redis.call('ZREM', keys[i + 3], key) end
       bytes[stream] = bytes[stream] + #key + #doc

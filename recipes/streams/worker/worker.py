@@ -112,6 +112,7 @@ class Worker:
 
     def _take(self) -> None:
         """Give up what is over the share, and lease what is free."""
+        self._tell_partitions()
         share = self._share()
         over = len(self._held) - share
         for held in list(self._held.values())[: max(0, over)]:
@@ -140,6 +141,15 @@ class Worker:
             if node is None:  # a single Redis, or nobody knows who has the slot
                 raise
             self._away[node] = str(error)
+
+    def _tell_partitions(self) -> None:
+        """Say again how many partitions there are, if that is gone: a FLUSHALL, say.
+
+        Without it captures at the door are refused.
+        """
+        config = self.settings.partitions.config
+        if self.redis.execute_command("HGET", config, "partitions") is None:
+            prepare(self.redis, self.settings.partitions)
 
     def _share(self) -> int:
         """An equal part of the partitions, rounded up, for each worker that lives."""

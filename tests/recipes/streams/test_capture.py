@@ -347,3 +347,24 @@ def test_a_read_only_replica_is_said(redis: Redis, wb: WriteBehind) -> None:
     finally:
         redis.replicaof("NO", "ONE")
     assert wb.get(KEY) == {"n": 1}
+
+
+@pytest.mark.parametrize("missing", ["xadd", "hset", "zrem"])
+@needs_json
+def test_whom_redis_does_not_let_queue_changes_nothing(
+    redis: Redis, redis_server: PlainRedis, missing: str
+) -> None:
+    WriteBehind(redis, QUICK.partitions).set(KEY, {"n": 1})
+    before = everything(redis)
+    redis.execute_command(
+        "ACL", "SETUSER", "app", "reset", "on", ">pw", "~*", "+@all", f"-{missing}"
+    )
+    try:
+        with redis_server.client(username="app", password="pw") as theirs:
+            wb = WriteBehind(theirs, QUICK.partitions)
+            [outcome] = wb.run([wb.call("JSON.NUMINCRBY", KEY, "$.n", 1)])
+    finally:
+        redis.execute_command("ACL", "DELUSER", "app")
+    assert isinstance(outcome, Exception)
+    assert f"needs '{missing}'" in str(outcome)
+    assert everything(redis) == before

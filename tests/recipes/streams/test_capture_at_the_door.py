@@ -6,7 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hiredis
@@ -15,7 +15,7 @@ import redis as redis_py
 from redis import Redis
 
 from minigears.door.capture.queue import VERSION as DOOR_VERSION
-from recipes.streams import Partitions, Sink, WriteBehind
+from recipes.streams import Partitions, Sink, Worker, WriteBehind
 from recipes.streams.core.library import VERSION
 from tests.minigears.realgears import MiniGears
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
@@ -291,3 +291,115 @@ def test_the_worker_takes_an_applications_writes_to_mongodb(
     live = {k: d for k, d in found.items() if "title" in d}
     assert sorted(live) == ["1", "3"] or sorted(live) == ["Movie:1", "Movie:3"], found
     assert next(d for d in live.values() if d["title"] == "M")["votes"] == 42
+
+
+NEEDED = [
+    "+fcall",
+    "+hget",
+    "+hmget",
+    "+hset",
+    "+xlen",
+    "+xadd",
+    "+zrem",
+    "+type",
+    "+get",
+    "+json.get",
+]
+"""What the queue needs of a client's user, beside its keys and the client's own command."""
+REFUSED = r"(?i)permission|may not|ACL"
+
+
+def as_user(redis: Redis, door: MiniGears, *rules: str) -> Redis:
+    """A client of a user who may say hello, and what the rules say."""
+    words = ["reset", "on", ">pw", "+@connection", *rules]
+    redis.execute_command("ACL", "SETUSER", "app", *words)
+    return redis_py.Redis(port=door.port, username="app", password="pw")
+
+
+@pytest.mark.parametrize("missing", NEEDED)
+def test_a_user_whom_redis_does_not_let_queue_writes_nothing(
+    client: Redis, redis: Redis, door: MiniGears, missing: str
+) -> None:
+    client.execute_command("JSON.SET", "Movie:1", "$", '{"n":0}')
+    client.execute_command("JSON.SET", "Movie:2", "$", '{"n":0}')
+    before = waiting(redis)
+    rules = [rule for rule in NEEDED if rule != missing]
+    rules += ["+json.set", "+json.numincrby", "+del", "~Movie:*", "~wb:*"]
+    try:
+        with as_user(redis, door, *rules) as app:
+            for words in (
+                ("JSON.SET", "Movie:3", "$", "{}"),
+                ("JSON.NUMINCRBY", "Movie:1", "$.n", 1),
+                ("DEL", "Movie:1", "Movie:2"),
+            ):
+                if words[0] == "JSON.SET" and missing in ("+zrem", "+type", "+get", "+json.get"):
+                    continue  # of a whole document nothing has to be read
+                with pytest.raises(redis_py.ResponseError, match=REFUSED):
+                    app.execute_command(*words)
+    finally:
+        redis.execute_command("ACL", "DELUSER", "app")
+    assert waiting(redis) == before
+    assert not redis.exists("Movie:3")
+    assert redis.execute_command("JSON.GET", "Movie:1") == b'{"n":0}'
+
+
+def test_a_user_may_write_what_he_may_without_capture_and_no_more(
+    client: Redis, redis: Redis, door: MiniGears
+) -> None:
+    client.execute_command("JSON.SET", "Movie:Mine:1", "$", '{"n":0}')
+    client.execute_command("JSON.SET", "Movie:Others:1", "$", '{"n":0}')
+    before = waiting(redis)
+    place = ["wb:config", "Movie:Mine:1", "wb:{p00}", "wb:{p00}:state", "wb:{p00}:due"]
+    call = ["FCALL", "wb_capture", len(place), *place, f"{VERSION} 2 10 20000 2"]
+    try:
+        with as_user(redis, door, *NEEDED, "+json.set", "~Movie:Mine:*", "~wb:*") as app:
+            for words, refusal in (
+                (["JSON.SET", "Movie:Others:1", "$", "{}"], REFUSED),
+                (["DEL", "Movie:Mine:1"], REFUSED),
+                ([*call, "JSON.SET", "Movie:Others:1", "$", "{}"], REFUSED),
+                ([*call, "DEL", "Movie:Mine:1"], REFUSED),
+                ([*call, "FLUSHALL"], "WBCOMMAND"),
+                ([*call, "CONFIG", "SET", "save", ""], "WBCOMMAND"),
+                ([*call, "EVAL", "return 1", "0"], "WBCOMMAND"),
+            ):
+                with pytest.raises(redis_py.ResponseError, match=refusal):
+                    app.execute_command(*words)
+            assert waiting(redis) == before
+            app.execute_command("JSON.SET", "Movie:Mine:1", "$", '{"n":1}')
+    finally:
+        redis.execute_command("ACL", "DELUSER", "app")
+    assert redis.execute_command("JSON.GET", "Movie:Others:1") == b'{"n":0}'
+    assert waiting(redis) == {**before, "Movie:Mine:1": '{"n":1}'}
+
+
+@pytest.mark.parametrize(
+    "clearing", [("FLUSHALL",), ("FLUSHDB",), ("FUNCTION", "FLUSH"), ("DEL", "wb:config")]
+)
+def test_a_living_worker_brings_back_what_was_cleared_and_until_then_writes_are_refused(
+    client: Redis,
+    redis: Redis,
+    mongo: Sink,
+    start_worker: Callable[..., Worker],
+    clearing: tuple[str],
+) -> None:
+    start_worker(mongo)
+    client.execute_command("JSON.SET", "Movie:1", "$", '{"n":1}')
+    wait_for(lambda: not waiting(redis), 60)
+    redis.execute_command(*clearing)
+    acknowledged = 0
+
+    def written() -> bool:
+        nonlocal acknowledged
+        try:
+            client.execute_command("JSON.SET", "Movie:1", "$", f'{{"n":{acknowledged + 2}}}')
+        except redis_py.ResponseError as error:
+            assert "WBCONFIG" in str(error) or "Function not found" in str(error), error  # noqa: PT017
+            return False
+        acknowledged += 1
+        return acknowledged == 3
+
+    wait_for(written, 60)
+    wait_for(lambda: not waiting(redis), 60)
+    stored = mongo.read("Movie:1")
+    assert stored is not None
+    assert stored.document == {"n": 4}
