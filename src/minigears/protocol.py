@@ -322,6 +322,19 @@ def encode_error(message: str) -> bytes:
     return b"-" + re.sub(r"[\r\n]+", " ", message).encode() + b"\r\n"
 
 
+def with_section(reply: bytes, section: bytes) -> bytes:
+    """Redis's reply to `INFO` (a bulk or a verbatim string) with one more section.
+
+    An error, or `QUEUED` inside MULTI, stays as it is.
+    """
+    kind, rest = reply[:1], reply.partition(b"\r\n")[2]
+    if kind not in (b"$", b"="):
+        return reply
+    text = rest.removesuffix(b"\r\n")
+    text += (b"" if text in (b"", b"txt:") else b"\r\n") + section
+    return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
+
+
 def array_elements(raw: bytes) -> list[bytes] | None:
     """The elements of an array that is there in whole, each as raw bytes; None if it is no array."""
     if not raw.startswith(b"*") or raw.startswith(b"*-"):

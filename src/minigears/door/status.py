@@ -13,6 +13,7 @@ from minigears.door.clients.client import Client
 from minigears.door.events.watch import Watch
 from minigears.door.redis import BackendError
 from minigears.door.safeguards import Safeguards
+from minigears.protocol import with_section
 
 _PATIENCE = 1.0  # seconds that Redis gets to say how long the journal is
 
@@ -96,17 +97,8 @@ class Overview:
         )
 
     async def with_section(self, reply: bytes) -> bytes:
-        """Redis's reply to `INFO` (a bulk or a verbatim string) and the section of minigears after it.
-
-        An error, or `QUEUED` inside MULTI, stays as it is.
-        """
-        kind, rest = reply[:1], reply.partition(b"\r\n")[2]
-        if kind not in (b"$", b"="):
-            return reply
-        text = rest.removesuffix(b"\r\n")
-        gap = b"" if text in (b"", b"txt:") else b"\r\n"
-        text += gap + self._section(await self.status())
-        return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
+        """Redis's reply to `INFO` and the section of minigears after it."""
+        return with_section(reply, self._section(await self.status()))
 
     def _section(self, status: Status) -> bytes:
         lines = ["# minigears", f"minigears_version:{package_version()}"]

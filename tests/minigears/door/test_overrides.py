@@ -72,6 +72,21 @@ def test_each_client_has_the_reply_of_its_own_command(gears: MiniGears):
     assert all(type(reply) is str and set(reply) == {"x"} for reply in replies)
 
 
+@pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
+def test_inside_multi_only_sync_functions_change_a_reply(gears: MiniGears, mode):
+    """Nothing waits there: others run, and are told that there is no reply to change."""
+    gears.run(COUNTS.replace("'sync'", f"'{mode}'"))
+    with gears.client() as client:
+        with client.pipeline() as pipe:
+            pipe.append("k:1", "x").append("k:1", "x")
+            replies = pipe.execute()
+        if mode == "sync":
+            assert replies == ["xx", "xx"]
+            return
+        assert replies == [1, 2]
+        assert client.execute_command("APPEND", "k:1", "x") == "xxx"
+
+
 @pytest.mark.parametrize("discard", [False, True])
 def test_a_hook_inside_multi_runs_unless_that_is_discarded(gears: MiniGears, discard):
     gears.run(HOOK)

@@ -56,6 +56,19 @@ def test_info_shows_minigears(gears, protocol, words):
         assert ("redis_version" in info) == (words != "minigears")
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_info_shows_what_redisgears_shows_of_itself(gears, protocol):
+    gears.run(REGISTER)
+    with gears.client(protocol=protocol) as client:
+        info = client.info("rg")
+        assert info["rg_nregistrations"] == 1
+        assert {"rg_TotalAllocated", "rg_PeakAllocated", "rg_CurrAllocated"} < info.keys()
+        assert "rg_nexecutions" in info
+        assert "minigears_clients" not in info
+        both = client.info("RG", "minigears", "server")
+        assert {"rg_nexecutions", "minigears_clients", "redis_version"} < both.keys()
+
+
 def test_other_sections_of_info_are_as_redis_gives_them(gears):
     with gears.client() as client:
         assert not any(name.startswith("minigears") for name in client.info("memory"))

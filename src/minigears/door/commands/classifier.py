@@ -64,8 +64,8 @@ _OFFSET = frozenset({b"wait", b"waitaof"})
 
 TAKES_AWAY = frozenset({b"swapdb", b"flushall"})
 """Commands that concern all keys, the journal's among them."""
-_SECTIONS = frozenset({b"minigears", b"default", b"all", b"everything"})
-"""Sections of INFO that show minigears, too."""
+_SECTIONS = frozenset({b"minigears", b"rg", b"default", b"all", b"everything"})
+"""Sections of INFO that show minigears, too, or what RedisGears shows of itself."""
 
 _MAX_NAMES = 1000
 """Names that are remembered, beside those of Redis's own commands in small or in capital letters."""

@@ -20,7 +20,7 @@ from minigears.door.serving.access import ANY_KEY, allowed
 from minigears.door.serving.overriding import override
 from minigears.door.serving.slowlog import SlowLog
 from minigears.door.serving.transactions import execute, queue_gears, queue_hooked
-from minigears.protocol import Command, encode_error
+from minigears.protocol import Command, encode_error, with_section
 
 if TYPE_CHECKING:
     from minigears.door.clients.conversation import Conversation
@@ -66,9 +66,20 @@ async def serve(desk: Desk, client: Conversation, argv: Command) -> None:
     elif name == b"exec":
         await execute(watch, client, argv)
     elif name == b"info":
-        client.reply(await desk.with_section(await client.ask(argv)))
+        await _info(desk, client, argv)
     else:
         await _hooked(watch, client, argv)
+
+
+async def _info(desk: Desk, client: Conversation, argv: Command) -> None:
+    """`INFO`, and what the executor says where the section `rg` of RedisGears is asked for."""
+    reply = await client.ask(argv)
+    sections = {word.lower() for word in argv[1:]}
+    if b"rg" in sections and not reply.startswith((b"-", b"+")):
+        with contextlib.suppress(ExecutorLost):
+            said = await desk.watch.executor.command([b"INFO"], {}, lambda: not client.abandoned)
+            reply = with_section(reply, said.partition(b"\r\n")[2].removesuffix(b"\r\n"))
+    client.reply(reply if sections == {b"rg"} else await desk.with_section(reply))
 
 
 async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:

@@ -93,8 +93,11 @@ async def _settled(watch: Watch, keys: Iterable[bytes], release: functools.parti
 async def _run_overriding(
     watch: Watch, commands: list[Queued], events: list[Event], replies: list[bytes]
 ) -> None:
-    """Run the functions of the events that these commands have caused; others go their usual way."""
-    whose = _share_out(watch, commands, events)
+    """Run the functions of the events that these commands have caused; others go their usual way.
+
+    So do those that are not `sync`: nothing waits inside MULTI, so they cannot change a reply.
+    """
+    whose = _share_out(watch, commands, [event for event in events if event.sync])
     watch.hand_over([event for event in events if not any(event in own for own in whose.values())])
     for place, own in whose.items():
         argv = next(queued.argv for queued in commands if queued.place == place)

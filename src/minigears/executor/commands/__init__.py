@@ -83,6 +83,8 @@ def call(gears: Gears, argv: list[bytes], in_multi: bool = False) -> Any:
         if name == "function":  # a client has cleared Redis's functions, perhaps
             gears.store_again()
             return replies.OK
+        if name == "info":
+            return misc.info(gears)
         function = _function(name, argv)
         if in_multi and name in _LONG:
             raise CommandError(_NO_BLOCKING)

@@ -45,6 +45,17 @@ def stats(gears: Gears, words: list[bytes]) -> Any:
     return ["TotalAllocated", peak, "PeakAllocated", peak, "CurrAllocated", now]
 
 
+def info(gears: Gears) -> str:
+    """The section `rg` of `INFO`."""
+    said = stats(gears, [])
+    figures = dict(zip(said[::2], said[1::2], strict=True))
+    figures |= {
+        "nexecutions": len(list(gears.executions)),
+        "nregistrations": len(list(gears.registry)),
+    }
+    return "# rg\r\n" + "".join(f"rg_{name}:{value}\r\n" for name, value in figures.items())
+
+
 def profile(gears: Gears, words: list[bytes]) -> Any:
     """`RG.PYPROFILE STATS session [order]` and `RG.PYPROFILE RESET session`."""
     action = words[0].upper()
