@@ -33,7 +33,7 @@ class Door:
         self._loops = Loops()
         self._clients: set[Client] = set()
         self.watch = Watch(settings, captures or Captures(), self._loops)
-        self._lanes = Lanes()
+        self._lanes = Lanes(self.watch.journal.write_together)
         self._availability = Availability()
         self._upkeep = Upkeep(
             *(settings.address, self.watch, self._lanes, self._availability),

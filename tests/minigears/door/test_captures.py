@@ -26,7 +26,7 @@ NO_TABLE = CommandTable({})
 def test_bytes_become_the_same_call_as_words(protocol: int, key: bytes, rest: list[bytes]) -> None:
     argv = [rest[0], key, *rest[1:]]
     raw = encode_command(argv)
-    assert Classifier(NO_TABLE, Interest(), CAPTURES).shared(raw) is Use.CAPTURED
+    assert Classifier(NO_TABLE, Interest(), CAPTURES).shared(raw) == (Use.CAPTURED, ())
     call = CAPTURES.splice(raw, protocol)
     assert call is not None
     [words] = RequestParser().feed(call)
@@ -44,7 +44,7 @@ def test_a_key_of_somebody_else_stays_as_it_is(argv: list[bytes]) -> None:
 
 def test_reads_of_captured_keys_share_connections() -> None:
     classifier = Classifier(NO_TABLE, Interest(), CAPTURES)
-    assert classifier.shared(encode_command([b"JSON.GET", b"Movie:1"])) is Use.READS
+    assert classifier.shared(encode_command([b"JSON.GET", b"Movie:1"])) == (Use.READS, ())
 
 
 def test_the_longest_prefix_says_the_queue() -> None:

@@ -35,6 +35,7 @@ SET k: V|INCR k:|DEL k:|SETRANGE a 9 V
 """
 CALM = """
 SET a V|GET a|INCR n|DEL a|HELLO 2|HELLO 3|CLIENT SETNAME x|CLIENT SETINFO LIB-NAME y|MGET a n
+SET k: V|SET k: V|INCR k:|DEL k:
 """
 """Nearly all of these leave a client on shared connections."""
 GROUPS = {

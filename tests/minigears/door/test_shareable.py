@@ -58,7 +58,7 @@ def test_a_wrong_length_of_the_name_is_not_known():
     assert Shared().use(b"*2\r\n$03\r\nGET\r\n$1\r\nk\r\n") is None
 
 
-def test_what_registrations_watch_or_hook_is_not_shared():
+def test_what_registrations_hook_is_not_shared_and_what_they_watch_is_told():
     watch = {"id": "r", "events": None, "commands": None, "mode": "sync", "prefix": "kind:*"}
     hook = {"id": "h", "command": "incr", "prefix": None}
     frame = {"keys": [watch], "streams": [], "hooks": [hook]}
@@ -68,14 +68,16 @@ def test_what_registrations_watch_or_hook_is_not_shared():
         ),
         Interest.from_frame(frame),
     )
-    for argv, use in (
-        ([b"SET", b"other:1", b"v"], Use.WRITES),
-        ([b"SET", b"kind:1", b"v"], None),
+    for argv, told in (
+        ([b"SET", b"other:1", b"v"], (Use.WRITES, ())),
+        ([b"SET", b"kind:1", b"v"], (Use.WRITES, (b"kind:1",))),
+        ([b"SET", b"kind:1", b"long" * 100], (Use.WRITES, (b"kind:1",))),
+        ([b"SET", b"other:1", b"kind:"], (Use.WRITES, ())),
         ([b"INCR", b"other:1"], None),
-        ([b"DECR", b"other:1"], Use.WRITES),
+        ([b"DECR", b"other:1"], (Use.WRITES, ())),
     ):
-        assert classifier.shared(encode_command(argv)) is use, argv
-        assert classifier.shared_command(argv) is use, argv
+        for shared in (classifier.shared(encode_command(argv)), classifier.shared_command(argv)):
+            assert shared == told or (shared and (shared[0], tuple(shared[1])) == told), argv
 
 
 def _key_spec():

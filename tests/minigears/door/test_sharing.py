@@ -328,7 +328,7 @@ def test_a_connection_that_is_lost_takes_no_command(tmp_path):
     async def scenario() -> None:
         address = Address(path=str(tmp_path / "s"))
         server = await asyncio.start_unix_server(lambda _, writer: writer.close(), address.path)
-        lane = await connect(address, lambda: Lane(lambda: None))
+        lane = await connect(address, lambda: Lane(lambda: None, lambda: None))
         await lane.closed
         for _ in range(2):
             lane.carry(None, b"*1\r\n$4\r\nPING\r\n")

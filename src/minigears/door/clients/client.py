@@ -227,6 +227,11 @@ class Client(Conversation, asyncio.Protocol):
         """Whether nothing more comes from the client."""
         return self._front is not Front.OPEN
 
+    @property
+    def one_sided(self) -> bool:
+        """Whether the client sends no more, or redis-server has closed the client's own connection."""
+        return self._lost or self.ending
+
     def refuse(self, message: str) -> None:
         """Say what is wrong and close."""
         self.write(encode_error(f"ERR {message}"))
@@ -246,6 +251,11 @@ class Client(Conversation, asyncio.Protocol):
         """Whether the client waits for something of the door's that waits for redis-server."""
         connecting = self.place.now in (State.CONNECTING, State.INTRODUCING)
         return connecting or (self.place.now in HAS_TASK and self.asking)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a write of this client is on its way through its functions."""
+        return self.replies.waiting or (self._sharing is not None and self._sharing.waiting)
 
     def close(self) -> None:
         """Close both sides once what was written has left."""
@@ -294,10 +304,10 @@ class Client(Conversation, asyncio.Protocol):
 
     def _close_if_done(self) -> None:
         """Close once a side has gone and nothing that the client asked for is left to do."""
-        if self._lost and not self.replies.waiting:
+        if self._lost and not self.waiting:
             self.close()
             return
-        unheard = self.replies.blocked or not self.replies.waiting
+        unheard = self.replies.blocked or not self.waiting
         if unheard and self._front is Front.GONE and self.place.now in AT_REST:
             self._close_backend()
 

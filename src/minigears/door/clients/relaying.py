@@ -118,7 +118,8 @@ class Relaying(ABC):
             if watch.classifier.glance(data):
                 self.send(data)
                 return
-            if watch.captures.prefixes and watch.classifier.shared(data) is Use.CAPTURED:
+            shared = watch.classifier.shared(data) if watch.captures.prefixes else None
+            if shared is not None and shared[0] is Use.CAPTURED:
                 call = watch.captures.splice(data, self.protocol)
                 if call is not None:
                     self.send(call)

@@ -6,6 +6,8 @@ import enum
 from collections.abc import Sequence
 from operator import itemgetter
 
+import hiredis
+
 from minigears.commandtable import CommandTable
 from minigears.door.capture.captures import Captures
 from minigears.door.commands.shapes import MAX_NAME, Glance
@@ -74,7 +76,10 @@ _MAX_SCANNED = 8
 """Prefixes to look for in a whole chunk; with more of them, looking at each key is quicker."""
 
 _name = itemgetter(0)
-_WRITES = Use.WRITES  # Python 3.11 takes its time to find the member of an enum
+_WRITES, _CAPTURED = (
+    Use.WRITES,
+    Use.CAPTURED,
+)  # Python 3.11 takes its time to find the member of an enum
 _NOTHING: tuple[bytes, ...] = ()
 
 
@@ -101,6 +106,7 @@ class Classifier(dict[bytes, Kind]):
         self._scanned = _few((*self._watched, *self._captured))
         self._glance = Glance()
         self._shared = Shared(but=interest.special_commands)
+        self._reader = hiredis.Reader()
         self._harmless: set[bytes] = set()
         """Names of commands that concern a registration by their keys only, if at all."""
 
@@ -146,27 +152,34 @@ class Classifier(dict[bytes, Kind]):
         self._glance.learn(commands)
         return True
 
-    def shared(self, data: bytes) -> Use | None:
+    def shared(self, data: bytes) -> tuple[Use, Sequence[bytes]] | None:
         """What the one command does that `data` consists of, if clients may share a connection for it.
 
-        None only means: parse it, and ask `shared_command`. Of what may be captured, ask `Captures.splice`.
+        Beside it: its keys that concern a registration. None only means: parse it, and ask `shared_command`.
+        Of what may be captured, ask `Captures.splice`.
         """
+        use = self._shared.use(data)
+        if use is None:
+            return None
+        captured = use is _WRITES and any(map(data.__contains__, self._captured))
         for prefix in self._watched:
             if prefix in data:
-                return None
-        use = self._shared.use(data)
-        if use is _WRITES:
-            for prefix in self._captured:
-                if prefix in data:
-                    return Use.CAPTURED
-        return use
+                return None if captured else (use, self._concerned_in(data))
+        return (_CAPTURED if captured else use), _NOTHING
 
-    def shared_command(self, argv: Command) -> Use | None:
+    def shared_command(self, argv: Command) -> tuple[Use, Sequence[bytes]] | None:
         """The same for a command that was parsed."""
         use = self._shared.use_of(argv)
         if use is None or any(map(self._captures.concerns, self._table.written_keys(argv))):
             return None
-        return None if self.concerned(argv) else use
+        return use, self.concerned(argv)
+
+    def _concerned_in(self, data: bytes) -> Sequence[bytes]:
+        """The same as `concerned`, of bytes that are known to be one whole command."""
+        self._reader.feed(data)
+        argv = self._reader.gets()
+        assert isinstance(argv, list)
+        return self.concerned(argv)
 
     def kind(self, argv: Command) -> Kind:
         """What to do with this command."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from minigears.address import Address
@@ -24,6 +24,7 @@ STREAM = b"__minigears__:intents"
 _REMOVE_AFTER = 0.05  # seconds; a removal that comes late costs a duplicate after a crash, no more
 _REMOVE_BATCH = 128
 _PAGE = 100  # entries; each may have many keys
+_MAX_TOGETHER = 128  # keys of several clients in one entry
 
 
 _SEALED = b"intent"
@@ -34,12 +35,14 @@ Entry = tuple[bytes, list[bytes]]
 
 
 class Intent:
-    """One entry: the keys that one batch of writes from one client may change."""
+    """One entry: the keys that writes which are sent in one piece may change."""
 
-    __slots__ = ("_on_answered", "answered", "entry_id", "keys")
+    __slots__ = ("_on_answered", "answered", "entry_id", "keys", "users")
 
     def __init__(self, keys: Iterable[bytes]) -> None:
         self.keys = list(keys)
+        self.users = 1
+        """How many have still to release it."""
         self.entry_id: bytes | None = None
         self.answered = False
         self._on_answered: list[Callable[[], None]] = []
@@ -68,6 +71,8 @@ class Journal:
         self._when_lost = when_lost
         self._connection: Connection | None = None
         self._database = 0
+        self._together: Intent | None = None
+        """What several clients are going to write in this turn of the event loop."""
         self._live: dict[bytes, Intent] = {}
         """What is recorded and not to be removed yet."""
         self._there = 0
@@ -84,6 +89,7 @@ class Journal:
         self._database = int(databases[1]) - 1
         await connection.call("SELECT", self._database)
         self._connection = connection
+        self._together = None  # those who were to write are closed
         self._live, self._there, self._made = {}, 0, False
         return connection.closed
 
@@ -93,6 +99,28 @@ class Journal:
         self._write(intent)
         return intent
 
+    def record_together(self, keys: Sequence[bytes]) -> Intent:
+        """Have one entry for `keys` and those of others, which each of them has to release.
+
+        It is written by `write_together`: to be called before any of these writes leaves.
+        """
+        intent = self._together
+        if intent is None:
+            intent = self._together = Intent(keys)
+            return intent
+        intent.keys += keys
+        intent.users += 1
+        if len(intent.keys) >= _MAX_TOGETHER:
+            self.write_together()
+        return intent
+
+    def write_together(self) -> None:
+        """Write what `record_together` has gathered, if anything."""
+        if self._together is not None:
+            intent, self._together = self._together, None
+            intent.keys = list(dict.fromkeys(intent.keys))
+            self._write(intent)
+
     def _write(self, intent: Intent) -> None:
         words = [word for key in intent.keys for word in (b"k", key)]
         code = self._seal.code([_SEALED, *intent.keys])
@@ -101,8 +129,10 @@ class Journal:
         )
 
     def release(self, intent: Intent) -> None:
-        """All functions of the writes are done: remove the entry."""
-        intent.when_recorded(lambda: self._remove_later(intent.entry_id))
+        """All functions of one user's writes are done: remove the entry after the last one's."""
+        intent.users -= 1
+        if not intent.users:
+            intent.when_recorded(lambda: self._remove_later(intent.entry_id))
 
     async def length(self) -> int:
         """Entries in the journal; raises BackendError while Redis is away."""

@@ -47,9 +47,13 @@ _PING = encode_command([b"PING"])
 class Lane(Connection):
     """One shared connection. `call` is for its own first words, `carry` for all that follows."""
 
-    def __init__(self, cannot_tell: Callable[[], None]):
-        """Calls `cannot_tell` when it cannot know whose reply is whose, and closes."""
+    def __init__(self, before: Callable[[], None], cannot_tell: Callable[[], None]):
+        """Calls `before` whenever it is about to send commands of clients.
+
+        It calls `cannot_tell` when it cannot know whose reply is whose, and closes.
+        """
         super().__init__()
+        self._before = before
         self._cannot_tell = cannot_tell
         self._riders: deque[Rider] = deque()
         self._out: list[bytes] = []
@@ -68,6 +72,7 @@ class Lane(Connection):
         alone = self._crowd < 2 and not self._riders
         self._riders.append(rider)
         if alone:
+            self._before()
             self._transport.write(command)
             return
         if not self._out:
@@ -78,6 +83,7 @@ class Lane(Connection):
         out, self._out = self._out, []
         self._crowd = len(out)
         if self._transport is not None and not self._transport.is_closing():
+            self._before()
             self._transport.write(b"".join(out))
 
     def data_received(self, data: bytes) -> None:
@@ -101,7 +107,9 @@ class Lane(Connection):
 class Lanes:
     """The shared connections: for reads and for writes, in RESP2 and in RESP3."""
 
-    def __init__(self) -> None:
+    def __init__(self, before: Callable[[], None]) -> None:
+        """`before` is called whenever commands of clients are about to be sent."""
+        self._before = before
         self._reads: dict[int, Lane] = {}
         self._writes: dict[int, Lane] = {}
         self._all: list[Lane] = []
@@ -128,7 +136,7 @@ class Lanes:
         self.disconnect()
         try:
             for protocol in (2, 3, 2, 3):
-                lane = await connect(address, lambda: Lane(self._cannot_tell))
+                lane = await connect(address, lambda: Lane(self._before, self._cannot_tell))
                 self._all.append(lane)
                 await lane.call("HELLO", protocol)
         except BackendError as error:

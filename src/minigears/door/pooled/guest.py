@@ -9,11 +9,12 @@ is only once every reply is there, whichever connection it comes from: so none m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from typing import Protocol
 
 import hiredis
 
+from minigears.door.clients.replies import Hold
 from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import Place, State, Step
 from minigears.door.commands.shareable import MAX_BYTES, Use
@@ -22,7 +23,8 @@ from minigears.door.pooled.connections import Lanes
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
 
 FEW = 4
-"""With fewer clients than that nobody shares: it takes several to make up for the bookkeeping."""
+"""Who finds fewer clients than that when it sends its first command does not share: it takes several to make up
+for the bookkeeping."""
 
 _MAX_HELD = 64 * 1024
 """Bytes that wait here before no more are read from the client."""
@@ -42,6 +44,10 @@ class Host(Protocol):
     @property
     def may_share(self) -> bool:
         """Whether its commands could come from anybody."""
+
+    @property
+    def one_sided(self) -> bool:
+        """Whether the client sends no more, or redis-server has closed the client's own connection."""
 
     @property
     def ending(self) -> bool:
@@ -73,6 +79,12 @@ class Sharing:
         self._greeting = Greeting()
         self._held: list[bytes] = []
         self._held_length = 0
+        self._hold: Hold | None = None
+        """The write that concerns a registration and whose reply waits for functions."""
+        self._kept: list[bytes] = []
+        """That reply, as far as it has come."""
+        self._begun = False
+        """Whether a command was sent, beside introductions."""
         self._last = False
         """Whether the sharing ends with the reply that is awaited."""
         self.wrote = False
@@ -83,10 +95,14 @@ class Sharing:
         """The RESP version that the client speaks."""
         return self._greeting.protocol
 
+    @property
+    def waiting(self) -> bool:
+        """Whether a write of this client is on its way through its functions."""
+        return self._hold is not None
+
     def connected(self) -> None:
         """The client's own connection is there: go on with what has arrived."""
-        enough = self._lanes.open and len(self._clients) >= FEW
-        if enough and self._client.may_share:
+        if self._lanes.open and self._client.may_share:
             self._place.take(Step.SHARE)
             self._go_on()
         else:
@@ -95,12 +111,8 @@ class Sharing:
     def received(self, data: bytes) -> None:
         """Bytes from the client."""
         if self._place.now is _FREE:
-            use = self._watch.classifier.shared(data)
-            call: bytes | None = data
-            if use is _CAPTURED:
-                call = self._watch.captures.splice(data, self._greeting.protocol)
-                use = Use.WRITES
-            if use is None or call is None or not self._ride(use, call):
+            shared = self._watch.classifier.shared(data)
+            if shared is None or not self._ride(*shared, data):
                 self._look_closer(data)
             return
         if self._place.now is _GREETING and not self._held and self._greets(data):
@@ -118,15 +130,32 @@ class Sharing:
 
     def answered(self, piece: bytes, whole: bool) -> None:
         """A piece of the reply from the shared connection."""
-        self._client.write(piece)
         if not whole or len(piece) > MAX_BYTES:
             self._last = True
-        if whole and self._place.now is _AWAY:
-            self._place.take(_ARRIVE)
-            if self._last or self._held:
-                self._client.own_way(self.take_held())
-            elif self._client.ending:
-                self._client.came_to_rest()
+        if self._hold is None:
+            self._client.write(piece)
+            if whole:
+                self._arrive()
+        else:
+            self._kept.append(piece)
+            if whole:
+                self._watch.settle((self._hold,), self._settled)
+
+    def _settled(self) -> None:
+        """The functions of a write are done, and the journal has it: its reply may go."""
+        reply, self._kept = b"".join(self._kept), []
+        self._hold = None
+        self._client.write(reply)
+        self._arrive()
+
+    def _arrive(self) -> None:
+        if self._place.now is not _AWAY:
+            return
+        self._place.take(_ARRIVE)
+        if self._last or self._held:
+            self._client.own_way(self.take_held())
+        elif self._client.one_sided:
+            self._client.came_to_rest()
 
     def slow(self) -> None:
         """The client does not read its replies: its own connection can make Redis wait."""
@@ -138,21 +167,29 @@ class Sharing:
         elif self._client.ending:
             self._client.came_to_rest()
 
-    def _ride(self, use: Use, data: bytes) -> bool:
+    def _ride(self, use: Use, concerned: Sequence[bytes], data: bytes) -> bool:
+        call: bytes | None = data
+        if use is _CAPTURED:
+            use, call = Use.WRITES, self._watch.captures.splice(data, self._greeting.protocol)
+        if not self._begun:
+            self._begun = True
+            self._last |= len(self._clients) < FEW
         lane = None if self._last else self._lanes.lane(self._greeting.protocol, use)
-        if lane is None:
+        if lane is None or call is None:
             return False
         self.wrote |= use is Use.WRITES
         self._place.take(_RIDE)
-        lane.carry(self, data)
+        if concerned:  # the lane lets the intent leave before the write
+            self._hold = Hold(1, 1, concerned, self._watch.journal.record_together(concerned))
+        lane.carry(self, call)
         return True
 
     def _look_closer(self, data: bytes) -> None:
         """Share a command with longer words, pass an introduction on, or end the sharing."""
         commands = _whole(data)
         if len(commands) == 1 and encode_command(commands[0]) == data:
-            use = self._watch.classifier.shared_command(commands[0])
-            if use is not None and self._ride(use, data):
+            shared = self._watch.classifier.shared_command(commands[0])
+            if shared is not None and self._ride(*shared, data):
                 return
         if not self._greets(data):
             self._client.own_way(data)
