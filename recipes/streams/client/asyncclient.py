@@ -12,7 +12,7 @@ from redis.exceptions import ConnectionError, ResponseError
 from ..core import library
 from ..core.errors import REDIS_ERRORS, Conflict
 from .base import Client, listed, loaded, numbers, raised
-from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, written_of
+from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, clear, written_of
 
 
 class AsyncWriteBehind(Client):
@@ -109,6 +109,13 @@ class AsyncWriteBehind(Client):
         """As `WriteBehind.prepare`."""
         if self._ready:
             return
+        try:
+            await self._prepare()
+        except REDIS_ERRORS as error:
+            raise clear(error) from error
+        self._ready = True
+
+    async def _prepare(self) -> None:
         if hasattr(self.redis, "get_primaries"):
             await getattr(self.redis, "initialize")()  # noqa: B009  # a cluster learns its nodes
         for at in library.everywhere(self.redis):
@@ -127,7 +134,6 @@ class AsyncWriteBehind(Client):
         at = library.everywhere(self.redis)[0]
         info = await self.redis.execute_command("COMMAND INFO", "JSON.SET", **at)
         self.json = bool(library.features(info, ("JSON.SET",)))
-        self._ready = True
 
     async def _one(self, call: Call) -> Written:
         await self.prepare()

@@ -20,14 +20,18 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from ..core.errors import Conflict, Misconfigured, QueueFull, Refused
+from ..core.errors import Conflict, Misconfigured, QueueFull, Refused, TakesNoWrites
+from ..core.faults import mend
 from ..core.library import VERSION
 from ..core.names import Partition
 
 _LOST = (ConnectionError, TimeoutError, BusyLoadingError)
 _LATER = (ReadOnlyError, ClusterDownError, TryAgainError)
 _FULL = ("WBFULL", "> 'maxmemory'")
-_LATER_WORDS = (*_FULL, "NOREPLICAS", "MASTERDOWN", "WBORDER", "LOADING", "CLUSTERDOWN")
+_LATER_WORDS = (
+    *(*_FULL, "NOREPLICAS", "MASTERDOWN", "WBORDER", "LOADING", "CLUSTERDOWN"),
+    *("MISCONF", "BUSY Redis"),  # the disk is full; a script runs for too long
+)
 _INSTALL = ("WBVERSION", "Function not found")
 
 
@@ -193,6 +197,8 @@ def written_of(reply: Any) -> Written:
 
 
 def _may_pass(error: Exception) -> bool:
+    if mend(error):
+        return False
     if isinstance(error, RedisClusterException):  # no error of redis-py's other kind
         return "same" not in str(error)  # "keys must map to the same slot" does not pass
     return isinstance(error, (*_LOST, *_LATER)) or any(word in str(error) for word in _LATER_WORDS)
@@ -201,6 +207,17 @@ def _may_pass(error: Exception) -> bool:
 def _given_up(error: Exception, limits: Limits) -> Exception:
     if any(word in str(error) for word in _FULL):
         return QueueFull(f"no room within {limits.wait:g} s, nothing was changed: {error}")
+    if isinstance(error, ResponseError) and "WBORDER" not in str(error):
+        return TakesNoWrites(f"Redis takes no writes, nor did it within {limits.wait:g} s: {error}")
+    return error
+
+
+def clear(error: Exception) -> Exception:
+    """An error of Redis from before any write, as one that says what to do."""
+    if how := mend(error):
+        return Misconfigured(f"Redis: {error}: {how}")
+    if isinstance(error, ResponseError) and _may_pass(error):
+        return TakesNoWrites(f"Redis takes no writes: {error}")
     return error
 
 
@@ -215,4 +232,6 @@ def _refusal(call: Call, error: Exception) -> Exception:
             f"on a cluster a key has to name its partition, as {call.partition.tag!r} in braces;"
             f" {call.key!r} does not: {said}"
         )
+    if how := mend(error):
+        return Misconfigured(f"{call.key}: {said}: {how}")
     return Refused(f"{call.key}: {said}") if isinstance(error, ResponseError) else error

@@ -13,7 +13,7 @@ from ..core.errors import REDIS_ERRORS, Conflict
 from ..core.library import RedisClient
 from ..core.names import Partitions
 from .base import Client, listed, loaded, numbers, raised
-from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, written_of
+from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, clear, written_of
 
 
 class WriteBehind(Client):
@@ -126,10 +126,14 @@ class WriteBehind(Client):
 
         Raises Misconfigured. Done once by itself, and again when the library has gone.
         """
-        if not self._ready:
+        if self._ready:
+            return
+        try:
             prepare(self.redis, self.partitions)
             self.json = bool(ask_features(self.redis, ("JSON.SET",)))
-            self._ready = True
+        except REDIS_ERRORS as error:
+            raise clear(error) from error
+        self._ready = True
 
     def _one(self, call: Call) -> Written:
         """Run one call; the usual case, an answer at once, without ceremony."""
@@ -165,6 +169,11 @@ def prepare(redis: RedisClient, partitions: Partitions) -> None:
         if library.must_load(reply):
             redis.execute_command("FUNCTION LOAD", "REPLACE", library.SOURCE, **at)
         library.check_policy(redis.execute_command("FCALL", "wb_policy", 0, **at))
+    agree(redis, partitions)
+
+
+def agree(redis: RedisClient, partitions: Partitions) -> None:
+    """Store or check the number of partitions. Raises Misconfigured."""
     if (stored := redis.execute_command("HGET", partitions.config, "partitions")) is None:
         redis.execute_command("HSETNX", partitions.config, "partitions", partitions.count)
         stored = redis.execute_command("HGET", partitions.config, "partitions")

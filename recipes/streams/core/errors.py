@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import RedisClusterException, RedisError, ResponseError
 
 REDIS_ERRORS = (RedisError, RedisClusterException)
 """What redis-py raises. A cluster that cannot be reached is no RedisError to it."""
@@ -33,7 +33,15 @@ class NotCaptured(Refused):
 
 
 class Unavailable(WriteBehindError):
-    """The database cannot take anything now: an outage, never the fault of one document."""
+    """Redis or the database can take nothing now: an outage, never the fault of one document."""
+
+
+class Denied(Unavailable):
+    """An outage that only a person ends: credentials, rights, a table's columns. Says how."""
+
+
+class TakesNoWrites(Unavailable, ResponseError):
+    """Redis answered until the deadline that it takes no writes. What was not lost on its way is not in."""
 
 
 class LeaseLost(WriteBehindError):

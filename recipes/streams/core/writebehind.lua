@@ -348,13 +348,15 @@ end
 local function sweep(keys, args)
   local other = other_version(args[1])
   if other then return other end
+  local no_right = forbidden('what expires', keys[1], keys[2], keys[3], false)
+  if no_right then return no_right end
   local due = redis.call('ZRANGEBYSCORE', keys[3], '-inf', now_ms(), 'LIMIT', 0, args[4])
   for n, key in ipairs(due) do
     local known = redis.call('HMGET', keys[2], 'bytes', 'last')
     local refusal, bytes = full(keys[1], known[1], #key, args[2], args[3])
     if refusal then return n - 1 end -- the rest when there is room
-    redis.call('DEL', key)
     redis.call('ZREM', keys[3], key)
+    redis.call('DEL', key)
     local id = append(keys[1], known[2], 'key', key, 'doc', '')
     redis.call('HSET', keys[2], 'bytes', bytes + #key, 'last', id)
   end
@@ -420,7 +422,9 @@ end
 local function lease(keys, args)
   local other = other_version(args[1])
   if other then return other end
-  if redis.call('EXISTS', keys[3]) == 1 then return false end
+  -- A lease without an end, or with one far away, is a stranger's, or Redis's clock stepped back.
+  local left = redis.call('PTTL', keys[3])
+  if left > 0 and left <= 10 * tonumber(args[3]) then return false end
   local token = redis.call('HINCRBY', keys[2], 'fence', 1) .. ' ' .. args[2]
   redis.call('SET', keys[3], token, 'PX', args[3])
   return token
@@ -435,6 +439,9 @@ local function share(keys, args)
   if args[3] == '0' then redis.call('ZREM', keys[1], args[2])
   else redis.call('ZADD', keys[1], now + args[3] * 1000, args[2]) end
   redis.call('ZREMRANGEBYSCORE', keys[1], '-inf', now)
+  if args[3] ~= '0' then -- whoever lives that long said so before Redis's clock stepped back
+    redis.call('ZREMRANGEBYSCORE', keys[1], now + args[3] * 10000, '+inf')
+  end
   return redis.call('ZCARD', keys[1])
 end
 
@@ -470,8 +477,9 @@ local function settle(keys, args)
   end
   for i = 7, 6 + count, 1000 do
     local last = math.min(i + 999, 6 + count)
-    if args[4] == 'XACKDEL' then
-      local each = redis.call('XACKDEL', keys[1], group, 'IDS', last - i + 1, unpack(args, i, last))
+    local each = args[4] == 'XACKDEL'
+      and redis.pcall('XACKDEL', keys[1], group, 'IDS', last - i + 1, unpack(args, i, last))
+    if each and not failed(each) then
       for _, one in ipairs(each) do if one == 1 then gone = gone + 1 end end
     else
       redis.call('XACK', keys[1], group, unpack(args, i, last))

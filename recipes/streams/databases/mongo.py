@@ -15,11 +15,18 @@ from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
 
 from ..core.documents import MOST_BYTES, complaint
 from ..core.errors import Misconfigured, Unavailable
+from ..core.faults import outage
 from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
 _DUPLICATE = 11000
-_OF_THE_SERVER = frozenset({13, 14031, 18, 91, 189, 10107, 11600, 11602, 13435, 13436})
-"""Codes of writeErrors that are no document's fault: no rights, disk full, shutting down, no primary."""
+_OF_THE_SERVER = frozenset({
+    1, 8, 13, 18, 39, 8000,  # internal, unknown, no rights, no file, what Atlas refuses
+    12501, 14031, 146, 365,  # quota, disk and memory are full, a tenant moves
+    24, 46, 50, 112, 117, 225, 246, 262, 290, 50000,  # locks, time, conflicts: another time
+    6, 7, 89, 91, 189, 202, 317, 9001, 10058, 10107, 11600, 11602, 13435, 13436,  # who is primary?
+    63, 133, 134, 150, 13388,  # shards move
+})  # fmt: skip
+"""Codes of writeErrors that are no document's fault: its next attempt is not counted."""
 
 
 class MongoSink:
@@ -49,7 +56,7 @@ class MongoSink:
             for name in self.routes.names():
                 self.database[name].create_index("_at", expireAfterSeconds=TOMBSTONE_SECONDS)
         except PyMongoError as error:
-            raise Unavailable(f"MongoDB: {error}") from error
+            raise outage("MongoDB", error) from error
 
     def write(self, changes: Sequence[Change]) -> list[Rejected]:
         """One bulk a collection."""
@@ -77,7 +84,7 @@ class MongoSink:
                 raise Unavailable(f"MongoDB: {concern[0].get('errmsg')}") from error
             return list(_rejected(bulk, details.get("writeErrors", [])))
         except PyMongoError as error:
-            raise Unavailable(f"MongoDB: {error}") from error
+            raise outage("MongoDB", error) from error
         return []
 
     def read(self, key: str) -> Stored | None:
@@ -86,7 +93,7 @@ class MongoSink:
         try:
             found = self.database[name].find_one({"_id": key}) if name else None
         except PyMongoError as error:
-            raise Unavailable(f"MongoDB: {error}") from error
+            raise outage("MongoDB", error) from error
         return _stored(found) if found else None
 
     def scan(self, after: str = "") -> Iterator[Stored]:
@@ -99,7 +106,7 @@ class MongoSink:
             for found in heapq.merge(*cursors, key=lambda found: str(found["_id"]).encode()):
                 yield _stored(found)
         except PyMongoError as error:
-            raise Unavailable(f"MongoDB: {error}") from error
+            raise outage("MongoDB", error) from error
 
     def greatest_version(self) -> str | None:
         """Reads all documents: asked for only when Redis has lost a stream."""
@@ -107,11 +114,12 @@ class MongoSink:
         try:
             found = [list(self.database[n].aggregate(greatest)) for n in self.routes.names()]
         except PyMongoError as error:
-            raise Unavailable(f"MongoDB: {error}") from error
+            raise outage("MongoDB", error) from error
         return max((str(row["_v"]) for rows in found for row in rows if row["_v"]), default=None)
 
     def purge(self) -> None:
-        """MongoDB's TTL index does it."""
+        """MongoDB's TTL index does it; made again, because whoever drops a collection drops it."""
+        self.open()
 
     def close(self) -> None:
         """Close the client."""
@@ -149,7 +157,7 @@ def _rejected(
 ) -> Iterator[Rejected]:
     for error in errors:
         if error["code"] in _OF_THE_SERVER:
-            raise Unavailable(f"MongoDB: {error['errmsg']}")
+            raise outage("MongoDB", error["errmsg"])
         if error["code"] == _DUPLICATE and _is_stale(error):
             continue
         yield Rejected(bulk[error["index"]][0], f"{error['errmsg']} (code {error['code']})")

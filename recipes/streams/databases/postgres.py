@@ -12,10 +12,11 @@ from psycopg import sql
 
 from ..core.documents import complaint
 from ..core.errors import Misconfigured, Unavailable
+from ..core.faults import outage
 from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
-_OF_THE_DOCUMENT = ("22", "23", "54")
-"""Classes of SQLSTATE that name a document's fault: bad data, a broken constraint, too large."""
+_OF_THE_DOCUMENT = ("22", "23", "44", "54", "P0001")
+"""SQLSTATE begins so for a document's fault: bad data, a constraint, too large, a trigger's veto."""
 
 _MAKE = """
 CREATE TABLE IF NOT EXISTS {table} (
@@ -24,6 +25,7 @@ CREATE TABLE IF NOT EXISTS {table} (
     document jsonb,
     deleted_at timestamptz
 )"""
+_FIND = "SELECT to_regclass({name}) IS NOT NULL"
 _CHECK = """
 SELECT count(*) FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = indkey[0]
 WHERE indrelid = to_regclass({name}) AND indisunique AND indisvalid AND indnatts = 1
@@ -53,15 +55,24 @@ class PostgresSink:
     def open(self) -> None:
         """Make the tables, or check that those there have what the fence needs."""
         for name in self.routes.names():
-            with self._connection() as connection:
-                connection.execute(_for(_MAKE, name))
-                query = sql.SQL(_CHECK).format(name=sql.Literal(sql.Identifier(name).as_string()))
-                row = connection.execute(query).fetchone()
-                if not row or not row[0]:
-                    raise Misconfigured(
-                        f"the table {name} has no unique index on key alone, which the fence needs:"
-                        f" ALTER TABLE {name} ADD PRIMARY KEY (key)"
-                    )
+            try:
+                # Looked for first: without the right to make tables one may use those that are there.
+                if not self._ask(_FIND, name):
+                    with self._connection() as connection:
+                        connection.execute(_for(_MAKE, name))
+            except _Refused as refused:  # another worker made it at the same moment
+                raise Unavailable(f"PostgreSQL: {refused}") from refused
+            if not self._ask(_CHECK, name):
+                raise Misconfigured(
+                    f"the table {name} has no unique index on key alone, which the fence needs:"
+                    f" ALTER TABLE {name} ADD PRIMARY KEY (key)"
+                )
+
+    def _ask(self, question: str, table: str) -> Any:
+        named = sql.Literal(sql.Identifier(table).as_string())
+        with self._connection() as connection:
+            row = connection.execute(sql.SQL(question).format(name=named)).fetchone()  # type: ignore[arg-type,unused-ignore]
+        return row and row[0]
 
     def write(self, changes: Sequence[Change]) -> list[Rejected]:
         """One statement a table; only if that is refused for a document's sake, one a document."""
@@ -153,7 +164,7 @@ class PostgresSink:
             except psycopg.ProgrammingError as error:  # the URL itself
                 raise Misconfigured(f"PostgreSQL: {error}") from error
             except psycopg.Error as error:
-                raise Unavailable(f"PostgreSQL: {error}") from error
+                raise outage("PostgreSQL", error) from error
             self._all = [c for c in self._all if not c.closed] + [connection]
             self._local.connection = connection
         return _Transaction(connection)
@@ -182,9 +193,11 @@ class _Transaction:
             self._connection.close()
             error = error or late
         if isinstance(error, psycopg.Error):
-            if error.sqlstate and error.sqlstate.startswith(_OF_THE_DOCUMENT):
+            if (error.sqlstate or "").startswith(_OF_THE_DOCUMENT):
                 raise _Refused(f"{error} (SQLSTATE {error.sqlstate})") from error
-            raise Unavailable(f"PostgreSQL: {error}") from error
+            if isinstance(error, psycopg.DataError) and not error.sqlstate:  # as a key with NUL
+                raise _Refused(str(error)) from error
+            raise outage("PostgreSQL", error) from error
 
 
 def _for(statement: str, table: str) -> sql.Composed:

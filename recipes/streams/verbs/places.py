@@ -14,11 +14,15 @@ from redis.cluster import RedisCluster
 from redis.retry import Retry
 
 from ..client.client import WriteBehind
-from ..core.errors import REDIS_ERRORS, Misconfigured, WriteBehindError
+from ..core.errors import REDIS_ERRORS, Misconfigured, QueueFull, Unavailable, WriteBehindError
+from ..core.faults import mend, told
 from ..core.library import RedisClient
 from ..core.names import DEFAULT_NAMESPACE, DEFAULT_PARTITIONS, Partitions
 from ..databases.opening import open_sink
 from ..databases.sink import Sink
+
+TRY_AGAIN, MEND = 75, 78
+"""Exit codes, as sysexits.h has them: later it may work; a person has to mend something."""
 
 
 @dataclass
@@ -44,6 +48,15 @@ class Place:
     def prefixes(self) -> tuple[str, ...]:
         """What the keys of the routes begin with."""
         return tuple(self.routes)
+
+
+class Failed(click.ClickException):
+    """Ends a verb with a status that tells who has to act; 1 is left for what a verb has found."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(told(error))
+        passes = isinstance(error, (Unavailable, QueueFull, *REDIS_ERRORS)) and not mend(error)
+        self.exit_code = TRY_AGAIN if passes else MEND  # type: ignore[misc]
 
 
 def places(database: bool, routes: bool | None = None) -> Callable[[Any], Any]:
@@ -77,7 +90,7 @@ def places(database: bool, routes: bool | None = None) -> Callable[[Any], Any]:
                 )
                 return verb(place, **rest)
             except (WriteBehindError, *REDIS_ERRORS, ValueError) as error:
-                raise click.ClickException(f"{error}") from error
+                raise Failed(error) from error
 
         return functools.reduce(lambda made, option: option(made), reversed(options), run)
 

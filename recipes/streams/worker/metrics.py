@@ -63,13 +63,15 @@ class Metrics:
         self.letters.labels(partition).inc()
         self.say("dead letter", partition=partition, key=key, error=error, attempts=attempts)
 
-    def trouble(self, partition: str, what: str) -> None:
-        """What keeps a partition from its work now; empty: nothing."""
+    def trouble(self, partition: str, what: str) -> bool:
+        """What keeps a partition from its work now; empty: nothing. Returns whether it is news."""
+        news = what not in self.troubles.values()
         self.up.labels(partition).set(int(not what))
         if what:
             self.troubles[partition] = what
         else:
             self.troubles.pop(partition, None)
+        return news
 
     def forget(self, partition: str) -> None:
         """Another worker has it now: what was seen last must not fire alerts for ever."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 
 from redis.exceptions import ResponseError
 
-from ..core.errors import REDIS_ERRORS, LeaseLost, Unavailable
+from ..core.errors import REDIS_ERRORS, LeaseLost, Misconfigured, Unavailable
+from ..core.faults import mend, told
 from ..core.names import stream_id_of, version_of
 from ..databases.sink import Change, Rejected, Sink
 from .entries import Batch, Entry, change_of
@@ -106,6 +107,8 @@ class PartitionWorker:
             self.metrics.say("entries were read and not received", partition=self.tag)
             self._after = "0"
         seen = self._look()
+        if seen.entries and self._after == ">" and self.queue.tell_again():
+            self.metrics.say("entries would have been told to nobody", partition=self.tag)
         size = seen.bytes / max(1, seen.entries)
         fit = int(self.settings.batch_bytes / max(1, size))
         self._limit = max(1, min(self.settings.batch_entries, fit))
@@ -202,15 +205,18 @@ class PartitionWorker:
         """Property 8: an outage is waited out with backoff and counts as nobody's attempt."""
         if not changes:
             return []
-        backoff = Backoff(self.settings)
+        backoff, after_outage = Backoff(self.settings), False
         while True:
             try:
+                if after_outage:
+                    self.sink.open()
                 with self._gate:
                     rejected = self.sink.write(changes)
-            except Unavailable as error:
+            except (Unavailable, Misconfigured) as error:
                 if self.ended():
                     raise LeaseLost("stopping in an outage; what is pending stays") from error
                 self._pause("the database is away", error, backoff)
+                after_outage = True  # somebody may have dropped a table, or an index
             else:
                 self.metrics.trouble(self.tag, "")
                 return rejected
@@ -250,8 +256,10 @@ class PartitionWorker:
 
     def _pause(self, event: str, error: Exception, backoff: Backoff) -> None:
         seconds = backoff.next()
-        self.metrics.say(event, partition=self.tag, error=str(error), again_in=round(seconds, 2))
-        self.metrics.trouble(self.tag, f"{event}: {error}")
+        said = told(error)
+        news = self.metrics.trouble(self.tag, f"{event}: {said}")
+        if news or not mend(said):  # what a person has to mend is said once
+            self.metrics.say(event, partition=self.tag, error=said, again_in=round(seconds, 2))
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0 and not self.stop.wait(min(left, 1.0)):
             with suppress(*REDIS_ERRORS):  # an outage is when the figures are wanted

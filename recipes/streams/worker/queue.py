@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from ..client.calls import Limits
 from ..core.errors import LeaseLost
 from ..core.library import VERSION, RedisClient
-from ..core.names import CONSUMER, GROUP, Partition
+from ..core.names import CONSUMER, GROUP, Partition, version_of
 from .entries import Entry, parse
 
 
@@ -80,6 +80,24 @@ class Queue:
         reply: Any = self.redis.execute_command("XPENDING", self.partition.stream, GROUP)
         return int(reply["pending"] if isinstance(reply, dict) else reply[0])
 
+    def tell_again(self) -> bool:
+        """Let entries be read again that wait and would be told to nobody; returns whether there are any.
+
+        A stranger has deleted the consumer, acknowledged what it had, or moved the group on. What is
+        acknowledged by us has left the stream, so the group may always begin again at its start.
+        """
+        at = self.partition
+        if self.pending():
+            return False
+        ask = self.redis.execute_command
+        first = ask("XRANGE", at.stream, "-", "+", "COUNT", 1, NEVER_DECODE=True)
+        groups = [_names(group) for group in ask("XINFO GROUPS", at.stream)]
+        told = next((g["last-delivered-id"] for g in groups if g["name"] == GROUP), "0-0")
+        if not first or version_of(bytes(first[0][0]).decode()) > version_of(told):
+            return False
+        ask("XGROUP SETID", at.stream, GROUP, "0")
+        return True
+
     def forward(self, stream_id: str) -> int:
         """Let versions go on from here, if they are behind; returns how many entries were moved."""
         at = self.partition
@@ -125,6 +143,13 @@ class Queue:
             if "WBLEASE" in str(error):
                 raise LeaseLost(f"{at.tag}: {error}") from error
             raise
+
+
+def _names(group: Any) -> dict[str, str]:
+    """What XINFO tells, as text."""
+    words = [w for pair in group.items() for w in pair] if isinstance(group, dict) else group
+    texts = [w.decode() if isinstance(w, bytes) else str(w) for w in words]
+    return dict(zip(texts[::2], texts[1::2], strict=True))
 
 
 def _pairs(found: Any) -> list[tuple[bytes, dict[bytes, bytes] | None]]:

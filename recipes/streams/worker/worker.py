@@ -12,8 +12,10 @@ from typing import Any
 
 from redis.exceptions import ResponseError
 
-from ..client.client import ask_features, prepare
-from ..core.errors import REDIS_ERRORS, Unavailable
+from ..client.client import agree, ask_features, prepare
+from ..core import library
+from ..core.errors import REDIS_ERRORS, Misconfigured, Unavailable
+from ..core.faults import mend, told
 from ..core.library import NEWER_COMMANDS, VERSION, RedisClient
 from ..core.names import Partition
 from ..databases.sink import Sink
@@ -52,6 +54,7 @@ class Worker:
         self._gate = threading.Semaphore(self.settings.writers)
         self._newer: frozenset[str] = frozenset()
         self._trouble = "starting"
+        self._began = False
         self._away: dict[Any, str] = {}  # masters that did not answer in this round, and why
 
     def run(self) -> None:
@@ -63,21 +66,27 @@ class Worker:
                 try:
                     try:  # first: what is held here is not to suffer from trouble elsewhere
                         self._keep()
-                    except ResponseError:  # the library may have gone: a FUNCTION FLUSH
+                    except ResponseError as error:
+                        library.is_there(error)  # it may have gone: a FUNCTION FLUSH
                         self._prepare()
                         self._keep()
                     if not ready:
                         self._prepare()
-                        ready = True
+                    agree(self.redis, self.settings.partitions)  # a FLUSHALL may have come
                     self._take()
+                    ready = self._began = True
                     self._trouble = "; ".join(sorted(set(self._away.values())))
                     backoff.reset()
                     self.stopping.wait(self.settings.lease / 5)
                 except (*REDIS_ERRORS, Unavailable) as error:
                     ready = False  # also the library may have gone
+                    said, before = told(error), self._trouble
+                    if mend(said) and not self._began:
+                        raise Misconfigured(said) from error
                     seconds = min(backoff.next(), self.settings.lease / 3)
-                    self._trouble = str(error)
-                    self.metrics.say("waiting", error=str(error), again_in=round(seconds, 2))
+                    self._trouble = said
+                    if said != before or not mend(said):  # what a person has to mend is said once
+                        self.metrics.say("waiting", error=said, again_in=round(seconds, 2))
                     self.stopping.wait(seconds)
         finally:
             self._drain()
@@ -95,7 +104,7 @@ class Worker:
         self._newer = ask_features(self.redis, NEWER_COMMANDS)
         self.sink.open()
         self.metrics.say(
-            "started", worker=self.identity, library=VERSION, uses=sorted(self._newer),
+            "back" if self._began else "started", worker=self.identity, library=VERSION, uses=sorted(self._newer),
             partitions=self.settings.partitions.count,
         )  # fmt: skip
 
@@ -112,7 +121,6 @@ class Worker:
 
     def _take(self) -> None:
         """Give up what is over the share, and lease what is free."""
-        self._tell_partitions()
         share = self._share()
         over = len(self._held) - share
         for held in list(self._held.values())[: max(0, over)]:
@@ -141,15 +149,6 @@ class Worker:
             if node is None:  # a single Redis, or nobody knows who has the slot
                 raise
             self._away[node] = str(error)
-
-    def _tell_partitions(self) -> None:
-        """Say again how many partitions there are, if that is gone: a FLUSHALL, say.
-
-        Without it captures at the door are refused.
-        """
-        config = self.settings.partitions.config
-        if self.redis.execute_command("HGET", config, "partitions") is None:
-            prepare(self.redis, self.settings.partitions)
 
     def _share(self) -> int:
         """An equal part of the partitions, rounded up, for each worker that lives."""

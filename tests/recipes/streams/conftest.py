@@ -87,8 +87,11 @@ def start_worker(redis_server: PlainRedis) -> Iterator[Callable[..., Worker]]:
     """Starts workers in threads; all are stopped after the test."""
     running: list[tuple[Worker, threading.Thread]] = []
 
-    def start(sink: Sink, settings: Settings = QUICK, **changes: object) -> Worker:
-        worker = Worker(redis_server.client(), sink, replace(settings, **changes), Metrics())  # type: ignore[arg-type]
+    def start(
+        sink: Sink, settings: Settings = QUICK, metrics: Metrics | None = None, **changes: object
+    ) -> Worker:
+        told = replace(settings, **changes)  # type: ignore[arg-type]
+        worker = Worker(redis_server.client(), sink, told, metrics or Metrics())
         thread = threading.Thread(target=worker.run)
         thread.start()
         running.append((worker, thread))
@@ -100,6 +103,11 @@ def start_worker(redis_server: PlainRedis) -> Iterator[Callable[..., Worker]]:
     for _, thread in running:
         thread.join(60)
         assert not thread.is_alive()
+
+
+def letters(wb: WriteBehind) -> list[dict[bytes, bytes]]:
+    """All dead letters."""
+    return [f for p in wb.partitions.all() for _, f in wb.redis.xrange(p.dead)]
 
 
 def drained(wb: WriteBehind) -> None:

@@ -18,10 +18,11 @@ from recipes.streams import Sink, Worker, WriteBehind
 from recipes.streams.cli import main
 from recipes.streams.core.names import CONSUMER, GROUP
 from recipes.streams.verbs import looking
+from recipes.streams.verbs.places import MEND, TRY_AGAIN
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
-from tests.recipes.streams.conftest import QUICK, drained
-from tests.recipes.streams.test_worker import letters, raw
+from tests.recipes.streams.conftest import QUICK, drained, letters
+from tests.recipes.streams.test_worker import raw
 
 Run = Callable[..., Result]
 
@@ -222,10 +223,10 @@ def test_why(run: Run, wb: WriteBehind, mongo: Sink, start_worker: Callable[...,
 
 
 def test_what_cannot_be_is_said(run: Run, redis_server: PlainRedis) -> None:
-    assert "PREFIX=NAME" in run("why", "x", "--route", "Movie:", code=1).output
-    assert "mongodb://" in run("why", "x", "--database", "mysql://x", code=1).output
-    nobody = run("status", "--redis", "redis://127.0.0.1:1", code=1).output
+    assert "PREFIX=NAME" in run("why", "x", "--route", "Movie:", code=MEND).output
+    assert "mongodb://" in run("why", "x", "--database", "mysql://x", code=MEND).output
+    nobody = run("status", "--redis", "redis://127.0.0.1:1", code=TRY_AGAIN).output
     assert "Traceback" not in nobody
     assert "2 partitions" not in run("status").output
     assert QUICK.partitions.count == 2
-    run("why", "x", "--partitions", "3", code=1)
+    run("why", "x", "--partitions", "3", code=MEND)

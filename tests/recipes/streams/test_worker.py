@@ -14,7 +14,7 @@ from redis import Redis
 from recipes.streams import Change, Limits, Rejected, Sink, Stored, Worker, WriteBehind
 from recipes.streams.core.names import CONSUMER, GROUP, version_of
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
-from tests.recipes.streams.conftest import QUICK, drained
+from tests.recipes.streams.conftest import QUICK, drained, letters
 
 Start = Callable[..., Worker]
 
@@ -43,10 +43,6 @@ def held(mongo: Sink) -> Iterator[Held]:
     held = Held(mongo)
     yield held
     held.go.set()
-
-
-def letters(wb: WriteBehind) -> list[dict[bytes, bytes]]:
-    return [f for p in wb.partitions.all() for _, f in wb.redis.xrange(p.dead)]
 
 
 def raw(wb: WriteBehind, key: str, text: str) -> None:
