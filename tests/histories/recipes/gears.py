@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 from redis import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from tests.freeports import free_ports
 from tests.histories.recipes.reading import DURABLE, json_documents, sample_of
@@ -83,7 +83,8 @@ class Door(MiniGears):
 
 
 class Gears:
-    """See `Recipe`. Clients do not try again: RedisGears has nothing that makes a retry harmless."""
+    """See `Recipe`. Clients send once what they have found a door for: RedisGears has nothing that
+    makes a retry harmless, but a PING is."""
 
     space = "MovieEntity:k"
     kinds = frozenset(set(Kind) - {Kind.EXPIRE})
@@ -143,6 +144,7 @@ class Gears:
         redis = Redis(port=port, socket_timeout=3, retry=None, decode_responses=True)
 
         def do(request: Request) -> Any:
+            _knock(redis)
             try:
                 return _do(redis, request)
             except ResponseError as error:
@@ -186,6 +188,19 @@ def shipped() -> Gears:
 def hardened() -> Gears:
     """Return recipes/gears/movies_write_behind.py."""
     return Gears("gears", families.OURS)
+
+
+def _knock(redis: Redis) -> None:
+    """Wait until somebody is at the door. Raises Refused when nobody has come for long."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            redis.ping()
+            return
+        except RedisError as error:
+            if time.monotonic() > deadline:
+                raise Refused(str(error)) from error
+            time.sleep(0.05)
 
 
 def _do(redis: Redis, request: Request) -> Any:
