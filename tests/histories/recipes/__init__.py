@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.histories.recipes import gears
+from tests.histories.recipes import gears, streams
 from tests.histories.recipes.interface import Recipe
-from tests.histories.recipes.streams import Streams
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
-    "streams": Streams,
+    "streams": streams.on_mongodb,
+    "streams-postgresql": streams.on_postgresql,
     "gears": gears.hardened,
     "rgsync": gears.shipped,
 }

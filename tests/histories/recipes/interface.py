@@ -8,7 +8,7 @@ from typing import Protocol
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do
 from tests.histories.world.parts import World
-from tests.histories.world.witness import MongoWitness
+from tests.histories.world.witness import Witness
 
 
 class Recipe(Protocol):
@@ -32,7 +32,7 @@ class Recipe(Protocol):
     def connect(self) -> Do:
         """Return what carries out the requests of one more client."""
 
-    def witness(self, prefix: str) -> MongoWitness:
+    def witness(self, prefix: str) -> Witness:
         """Return one who follows the database's changes of the keys with this prefix."""
 
     def documents(self, prefix: str) -> dict[str, Document]:

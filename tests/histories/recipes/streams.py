@@ -1,12 +1,11 @@
-"""recipes/streams on MongoDB, with two workers: one works, the other waits to succeed it."""
+"""recipes/streams on a system of record, with two workers: one works, the other waits to succeed it."""
 
 from __future__ import annotations
 
 import json
 import signal
 import sys
-import time
-from collections.abc import Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,52 +14,52 @@ from redis import Redis
 
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.core.errors import Refused as NothingDone
-from tests.freeports import free_ports
 from tests.histories.recipes.reading import DURABLE, json_documents, sample_of
+from tests.histories.recipes.stores import TABLE, Mongo, PostgreSQL, Store
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
-from tests.histories.world.parts import Database, Program, World
+from tests.histories.world.parts import Program, World
 from tests.histories.world.proxy import Proxy
-from tests.histories.world.witness import MongoWitness
+from tests.histories.world.witness import Witness
 from tests.recipes.servers import PlainRedis
 
 _PARTITIONS = Partitions(2)
-_PLACE = ("judged", "documents")
-_OWN = ("_id", "_v", "_deleted", "_at")
 
 
 class Streams:
     """See `Recipe`."""
 
-    name = "streams"
     space = "k"
     kinds = frozenset({Kind.SET, Kind.MERGE, Kind.PUT, Kind.INCREMENT, Kind.DELETE, Kind.READ})
 
+    def __init__(self, name: str, store: Callable[[Path], Store]):
+        self.name, self._make = name, store
+
     def open(self, folder: Path) -> None:
-        """Start everything; two lines to Redis, one to MongoDB."""
+        """Start everything; two lines to Redis, one to the database."""
         self._stack = ExitStack()
         self._redis = PlainRedis(folder, *DURABLE)
         self._redis.start()
-        self._mongo = Database(folder, free_ports(1)[0])
-        self._mongo.start()
+        self._store = self._make(folder)
+        self._store.part.start()
+        self._store.prepare()
         lines = {
             "clients to redis": Proxy(self._redis.socket),
             "workers to redis": Proxy(self._redis.socket),
-            "workers to database": Proxy(self._mongo.port),
+            "workers to database": Proxy(self._store.target),
         }
         for line in lines.values():
             self._stack.enter_context(line)
         words = [sys.executable, "-m", "recipes.streams", "worker"]
         words += ["--redis", f"redis://127.0.0.1:{lines['workers to redis'].port}?socket_timeout=5"]
-        database = lines["workers to database"].port
-        words += ["--database", f"mongodb://127.0.0.1:{database}/{_PLACE[0]}?directConnection=true"]
-        words += ["--route", f"k={_PLACE[1]}", "--partitions", str(_PARTITIONS.count)]
+        words += ["--database", self._store.url(lines["workers to database"].port)]
+        words += ["--route", f"k={TABLE}", "--partitions", str(_PARTITIONS.count)]
         words += ["--lease", "1", "--batch-wait", "0.02", "--batch-entries", "20"]
         workers = [Program(words, folder / f"worker-{n}.log") for n in (1, 2)]
         for worker in workers:
             worker.start()
-        parts = {"redis": self._redis, "database": self._mongo}
+        parts = {"redis": self._redis, "database": self._store.part}
         self.world = World(
             parts | {f"worker {n}": worker for n, worker in enumerate(workers, 1)}, lines
         )
@@ -89,9 +88,9 @@ class Streams:
 
         return do
 
-    def witness(self, prefix: str) -> MongoWitness:
+    def witness(self, prefix: str) -> Witness:
         """See `Recipe`."""
-        return MongoWitness(self._mongo.url, _PLACE, _meant, time.monotonic, prefix)
+        return self._store.witness(prefix)
 
     def documents(self, prefix: str) -> dict[str, Document]:
         """See `Recipe`."""
@@ -135,6 +134,11 @@ def _do(recipe: WriteBehind, request: Request) -> Any:
     return None
 
 
-def _meant(stored: Mapping[str, Any]) -> tuple[str, Document | None]:
-    document = {name: value for name, value in stored.items() if name not in _OWN}
-    return stored["_id"], None if stored.get("_deleted") else document
+def on_mongodb() -> Streams:
+    """Return the recipe on MongoDB."""
+    return Streams("streams", Mongo)
+
+
+def on_postgresql() -> Streams:
+    """Return the recipe on PostgreSQL."""
+    return Streams("streams-postgresql", PostgreSQL)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -14,6 +14,21 @@ from tests.histories.verdict.history import Change, Document
 
 Translate = Callable[[Mapping[str, Any]], tuple[str, Document | None]]
 """From a stored document to its key and what the recipe means by it; None for a tombstone."""
+
+
+class Witness(Protocol):
+    """Follows the changes of the documents whose keys have a prefix."""
+
+    changes: list[Change]
+
+    def start(self) -> None:
+        """Begin, and wait until nothing can be missed."""
+
+    def stop(self) -> None:
+        """End. What has happened until now is in `changes`."""
+
+    def documents(self) -> dict[str, Document]:
+        """What the database holds now."""
 
 
 class MongoWitness:
