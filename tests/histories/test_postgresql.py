@@ -36,8 +36,9 @@ def test_the_witness_sees_every_change_through_a_crash(store: PostgreSQL) -> Non
         with psycopg.connect(store.part.url) as connection:
             connection.execute(upsert, [str(number), f'{{"a": {number}}}'])
             connection.execute(upsert.replace("k1", "other"), ["1", "{}"])
-        store.part.stop(signal.SIGKILL)
-        store.part.start()
+        if number == 2:
+            store.part.stop(signal.SIGKILL)
+            store.part.start()
     assert witness.documents() == {"k1": {"a": 1}}
     with psycopg.connect(store.part.url) as connection:
         connection.execute(f"DELETE FROM {TABLE}")
