@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+import redis
 from realgears import MiniGears
 from realredis import RedisServer
 from wheelhouse import make_wheel
 
 SCRIPT = "GB('ShardsIDReader').map(lambda x: __import__('driver').VERSION).run()"
+FORCED = ("FORCE_REINSTALL_REQUIREMENTS", "REQUIREMENTS", "driver")
 
 
 def test_force_reinstall(redis_server: RedisServer, wheels: Path, tmp_path: Path) -> None:
@@ -16,13 +19,18 @@ def test_force_reinstall(redis_server: RedisServer, wheels: Path, tmp_path: Path
     gears.start()
     assert gears.run(SCRIPT, "REQUIREMENTS", "driver") == [["4.1.1"], []]
     make_wheel(wheels, "driver", "5.0")
-    forced = ("FORCE_REINSTALL_REQUIREMENTS", "REQUIREMENTS", "driver")
-    for words, wheel in ((forced[1:], "4.1.1"), (forced, "5.0")):
-        gears.run("1", *words)
+    for words, wheel in ((FORCED[1:], "4.1.1"), (FORCED, "5.0")):
+        assert gears.run(SCRIPT, *words) == [[wheel], []]
         with gears.client() as client:
             dumped = str(client.execute_command("RG.PYDUMPREQS"))
         assert f"driver-{wheel}-py3-none-any.whl" in dumped
+    with gears.client() as client, pytest.raises(redis.ResponseError, match="nonsense"):
+        make_wheel(wheels, "driver", "6.0")
+        client.execute_command("RG.PYEXECUTE", "import driver; nonsense", *FORCED)
+    with gears.client() as client:  # nothing of it took effect
+        assert str(client.execute_command("RG.PYDUMPREQS")) == dumped
+    assert gears.run(SCRIPT, *FORCED[1:]) == [["5.0"], []]
     assert gears.stop() == 0
-    gears.start()  # what was imported before stays imported
-    assert gears.run(SCRIPT, "REQUIREMENTS", "driver") == [["5.0"], []]
+    gears.start()
+    assert gears.run(SCRIPT, *FORCED[1:]) == [["5.0"], []]
     assert gears.stop() == 0

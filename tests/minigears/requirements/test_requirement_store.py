@@ -98,9 +98,25 @@ def test_force_installs_again(store, wheels, log):
     make_wheel(wheels, "driver", "5.0")
     [new] = store.install(["driver"], force=True)
     assert new.wheels == ("driver-5.0-py3-none-any.whl",)
-    assert new.path == old.path
+    assert new.path != old.path
     assert "5.0" in (new.site / "driver.py").read_text()
-    assert _names(new.path.parent) == [new.path.name]
+    assert store.find("driver") == store.all()[0] == new
+    for _ in range(2):
+        [new] = store.install(["driver"], force=True)
+    # The one in force, the one before it, and the name that points to it.
+    assert len(_names(new.path.parent)) == 3
+
+
+def test_a_forced_installation_may_be_taken_back(store, wheels, make_store):
+    [old] = store.install(["driver"])
+    make_wheel(wheels, "driver", "5.0")
+    for _ in range(2):  # over a first one, and over one that was forced itself
+        forced = store.install(["driver"], force=True)
+        store.take_back(forced)
+        store.take_back(forced)  # there is nothing more to take back
+        assert [found.wheels for found in store.all()] == [old.wheels]
+        assert "4.1.1" in (old.site / "driver.py").read_text()
+        assert make_store().find("driver").wheels == old.wheels
 
 
 def test_lines_of_the_installer_are_logged(store, log):

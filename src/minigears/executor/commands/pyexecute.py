@@ -109,6 +109,8 @@ def _run_script(gears: Gears, source: str, options: Options) -> Script:
         script.execute(source)
     except CommandError:
         gears.unregister(script.unregistered)  # as in RedisGears, what is out stays out
+        if options.force_reinstall:
+            gears.requirements.take_back(session.requirements)
         raise
     session.seal(script.pieces)
     session.code += script.call_on_registered()

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from minigears.executor.requirements import archive, installer
+from minigears.executor.requirements import archive, generations, installer
 from minigears.executor.requirements.model import (
     COULD_NOT_SATISFY,
     Log,
@@ -41,6 +41,8 @@ class RequirementStore:
         self._home = self._cache_dir / "requirements" / python_tag()
         self._log = log
         self._used: dict[str, Requirement] = {}
+        self._before: dict[str, tuple[Requirement, Path]] = {}
+        """What was in force before the last forced installation, and where it is now."""
 
     def install(self, names: Sequence[str], force: bool = False) -> list[Requirement]:
         """Have every requirement, one after the other, each with dependencies of its own.
@@ -66,6 +68,16 @@ class RequirementStore:
                 sys.path.remove(entry)
             sys.path.insert(_first_place(), entry)
         importlib.invalidate_caches()
+
+    def take_back(self, requirements: Iterable[Requirement]) -> None:
+        """Let what forced installations took the place of be in force again, modules included."""
+        for requirement in requirements:
+            old, directory = self._before.pop(requirement.name, (None, None))
+            if old is not None and directory is not None:
+                generations.point(self._home / slug(requirement.name), directory)
+                generations.forget_modules(requirement.site)
+                self._used[requirement.name] = old
+                self.activate([old])
 
     def all(self) -> list[Requirement]:
         """Every requirement that this process has installed, found or imported."""
@@ -125,6 +137,7 @@ class RequirementStore:
 
     def _install(self, name: str, force: bool) -> Requirement:
         final = self._home / slug(name)
+        self._before.pop(name, None)
         if force or self._read(final) is None:
             try:
                 self._home.mkdir(parents=True, exist_ok=True)
@@ -141,15 +154,28 @@ class RequirementStore:
         with self._temporary(final.name) as work:
             installer.install(name, work / "site", self._cache_dir, force, self._log)
             wheels = tuple(installer.wheels_in(work / "site"))
-            self._finish(work, Requirement(name, final, wheels, compiled_os()), final)
+            self._finish(work, Requirement(name, final, wheels, compiled_os()), final, force)
         self._log(f"requirement {name} is installed", "notice")
 
-    def _finish(self, work: Path, described: Requirement, final: Path) -> None:
-        """Move what is in `work` into place, with its description, in one step."""
+    def _finish(self, work: Path, described: Requirement, final: Path, anew: bool = False) -> None:
+        """Move what is in `work` into place, with its description, in one step.
+
+        `anew`: what is there already is kept beside it, for those who use it.
+        """
         (work / _DESCRIPTION).write_text(
             json.dumps(_describe(described), indent=1), encoding="utf-8"
         )
-        if final.exists():
+        old = self._read(final)
+        if anew and old is not None:
+            before = generations.point(final, work.rename(generations.fresh(final)))
+            generations.forget_others(final, before)
+            generations.forget_modules(old.site)
+            if before is not None:
+                self._before[old.name] = (old, before)
+            return
+        if final.is_symlink():  # to what was removed
+            final.unlink()
+        elif final.exists():
             final.rename(_replaced(work))
         work.rename(final)
 
@@ -162,6 +188,7 @@ class RequirementStore:
         return found
 
     def _read(self, path: Path) -> Requirement | None:
+        path = generations.current(path)
         try:
             return _parse(path, json.loads((path / _DESCRIPTION).read_text(encoding="utf-8")))
         except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
