@@ -1,7 +1,7 @@
 """`lab.record()`: what happened to each write of a run, and when, in all three places.
 
     with lab.record() as run:
-        r.json().set("MovieEntity:1", "$.pausedAt", 42)
+        r.json().set("MovieEntity:1", "$.viewedAt", 42)
     run                       # a slider over the milliseconds
 
 It looks from outside: it notes the answers of `stack.redis`, reads the streams as they grow, asks

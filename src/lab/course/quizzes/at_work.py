@@ -25,7 +25,7 @@ QUIZZES = {
                 ("it is tried until it is taken", "Then all that follows waits for ever."),
                 ("it is dropped", "It was acknowledged to a writer: it must not vanish."),
             ),
-            "What happened to the pause behind *King Kong*?",
+            "What happened to the view behind *King Kong*?",
         ),
         Question(
             "Somebody edits MongoDB by hand. Which alarm goes off?",

@@ -133,10 +133,10 @@ QUIZZES = {
                     "it sends the last state of a movie in a batch",
                     "Those in between were acknowledged and not needed.",
                 ),
-                ("it dropped some pauses", "No last state is missing: compare the stores."),
+                ("it dropped some views", "No last state is missing: compare the stores."),
                 ("it was slower", "It did less work for the same result."),
             ),
-            "How many documents changed, and how many pauses came?",
+            "How many documents changed, and how many views came?",
         ),
         Question(
             "Which case asks for write-through?",
