@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import shutil
 import signal
 import socket
 import subprocess
@@ -26,6 +25,7 @@ from lab.errors import StartFailed, Unsupported, WaitTimeout
 from lab.report import progress
 from lab.stack import ports
 from lab.stack.embedded.services.redis import no_redis_server
+from lab.stack.keeper import Keeper
 
 SLOTS = 16384
 _READY_WITHIN, _ENDS_WITHIN = 60.0, 30.0  # seconds
@@ -40,6 +40,7 @@ class Node:
     folder: Path
     port: int
     bus: int
+    keeper: Keeper
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -60,6 +61,7 @@ class Node:
         with (self.folder / "log").open("ab") as log:
             # A session of its own: interrupting a cell does not end it.
             self.process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+        self.keeper.keep(self.process.pid)
 
     @property
     def client(self) -> Redis:
@@ -92,8 +94,8 @@ class Node:
 class Cluster:
     """A running Redis Cluster: `masters`, and `replicas` of which the n-th follows the n-th master."""
 
-    def __init__(self, folder: Path, masters: list[Node], replicas: list[Node]) -> None:
-        self._folder, self.masters, self.replicas = folder, masters, replicas
+    def __init__(self, keeper: Keeper, masters: list[Node], replicas: list[Node]) -> None:
+        self._keeper, self.masters, self.replicas = keeper, masters, replicas
         atexit.register(self.stop)
 
     @property
@@ -136,11 +138,11 @@ class Cluster:
         return moved
 
     def stop(self) -> None:
-        """End all servers, and delete their data. They also end with the kernel."""
+        """End all servers, and delete their data. They also end with the kernel, even a killed one."""
         atexit.unregister(self.stop)
         for node in self.nodes:
             node.end()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._keeper.close()
 
 
 def cluster(masters: int = 3, replicas: bool = False) -> Cluster:
@@ -152,8 +154,9 @@ def cluster(masters: int = 3, replicas: bool = False) -> Cluster:
     folder = Path(tempfile.mkdtemp(prefix="lab-cluster-"))
     count = masters * (2 if replicas else 1)
     free = _free_ports(2 * count)
-    nodes = [Node(folder / str(n), free[2 * n], free[2 * n + 1]) for n in range(count)]
-    made = Cluster(folder, nodes[:masters], nodes[masters:])
+    keeper = Keeper(folder)
+    nodes = [Node(folder / str(n), free[2 * n], free[2 * n + 1], keeper) for n in range(count)]
+    made = Cluster(keeper, nodes[:masters], nodes[masters:])
     try:
         with progress(f"Starting a Redis Cluster of {masters}"):
             for node in nodes:

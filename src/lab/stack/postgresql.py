@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from lab.report import progress, say
+from lab.stack.keeper import Keeper
 
 _STARTS_WITHIN, _ENDS_WITHIN = 60.0, 30.0  # seconds
 _NOBODY = "nobody"  # whom it runs as where the notebook is root, as PostgreSQL refuses to be
@@ -23,8 +24,8 @@ _NOBODY = "nobody"  # whom it runs as where the notebook is root, as PostgreSQL 
 class Postgres:
     """A running PostgreSQL with an empty database, for its owner alone."""
 
-    def __init__(self, folder: Path, process: subprocess.Popen[bytes]) -> None:
-        self._folder, self._process = folder, process
+    def __init__(self, folder: Path, process: subprocess.Popen[bytes], keeper: Keeper) -> None:
+        self._folder, self._process, self._keeper = folder, process, keeper
         atexit.register(self.stop)
 
     @property
@@ -33,10 +34,10 @@ class Postgres:
         return _url(self._folder)
 
     def stop(self) -> None:
-        """End it, and delete its data. It also ends with the kernel."""
+        """End it, and delete its data. It also ends with the kernel, even a killed one."""
         atexit.unregister(self.stop)
         _end(self._process)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._keeper.close()
 
 
 def postgres() -> Postgres | None:
@@ -48,11 +49,12 @@ def postgres() -> Postgres | None:
     folder = Path(
         tempfile.mkdtemp(prefix="lab-pg-")
     )  # short: a path of a socket has about 100 bytes
+    keeper = Keeper(folder)
     try:
         with progress("Starting PostgreSQL"):
-            return Postgres(folder, _start(binaries, folder))
+            return Postgres(folder, _start(binaries, folder, keeper), keeper)
     except (OSError, subprocess.SubprocessError, TimeoutError) as problem:
-        shutil.rmtree(folder, ignore_errors=True)
+        keeper.close()
         say(f"No PostgreSQL here: {str(problem).strip().splitlines()[-1]}")
         return None
 
@@ -67,7 +69,7 @@ def _url(folder: Path) -> str:
     return f"postgresql://postgres@/postgres?host={folder}"
 
 
-def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
+def _start(binaries: Path, folder: Path, keeper: Keeper) -> subprocess.Popen[bytes]:
     user = _NOBODY if os.geteuid() == 0 else None
     if user:
         shutil.chown(folder, user)
@@ -86,6 +88,7 @@ def _start(binaries: Path, folder: Path) -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
             command, stdout=log, stderr=log, cwd=folder, user=user, start_new_session=True
         )
+    keeper.keep(process.pid)
     try:
         _wait(process, folder)
     except BaseException:
