@@ -17,7 +17,6 @@ import uvloop
 
 from minigears import logs
 from minigears.address import Address, host_and_port
-from minigears.door.capture.captures import Captures
 from minigears.door.capture.queue import Queue
 from minigears.door.door import Door
 from minigears.door.executor import ExecutorLost, Settings
@@ -196,7 +195,8 @@ def main(
     if not (allow_open or address.password):
         for option, place in (("--listen", at), ("--metrics", metrics_at)):
             _refuse_open(option, place, password_env)
-    captured = Captures(dict.fromkeys(_prefixes(captures), _queue(capture_queue)))
+    queue = _queue(capture_queue)
+    captured = dict.fromkeys(_prefixes(captures, queue), queue)
     cache = cache.resolve()
     settings = Settings(
         address=address,
@@ -207,7 +207,7 @@ def main(
     )
     uvloop.install()
     try:
-        asyncio.run(_run(Door(settings, open_to_others, captured), at, tls, metrics_at))
+        asyncio.run(_run(Door(settings, open_to_others, captured, queue), at, tls, metrics_at))
     except (BackendError, ExecutorLost, OSError) as error:
         raise click.ClickException(str(error)) from None
 
@@ -236,19 +236,28 @@ async def _run(door: Door, at: Place, tls: ssl.SSLContext | None, metrics_at: Pl
             await loop.run_in_executor(None, page.close)  # it may be asking this loop for figures
 
 
-def _prefixes(captures: tuple[str, ...]) -> tuple[bytes, ...]:
-    if not all(captures):
+def _prefixes(captures: tuple[str, ...], queue: Queue) -> tuple[bytes, ...]:
+    prefixes = tuple(os.fsencode(prefix) for prefix in captures)
+    if not all(prefixes):
         raise click.BadParameter("a prefix has at least one letter", param_hint="--capture")
-    return tuple(os.fsencode(prefix) for prefix in captures)
+    if any(map(queue.holds, prefixes)):
+        raise click.BadParameter(
+            f"the queue's own keys ({queue.namespace}:…) begin with it", param_hint="--capture"
+        )
+    return prefixes
 
 
 def _queue(text: str) -> Queue:
     found = re.fullmatch(r"(.+):([0-9]+):([0-9]+):([0-9]+)", text)
-    if not found or "0" in found.groups()[1:]:
-        raise click.BadParameter(
-            f"{text!r} is not NAMESPACE:PARTITIONS:ENTRIES:BYTES", param_hint="--capture-queue"
-        )
-    return Queue(found[1], *map(int, found.groups()[1:]))
+    try:
+        if found:
+            return Queue(found[1], *map(int, found.groups()[1:])).checked()
+        why = ""
+    except ValueError as error:
+        why = f": {error}"
+    raise click.BadParameter(
+        f"{text!r} is not NAMESPACE:PARTITIONS:ENTRIES:BYTES{why}", param_hint="--capture-queue"
+    )
 
 
 def _have_standard_streams() -> None:

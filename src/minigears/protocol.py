@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import hiredis
 
@@ -333,6 +334,15 @@ def with_section(reply: bytes, section: bytes) -> bytes:
     text = rest.removesuffix(b"\r\n")
     text += (b"" if text in (b"", b"txt:") else b"\r\n") + section
     return b"%s%d\r\n%s\r\n" % (kind, len(text), text)
+
+
+def encode_reply(reply: Sequence[Any] | bytes | int) -> bytes:
+    """Arrays, strings and numbers as a reply, alike in RESP2 and RESP3."""
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, bytes):
+        return b"$%d\r\n%b\r\n" % (len(reply), reply)
+    return b"*%d\r\n" % len(reply) + b"".join(map(encode_reply, reply))
 
 
 def array_elements(raw: bytes) -> list[bytes] | None:

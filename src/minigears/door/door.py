@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import functools
 import ssl
+from collections.abc import Mapping
 
 from minigears.address import host_and_port
 from minigears.door.availability import Availability
-from minigears.door.capture.captures import Captures
+from minigears.door.capture.queue import Queue
 from minigears.door.clients.client import Client
 from minigears.door.events.watch import Watch
 from minigears.door.executor import Settings
@@ -27,12 +28,19 @@ class Door:
     """One listening minigears in front of one redis-server."""
 
     def __init__(
-        self, settings: Settings, open_to_others: bool = False, captures: Captures | None = None
+        self,
+        settings: Settings,
+        open_to_others: bool = False,
+        captures: Mapping[bytes, Queue] | None = None,
+        queue: Queue | None = None,
     ):
-        """With `open_to_others` it serves only a Redis that asks everybody for a password."""
+        """With `open_to_others` it serves only a Redis that asks everybody for a password.
+
+        `captures` are the prefixes whose writes are captured, `queue` is that of captures to come.
+        """
         self._loops = Loops()
         self._clients: set[Client] = set()
-        self.watch = Watch(settings, captures or Captures(), self._loops)
+        self.watch = Watch(settings, captures or {}, queue or Queue(), self._loops)
         self._lanes = Lanes(self.watch.journal.write_together)
         self._availability = Availability()
         self._upkeep = Upkeep(

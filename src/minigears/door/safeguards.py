@@ -64,6 +64,7 @@ class Safeguards:
             await asyncio.sleep(_PAUSE)
 
     async def _look(self) -> None:
+        await self._watch.register.keep(self._watch.admin)
         answered, self._watch.answered = self._watch.answered, set()
         # These are all that this look vouches for.
         try:

@@ -27,6 +27,19 @@ class Queue:
         default_factory=dict, init=False, compare=False, repr=False
     )
 
+    def checked(self) -> Queue:
+        """Itself; raises ValueError if it cannot be one."""
+        if not re.fullmatch(r"[^{}\s]{1,64}", self.namespace):
+            raise ValueError("a queue's name is 1 to 64 letters, without spaces and braces")
+        if min(self.partitions, self.max_entries, self.max_bytes) < 1 or self.partitions > 10_000:
+            raise ValueError("a queue has 1 to 10000 partitions, and room for an entry")
+        return self
+
+    def holds(self, prefix: bytes) -> bool:
+        """Whether the queue's own keys are among those that begin with this."""
+        own = self.namespace.encode() + b":"
+        return own.startswith(prefix) or prefix.startswith(own)
+
     @cached_property
     def config(self) -> bytes:
         """The key that tells of the queue."""

@@ -133,8 +133,10 @@ class Relaying(ABC):
         self._error = self._parser.error
         if self._watch.captures.prefixes:
             commands, rewritten = self._capture(commands)
-        else:
+        else:  # what is captured later needs to know, too
             rewritten = False
+            for argv in commands:
+                self.protocol = protocol_after(argv, self.protocol)
         if relaying:
             if rewritten:
                 self._take_rewritten(commands)

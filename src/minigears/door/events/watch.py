@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from minigears.address import Address
 from minigears.commandtable import CommandTable
 from minigears.door.capture.captures import Captures
+from minigears.door.capture.queue import Queue
+from minigears.door.capture.register import Register
 from minigears.door.clients.replies import Hold
 from minigears.door.commands.classifier import Classifier
 from minigears.door.events.delivery import Delivery, Event
@@ -32,15 +34,18 @@ _FLUSH_AGAIN = 0.1  # seconds
 class Watch:
     """What the registrations of now ask for; all that a client has to know of events."""
 
-    def __init__(self, settings: Settings, captures: Captures, loops: Loops):
+    def __init__(
+        self, settings: Settings, captures: Mapping[bytes, Queue], queue: Queue, loops: Loops
+    ):
         """Nothing is connected, and no executor runs, until `connect` and `executor.start`."""
         self.address: Address = settings.address
         self.loops = loops
-        self.captures = captures
+        self.captures = Captures(captures)
         self.interest = Interest()
         self.table = CommandTable({})
         self.classifier = Classifier(self.table, self.interest, self.captures)
         seal = Seal(self.address.password, settings.previous_password)
+        self.register = Register(captures, queue, seal, self._capture)
         self.journal = Journal(seal, self._journal_lost)
         self._bringing_back: asyncio.Task[None] | None = None
         self.delivery = Delivery()
@@ -138,6 +143,11 @@ class Watch:
             self._flushing = True
             asyncio.get_running_loop().call_later(_FLUSH_AGAIN, self._flush)
 
+    def _capture(self, captures: Captures) -> None:
+        """These are captured from now on."""
+        self.captures = captures
+        self.classifier = Classifier(self.table, self.interest, captures)
+
     # the executor
 
     async def _interest(self, frame: dict[str, Any]) -> None:
@@ -201,6 +211,7 @@ class Watch:
         """
         admin = self.admin
         self.table = CommandTable.from_reply(await admin.call("COMMAND"))
+        await self.register.load(admin)
         self.classifier = Classifier(self.table, self.interest, self.captures)
         if self.interest.needs_events:
             await enable_notifications(admin, self.interest.reads_matter)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _FORGED = encode_error(
     "NOPERM on this channel Redis tells of what happened to a key: minigears lets nobody else publish there"
 )
+_NOT_QUEUED = encode_error("ERR RG.CAPTURE cannot be inside MULTI")
 
 
 @dataclass(frozen=True)
@@ -84,10 +85,15 @@ async def _info(desk: Desk, client: Conversation, argv: Command) -> None:
 
 async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:
     """An `RG.*` command, for a client that Redis lets run scripts: on the key of TRIGGERONKEY, else on any."""
+    capture = argv[0].lower() == b"rg.capture"
     on_key = argv[0].lower() == b"rg.triggeronkey" and len(argv) > 2
     nonce = secrets.token_hex(16).encode()
     script, key = b"return {ARGV[1], false}", argv[2] if on_key else ANY_KEY
     ask: Command = [b"EVAL", script, b"1", key, nonce]
+    if client.in_multi and capture:
+        await client.ask([b"EVAL"])  # it is refused, and EXEC is
+        client.reply(_NOT_QUEUED)
+        return
     if client.in_multi:
         await queue_gears(client, argv, ask, nonce)
         return
@@ -99,13 +105,16 @@ async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:
         return
     resp = 3 if nil.startswith(b"_") else 2
     try:
+        if capture:
+            client.reply(await desk.watch.register.serve(desk.watch.admin, argv))
+            return
         wanted = functools.partial(_wanted, client)
         loop = asyncio.get_running_loop()
         begun = loop.time()
         reply = await desk.watch.executor.command(argv, {"resp": resp}, wanted)
         await slowlog.note(desk.slowlog, desk.watch.admin, client, argv, loop.time() - begun)
         client.reply(reply)
-    except ExecutorLost as error:
+    except (BackendError, ExecutorLost) as error:
         client.reply(encode_error(f"ERR {error}"))
 
 
@@ -178,11 +187,13 @@ async def _config_set(watch: Watch, client: Conversation, argv: Command) -> None
 
 
 async def _function(watch: Watch, client: Conversation, argv: Command) -> None:
-    """A client that clears Redis's functions does not mean the registrations, which are kept there."""
+    """A client that clears Redis's functions does not mean what was registered, which is kept there."""
     reply = await client.ask(argv)
     if not reply.startswith(b"-"):
         with contextlib.suppress(ExecutorLost):
             await watch.executor.command(argv, {})  # it stores them again
+        with contextlib.suppress(BackendError):
+            await watch.register.keep(watch.admin)
     client.reply(reply)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from minigears.executor.replies import Status
 
 _NAMES = """
-    abortexecution clearregistrationsstats configget configset dropexecution dumpexecutions dumpplugins
+    abortexecution capture clearregistrationsstats configget configset dropexecution dumpexecutions dumpplugins
     dumpregistrations getexecution getresults getresultsblocking hello infocluster pauseregistrations pydumpreqs
     pydumpsessions pyexecute pyexportreq pyimportreq pyprofile pystats refreshcluster trigger triggeronkey
     unpauseregistrations unregister
