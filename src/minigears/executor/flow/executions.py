@@ -215,6 +215,13 @@ class ExecutionLog:
         """Forget one."""
         self._all.pop(execution.number, None)
 
+    def ended(self, execution: Execution) -> None:
+        """One of a registration has ended: those beyond its limit, which did not make room before, go."""
+        mine = self._by_registration.get(execution.registration or "")
+        if mine is not None and len(mine) > self._limit_per_registration():
+            with self._lock:
+                self._shrink(mine, self._limit_per_registration())
+
     def drop_registration(self, registration: str) -> None:
         """Forget all of a registration that is gone."""
         with self._lock:

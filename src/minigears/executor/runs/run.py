@@ -72,7 +72,7 @@ def run_here(
         execution.total_ms = (time.perf_counter() - started) * 1000
         execution.aborted = run.aborted
         execution.finish(run.errors)
-        _count(registration, execution)
+        _count(gears, registration, execution)
     return execution
 
 
@@ -91,7 +91,7 @@ def run_in_pool(
     def ended(execution: Execution) -> None:
         if not keep:
             gears.executions.drop(execution)
-        _count(registration, execution)
+        _count(gears, registration, execution)
         when_done(execution)
 
     execution.when_done(ended)
@@ -163,6 +163,7 @@ def run_batch(gears: Gears, registration: Registration, records: list[dict[str, 
     )
     with running(context):
         execution.run(_run(gears, registration, context), records)
+    gears.executions.ended(execution)
     if execution.aborted:
         raise ForceStopped
     if execution.errors:
@@ -179,7 +180,8 @@ def _made(wait: Wait | None, profiler: Profiler | None) -> Run:
     return Run(call, folding_call(call), plain_call(profiler))
 
 
-def _count(registration: Registration, execution: Execution) -> None:
+def _count(gears: Gears, registration: Registration, execution: Execution) -> None:
+    gears.executions.ended(execution)
     stats = registration.stats
     if execution.errors:
         stats.failed(execution.errors[0], execution.total_ms)

@@ -182,6 +182,24 @@ def test_so_many_are_kept_of_a_registration(door: FakeDoor):
     assert door.call("RG.DUMPEXECUTIONS") == []
 
 
+def test_those_of_a_registration_that_run_make_room_when_they_end(
+    door: FakeDoor, redis_conn: Connection
+):
+    """There were more than are kept while none of them could go."""
+    door.call("RG.CONFIGSET", "MaxExecutionsPerRegistration", "1")
+    wait = "while not execute('EXISTS', 'go'): __import__('time').sleep(0.01)"
+    door.script(f"""
+def f(x):
+    {wait}
+GB('KeysReader').foreach(f).register(prefix='k', mode='async', readValue=False)
+""")
+    numbers = [door.event(door.ids[0], b"k", "set") for _ in range(6)]
+    wait_for(lambda: len(door.call("RG.DUMPEXECUTIONS")) == 6)
+    redis_conn.call("SET", "go", "1")
+    door.wait_done(*numbers)
+    wait_for(lambda: len(door.call("RG.DUMPEXECUTIONS")) == 1)
+
+
 @pytest.mark.parametrize("number", ["-1", "--5", "\u00b2", "", "9" * 30])
 def test_a_number_that_is_none_is_refused(door: FakeDoor, number: str):
     door.script("GB('KeysReader').register(prefix='k', mode='sync', readValue=False)")
