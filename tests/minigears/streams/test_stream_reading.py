@@ -279,6 +279,25 @@ def test_counts_are_those_of_redisgears(start_reader, stream):
     assert (reader.stats.triggered, reader.stats.failures, reader.stats.aborted) == (2, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("trim", "entries", "again"),
+    [(False, 2, 1), (True, 2, 0), (False, 3, 1)],
+)
+def test_counts_of_a_stream_that_was_there_before(start_reader, stream, trim, entries, again):
+    """What stays in a stream is looked at once more at a start, and that counts; then it rests."""
+    first = start_reader(batch=2, trim_stream=trim)
+    stream.add(entries, first)
+    wait_for(lambda: first.stats.success == 2)
+    first.runner.stop()
+    assert first.runner.join(30)
+    second = start_reader(batch=2, trim_stream=trim)
+    expected = 1 + again + (entries - 2)  # the look at what is pending, and a batch of what is left
+    wait_for(lambda: second.stats.success == expected)
+    stream.add(2, second)
+    wait_for(lambda: second.stats.success == expected + 1)
+    assert (second.stats.triggered, second.stats.failures) == (expected + 1, 0)
+
+
 def test_stopping_lets_a_batch_finish(start_reader, stream):
     reader = start_reader()
     reader.steps.gate.clear()

@@ -53,6 +53,8 @@ class StreamState:
     """Whether pending entries have been looked for once."""
     drain: bool = False
     """Entries that were there at the start do not wait for a full batch."""
+    supposed: int = 0
+    """Entries that RedisGears supposes to be unread, from the stream's length at the start."""
     since: float | None = None
     """When the oldest unread entry came, as far as is known."""
     leftover: bool = False

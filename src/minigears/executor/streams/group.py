@@ -91,6 +91,14 @@ class StreamGroup:
                 return Batch(entries, cut=len(entries) < count)
         return Batch(entries, cut=False)
 
+    def length(self) -> int:
+        """How many entries the stream has, read or not; 0 if it is gone."""
+        try:
+            count: int = self._conn.call("XLEN", self._key)
+        except RedisError as error:
+            raise _gone(error) from error
+        return count
+
     def unread(self, enough: int) -> Unread:
         """Count the entries that were never delivered; may stop counting at `enough`."""
         info = self._info() or self._made(self._info)

@@ -263,13 +263,14 @@ class StreamReaderRunner:
 
     def _visit_pending(self, group: StreamGroup, state: StreamState) -> None:
         entries = group.read_pending(self._args.batch).entries
+        if not state.looked and state.drain:
+            state.supposed = group.length()
         if entries:
             self._deliver(group, state, entries)
         else:
             state.pending = False
-            if not state.looked:  # RedisGears counts this look as a run
-                self._registration.stats.triggered += 1
-                self._registration.stats.succeeded(0.0)
+            if not state.looked:
+                self._count_empty()
         state.looked = True
         self._agenda.put(state, time.monotonic())
 
@@ -290,6 +291,9 @@ class StreamReaderRunner:
         if more:
             self._agenda.put(state, time.monotonic())
         else:
+            if state.supposed > 0:  # entries that stay, as they are not removed: it reads once more
+                self._count_empty()
+                state.supposed = 0
             self._agenda.drop(state)
             self._tell(state.key)
 
@@ -297,6 +301,11 @@ class StreamReaderRunner:
         """Whether all that is unread came after the start: then it waits for a full batch as ever."""
         oldest = group.first_after(group.unread(1).last_read)
         return oldest is not None and added_since(oldest, self._started_ms)
+
+    def _count_empty(self) -> None:
+        """Count a look that RedisGears counts as a run."""
+        self._registration.stats.triggered += 1
+        self._registration.stats.succeeded(0.0)
 
     def _count(self, group: StreamGroup, state: StreamState, now: float) -> float:
         """Count what is unread; returns when its batch is due."""
@@ -324,6 +333,7 @@ class StreamReaderRunner:
             count = len(entries) - len(records)
             self._log(f"{count} pending entries of {state.key!r} were removed unread", "warning")
         ids = [entry.id for entry in entries]
+        state.supposed -= len(entries)
         if not records or self._succeeds(state, records, ids[0]):
             group.finish(ids, self._args.trim_stream)
 
