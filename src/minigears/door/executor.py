@@ -11,11 +11,11 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from minigears.address import Address
 from minigears.door.events.delivery import Event
-from minigears.link import FrameReader, encode
+from minigears.door.pipe import Pipe
 from minigears.loops import Loops
 from minigears.marks import MarkReader, new_secret
 from minigears.protocol import Command
@@ -26,9 +26,6 @@ _RESTART_PAUSE = 0.2  # seconds, doubled while the executor dies at once, up to 
 _RESTART_LIMIT = 10.0
 _SPAWN_PAUSE = 1.0
 _STOP_TIMEOUT = 5.0
-_MAX_UNREAD = (
-    1 << 20
-)  # bytes for an executor that reads slowly, before news of streams and events wait
 
 
 class ExecutorLost(Exception):
@@ -60,49 +57,6 @@ class Callbacks:
     """The executor reads its events again."""
 
 
-class _Pipe(asyncio.Protocol):
-    def __init__(
-        self,
-        on_frame: Callable[[Any], None],
-        on_lost: Callable[[], None],
-        on_room: Callable[[], None] = lambda: None,
-    ):
-        self._frames = FrameReader()
-        self._on_frame = on_frame
-        self._on_lost = on_lost
-        self._on_room = on_room
-        self.full = False
-        """Whether the other side has much left to read."""
-        self.transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        socket_pair = cast(asyncio.Transport, transport)
-        socket_pair.set_write_buffer_limits(high=_MAX_UNREAD)
-        self.transport = socket_pair
-
-    def pause_writing(self) -> None:
-        self.full = True
-
-    def resume_writing(self) -> None:
-        self.full = False
-        self._on_room()
-
-    def data_received(self, data: bytes) -> None:
-        for frame in self._frames.feed(data):
-            self._on_frame(frame)
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._on_lost()
-
-    def send(self, frame: Any) -> None:
-        if self.transport and not self.transport.is_closing():
-            self.transport.write(encode(frame))
-
-    def close(self) -> None:
-        if self.transport:
-            self.transport.close()
-
-
 class Supervisor:
     """Keeps one executor alive."""
 
@@ -113,8 +67,8 @@ class Supervisor:
         self._ids = itertools.count(1)
         self._commands: dict[int, asyncio.Future[bytes]] = {}
         self._calls: dict[int, asyncio.Future[bytes | None]] = {}
-        self._control: _Pipe | None = None
-        self._events: _Pipe | None = None
+        self._control: Pipe | None = None
+        self._events: Pipe | None = None
         self._process: asyncio.subprocess.Process | None = None
         self._inbox: asyncio.Queue[Any] = asyncio.Queue()
         self._unhandled: Any = None
@@ -277,12 +231,12 @@ class Supervisor:
         self._control = await self._attach(ours_control, self._inbox.put_nowait)
         self._events = await self._attach(ours_events, self._event_frame)
 
-    async def _attach(self, sock: socket.socket, on_frame: Callable[[Any], None]) -> _Pipe:
+    async def _attach(self, sock: socket.socket, on_frame: Callable[[Any], None]) -> Pipe:
         sock.setblocking(False)
         loop = asyncio.get_running_loop()
         process = self._process
         _, pipe = await loop.create_unix_connection(
-            lambda: _Pipe(on_frame, lambda: self._link_lost(process), self._callbacks.room),
+            lambda: Pipe(on_frame, lambda: self._link_lost(process), self._callbacks.room),
             sock=sock,
         )
         return pipe

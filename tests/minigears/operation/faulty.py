@@ -14,7 +14,8 @@ from typing import Any
 from minigears.cli import main
 from minigears.door.events.journal import Journal
 from minigears.door.events.notifications import Notifications
-from minigears.door.executor import Supervisor, _Pipe
+from minigears.door.executor import Supervisor
+from minigears.door.pipe import Pipe
 from minigears.door.redis import Connection
 from minigears.door.serving import served
 from minigears.door.upkeep import Upkeep
@@ -29,7 +30,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "spawn": (Supervisor, "_spawn"),
     "event": (Notifications, "_message"),
     "send": (Supervisor, "send_events"),
-    "frame": (_Pipe, "data_received"),
+    "frame": (Pipe, "data_received"),
     "reply": (Connection, "on_reply"),
     "serve": (served, "serve"),
 }
