@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.tools.replies import Failure, Reply, Status
+from lab.tools.replies import Failure, Reply, SimpleString
 
 _ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "b": b"\b", "a": b"\a"}
 _SHOWN = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t", "\a": "\\a", "\b": "\\b"}
@@ -16,7 +16,7 @@ def formatted(reply: Reply, *, ascii_only: bool = True, prefix: str = "") -> str
     """
     if reply is None:
         return "(nil)"
-    if isinstance(reply, Status):
+    if isinstance(reply, SimpleString):
         return reply.text
     if isinstance(reply, Failure):
         return f"(error) {reply.text}"
@@ -40,7 +40,7 @@ def raw(reply: Reply) -> bytes:
     """Return a reply as redis-cli writes it into a pipe: values only, one a line."""
     if reply is None:
         return b""
-    if isinstance(reply, Status):
+    if isinstance(reply, SimpleString):
         return reply.text.encode()
     if isinstance(reply, Failure):
         return reply.text.encode() + b"\n"  # as the original does, an empty line follows

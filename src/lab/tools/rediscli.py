@@ -19,7 +19,7 @@ import click
 
 from lab import paths
 from lab.tools import look
-from lab.tools.replies import Connection, Failure, Reply, Status
+from lab.tools.replies import Connection, Failure, Reply, SimpleString
 
 
 def main() -> None:
@@ -161,7 +161,7 @@ def _goes_on(command: str | bytes, reply: Reply) -> bool:
     """Tell whether a command is followed by messages until the user interrupts."""
     name = command.decode(errors="replace") if isinstance(command, bytes) else command
     if name.lower() == "monitor":
-        return isinstance(reply, Status)
+        return isinstance(reply, SimpleString)
     return name.lower() in ("subscribe", "psubscribe", "ssubscribe") and isinstance(reply, list)
 
 

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 
 @dataclass(frozen=True)
-class Status:
+class SimpleString:
     """A simple string, such as `OK`."""
 
     text: str
@@ -26,7 +26,7 @@ class Failure:
     text: str
 
 
-Reply = Status | Failure | int | bytes | list["Reply"] | None  # type: ignore[misc]
+Reply = SimpleString | Failure | int | bytes | list["Reply"] | None  # type: ignore[misc]
 
 
 class Connection:
@@ -78,7 +78,7 @@ class Connection:
             raise ConnectionError("the server closed the connection")
         kind, rest = line[:1], line[1:-2]
         if kind == b"+":
-            return Status(rest.decode(errors="replace"))
+            return SimpleString(rest.decode(errors="replace"))
         if kind == b"-":
             return Failure(rest.decode(errors="replace"))
         if kind == b":":

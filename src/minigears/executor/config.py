@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from minigears.executor import errors
-from minigears.executor.replies import Error, Status
+from minigears.executor.replies import Error, SimpleString
 
-_SAVED = Status("OK - value was saved in extra config dictionary")
+_SAVED = SimpleString("OK - value was saved in extra config dictionary")
 
 
 @dataclass(frozen=True)
@@ -94,4 +94,4 @@ class Config:
             return Error(f"(error) Failed setting config value {own or name}")
         self._numbers[own] = int(value)
         errors.show_traceback = bool(self._numbers["PythonAttemptTraceback"])
-        return Status("OK")
+        return SimpleString("OK")

@@ -1,6 +1,6 @@
 """Replies of `RG.*` commands, and how a Python value becomes one.
 
-A reply is built from int, bytes, str (both bulk strings), None (nil), lists, `Status` and `Error`.
+A reply is built from int, bytes, str (both bulk strings), None (nil), lists, `SimpleString` and `Error`.
 `encode` writes it as RESP2 or RESP3 bytes; `to_python` gives what `execute` returns to user code.
 """
 
@@ -15,7 +15,7 @@ NOT_A_REPLY = "PY RECORD"
 """What RedisGears sends for a value that has no form in RESP."""
 
 
-class Status(str):
+class SimpleString(str):
     """A status reply such as OK."""
 
     __slots__ = ()
@@ -31,7 +31,7 @@ class CommandError(Exception):
     """Raised by a command's function: `str()` is the error reply, with its code if it has one."""
 
 
-OK = Status("OK")
+OK = SimpleString("OK")
 
 
 def encode(reply: Any, resp: int = 2) -> bytes:
@@ -48,7 +48,7 @@ def _write(reply: Any, write: Any, nil: bytes) -> None:
             _write(item, write, nil)
     elif isinstance(reply, int):
         write(b":%d\r\n" % reply)
-    elif isinstance(reply, Status):
+    elif isinstance(reply, SimpleString):
         write(b"+%s\r\n" % one_line(reply))
     elif isinstance(reply, Error):
         write(b"-%s\r\n" % one_line(reply))
@@ -100,7 +100,7 @@ def from_value(value: Any) -> Any:
 def _from_value(value: Any, depth: int) -> Any:
     if isinstance(value, str):
         if value[:1] == "+":
-            return Status(value[1:])
+            return SimpleString(value[1:])
         if value[:1] == "-":
             return Error(value[1:])
         return str.__str__(value)  # of a class of its own, perhaps

@@ -13,7 +13,7 @@ import pytest
 from lab import paths
 from lab.stack.model import Stack
 from lab.tools import look, rediscli
-from lab.tools.replies import Connection, Failure, Status
+from lab.tools.replies import Connection, Failure, SimpleString
 from tests.programs import left_out
 
 OURS = [sys.executable, "-c", "from lab.tools.rediscli import fallback; fallback()"]
@@ -23,7 +23,7 @@ OURS = [sys.executable, "-c", "from lab.tools.rediscli import fallback; fallback
     ("reply", "shown"),
     [
         (None, "(nil)"),
-        (Status("OK"), "OK"),
+        (SimpleString("OK"), "OK"),
         (Failure("ERR no"), "(error) ERR no"),
         (7, "(integer) 7"),
         (b'a"b\\\n\x00', '"a\\"b\\\\\\n\\x00"'),

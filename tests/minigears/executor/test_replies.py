@@ -4,7 +4,7 @@ from http import HTTPStatus
 import pytest
 
 from minigears.executor import replies
-from minigears.executor.replies import CommandError, Error, Status
+from minigears.executor.replies import CommandError, Error, SimpleString
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from minigears.executor.replies import CommandError, Error, Status
         (True, b":1\r\n"),
         ("hé", b"$3\r\nh\xc3\xa9\r\n"),
         (b"\xff", b"$1\r\n\xff\r\n"),
-        (Status("OK"), b"+OK\r\n"),
+        (SimpleString("OK"), b"+OK\r\n"),
         (Error("ERR a\r\nb"), b"-ERR a  b\r\n"),
         ([1, ["x"], []], b"*3\r\n:1\r\n*1\r\n$1\r\nx\r\n*0\r\n"),
     ],
@@ -49,7 +49,7 @@ def test_result_of_a_function(value, raw):
 
 
 def test_what_execute_returns():
-    reply = [Status("OK"), b"t\xc3\xa9", b"\xff\x00", 3, None, Error("ERR x")]
+    reply = [SimpleString("OK"), b"t\xc3\xa9", b"\xff\x00", 3, None, Error("ERR x")]
     assert replies.to_python(reply) == ["OK", "té", bytearray(b"\xff\x00"), 3, None, "ERR x"]
 
 

@@ -8,7 +8,7 @@ import pytest
 from realredis import wait_for
 
 from minigears.executor.errors import ForceStopped, GearsFlatError
-from minigears.executor.streams import BatchFailed, Status
+from minigears.executor.streams import BatchFailed, ReaderStatus
 
 AOF = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 
@@ -30,10 +30,10 @@ def test_abort_stops_until_unpaused_and_keeps_the_entries(start_reader, stream):
     reader = start_reader(on_failed_policy="abort", batch=2)
     reader.steps.error = ValueError("no")
     ids = stream.add(2, reader)
-    wait_for(lambda: reader.runner.status is Status.ABORTED)
+    wait_for(lambda: reader.runner.status is ReaderStatus.ABORTED)
     ids += stream.add(2, reader)
     reader.runner.pause()
-    assert reader.runner.status is Status.ABORTED
+    assert reader.runner.status is ReaderStatus.ABORTED
     assert (stream.length(), stream.pending(), reader.steps.sizes) == (4, 2, [2])
     assert "ValueError: no" in reader.stats.last_error
 
@@ -41,7 +41,7 @@ def test_abort_stops_until_unpaused_and_keeps_the_entries(start_reader, stream):
     reader.runner.unpause()
     wait_for(lambda: stream.length() == 0)
     assert reader.steps.ids == ids[:2] + ids
-    assert reader.runner.status is Status.OK
+    assert reader.runner.status is ReaderStatus.OK
 
 
 def test_retry_starts_over_until_it_works(start_reader, stream):
@@ -54,14 +54,14 @@ def test_retry_starts_over_until_it_works(start_reader, stream):
     wait_for(lambda: stream.length() == 0)
     assert set(reader.steps.ids) == set(ids)
     assert reader.steps.ids[-3:] == ids
-    assert reader.runner.status is Status.OK
+    assert reader.runner.status is ReaderStatus.OK
 
 
 def test_retry_waits_its_interval(start_reader, stream):
     reader = start_reader(on_failed_policy="retry", on_failed_retry_interval=3600)
     reader.steps.error = BatchFailed("no")
     stream.add(1, reader)
-    wait_for(lambda: reader.runner.status is Status.WAITING)
+    wait_for(lambda: reader.runner.status is ReaderStatus.WAITING)
     assert reader.runner.status.value == "WAITING_FOR_RETRY_ON_FAILURE"
     stream.add(1, reader)
     reader.runner.rescan()
@@ -74,7 +74,7 @@ def test_unpausing_cuts_the_wait_short(start_reader, stream):
     reader = start_reader(on_failed_policy="retry", on_failed_retry_interval=3600)
     reader.steps.error = BatchFailed("no")
     stream.add(1, reader)
-    wait_for(lambda: reader.runner.status is Status.WAITING)
+    wait_for(lambda: reader.runner.status is ReaderStatus.WAITING)
     reader.steps.error = None
     reader.runner.unpause()
     wait_for(lambda: stream.length() == 0)
@@ -85,7 +85,7 @@ def test_an_error_that_starts_with_pause_pauses(start_reader, stream, policy):
     reader = start_reader(on_failed_policy=policy, on_failed_retry_interval=0)
     reader.steps.error = GearsFlatError("PAUSE: the database is away")
     ids = stream.add(1, reader)
-    wait_for(lambda: reader.runner.status is Status.PAUSED)
+    wait_for(lambda: reader.runner.status is ReaderStatus.PAUSED)
     assert reader.stats.last_error == "PAUSE: the database is away"
     assert (stream.length(), stream.pending()) == (1, 1)
     reader.steps.error = None
@@ -99,7 +99,7 @@ def test_paused_nothing_runs_and_nothing_is_missed(start_reader, stream):
     stream.add(1, reader)
     wait_for(lambda: stream.length() == 0)
     reader.runner.pause()
-    assert reader.runner.status is Status.PAUSED
+    assert reader.runner.status is ReaderStatus.PAUSED
     ids = stream.add(3, reader)
     reader.runner.unpause()
     wait_for(lambda: stream.length() == 0)

@@ -7,7 +7,7 @@ import time
 import pytest
 from realredis import wait_for
 
-from minigears.executor.streams import Status
+from minigears.executor.streams import ReaderStatus
 from minigears.executor.streams.group import MOST_BYTES, StreamGroup
 
 GROUP = "__gears_consumer_group__"
@@ -268,7 +268,7 @@ def test_a_key_that_becomes_something_else_is_left_alone(start_reader, stream):
     reader.runner.notify(b"s:2")
     wait_for(lambda: reader.steps.sizes == [2])
     assert reader.log == []
-    assert reader.runner.status is Status.OK
+    assert reader.runner.status is ReaderStatus.OK
 
 
 def test_counts_are_those_of_redisgears(start_reader, stream):

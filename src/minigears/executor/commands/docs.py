@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from minigears.executor.replies import Status
+from minigears.executor.replies import SimpleString
 
 _NAMES = """
     abortexecution capture clearregistrationsstats configget configset dropexecution dumpexecutions dumpplugins
@@ -14,8 +14,8 @@ _NAMES = """
 """
 NAMES = frozenset(_NAMES.split())
 
-_READONLY = Status("readonly")
-_MODULE = Status("module")
+_READONLY = SimpleString("readonly")
+_MODULE = SimpleString("module")
 
 
 def command_info(name: str) -> list[Any] | None:
@@ -27,13 +27,13 @@ def command_info(name: str) -> list[Any] | None:
     if lower == "rg.triggeronkey":
         return [lower, -1, flags, 2, 2, 1, [], [], [_KEY], []]
     if lower == "rg.trigger":
-        flags = [*flags, Status("movablekeys")]
+        flags = [*flags, SimpleString("movablekeys")]
     return [lower, -1, flags, 0, 0, 0, [], [], [], []]
 
 
 _KEY = [
     "flags",
-    [Status("RW"), Status("access"), Status("update")],
+    [SimpleString("RW"), SimpleString("access"), SimpleString("update")],
     "begin_search",
     ["type", "index", "spec", ["index", 2]],
     "find_keys",

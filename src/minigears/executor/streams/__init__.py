@@ -2,6 +2,6 @@
 
 from minigears.executor.streams.batching import StreamArgs
 from minigears.executor.streams.delivery import BatchFailed
-from minigears.executor.streams.runner import Status, StreamReaderRunner
+from minigears.executor.streams.runner import ReaderStatus, StreamReaderRunner
 
-__all__ = ["BatchFailed", "Status", "StreamArgs", "StreamReaderRunner"]
+__all__ = ["BatchFailed", "ReaderStatus", "StreamArgs", "StreamReaderRunner"]

@@ -34,7 +34,7 @@ Log = Callable[[str, str], None]
 """Takes a message and its level: `debug`, `verbose`, `notice` or `warning`."""
 
 
-class Status(str, Enum):
+class ReaderStatus(str, Enum):
     """What `RG.DUMPREGISTRATIONS` shows as a stream registration's status."""
 
     OK = "OK"
@@ -77,7 +77,7 @@ class StreamReaderRunner:
         self._run_batch = run_batch
         self._log = log
         self._wake = threading.Condition()
-        self._status = Status.OK
+        self._status = ReaderStatus.OK
         self._stopping = False
         self._again = False
         self._retry_at = 0.0
@@ -107,7 +107,7 @@ class StreamReaderRunner:
         return age_ms(first_id, time.time() * 1000) if first_id is not None else 0.0
 
     @property
-    def status(self) -> Status:
+    def status(self) -> ReaderStatus:
         """What the registration is doing; from any thread."""
         return self._status
 
@@ -139,7 +139,9 @@ class StreamReaderRunner:
         `then` is called once every batch that is full by now has run, or none is going to.
         """
         with self._wake:
-            works = self._status is Status.OK and not self._stopping and self._args.matches(key)
+            works = (
+                self._status is ReaderStatus.OK and not self._stopping and self._args.matches(key)
+            )
             if works and key not in self._touched:
                 self._touched[key] = time.monotonic()
                 self._wake.notify()
@@ -151,14 +153,14 @@ class StreamReaderRunner:
     def pause(self) -> None:
         """Start no more batches until `unpause`; an aborted registration stays aborted."""
         with self._wake:
-            if self._status in (Status.OK, Status.WAITING):
-                self._status = Status.PAUSED
+            if self._status in (ReaderStatus.OK, ReaderStatus.WAITING):
+                self._status = ReaderStatus.PAUSED
                 self._wake.notify()
 
     def unpause(self) -> None:
         """Start over from what is pending, whatever the status."""
         with self._wake:
-            self._status = Status.OK
+            self._status = ReaderStatus.OK
         self.rescan()
 
     def rescan(self) -> None:
@@ -198,12 +200,12 @@ class StreamReaderRunner:
     def _may_work(self) -> bool:
         with self._wake:
             while not self._stopping:
-                if self._status is Status.WAITING and time.monotonic() >= self._retry_at:
-                    self._status = Status.OK
-                if self._status is Status.OK:
+                if self._status is ReaderStatus.WAITING and time.monotonic() >= self._retry_at:
+                    self._status = ReaderStatus.OK
+                if self._status is ReaderStatus.OK:
                     return True
                 self._tell_all()
-                waiting = self._status is Status.WAITING
+                waiting = self._status is ReaderStatus.WAITING
                 self._sleep(self._retry_at - time.monotonic() if waiting else inf)
             return False
 
@@ -227,7 +229,7 @@ class StreamReaderRunner:
             conn.close()
 
     def _goes_on(self) -> bool:
-        return self._status is Status.OK and not self._stopping and not self._again
+        return self._status is ReaderStatus.OK and not self._stopping and not self._again
 
     def _take_up(self, key: bytes) -> None:
         if key not in self._known:
@@ -355,13 +357,13 @@ class StreamReaderRunner:
         policy = self._args.on_failed_policy
         with self._wake:
             if text.startswith("PAUSE"):
-                self._status = Status.PAUSED
-            elif self._status is Status.OK and policy == "abort":
-                self._status = Status.ABORTED
-            elif self._status is Status.OK and policy == "retry":
-                self._status = Status.WAITING
+                self._status = ReaderStatus.PAUSED
+            elif self._status is ReaderStatus.OK and policy == "abort":
+                self._status = ReaderStatus.ABORTED
+            elif self._status is ReaderStatus.OK and policy == "retry":
+                self._status = ReaderStatus.WAITING
                 self._retry_at = time.monotonic() + self._args.on_failed_retry_interval
-            given_up = self._status is Status.OK
+            given_up = self._status is ReaderStatus.OK
             outcome = "entries are dropped" if given_up else f"status is {self._status.value}"
         self._log(f"a batch of {count} of {key!r} failed, {outcome}: {text}", "warning")
         return given_up
