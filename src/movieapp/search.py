@@ -79,11 +79,6 @@ class Wish:
     last_year: int | None = None
     problems: Mapping[str, str] = field(default_factory=dict)
 
-    @property
-    def is_empty(self) -> bool:
-        """True when every movie will do."""
-        return query_of(self) == "*"
-
 
 @dataclass(frozen=True)
 class Page:

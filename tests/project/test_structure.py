@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import grimp
 import pytest
+
+from tests.sandbox import REPOSITORY
 
 OURS = ("lab", "movieapp", "minigears", "recipes.streams")
 MAY_IMPORT = {
@@ -99,3 +102,19 @@ def test_a_client_knows_nothing_of_the_door() -> None:
     for room in ("clients", "serving", "pooled", "events", "commands", "capture"):
         for module in found.find_descendants(f"minigears.door.{room}"):
             assert not found.find_modules_directly_imported_by(module) & above, module
+
+
+def test_what_a_newcomer_looks_for_is_where_the_architecture_says() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?:a held reply|an event|a stream's batch) is .*$", text, re.MULTILINE)
+    assert len(rows) == 3
+    for row in rows:
+        [first, *_] = files = re.findall(r"`((?:door|executor)/\S+\.py)`", row)
+        code = [(REPOSITORY / "src/minigears" / file).read_text(encoding="utf-8") for file in files]
+        code += [
+            (REPOSITORY / "src/minigears" / first).with_name(file).read_text(encoding="utf-8")
+            for file in re.findall(r"`(\w+\.py)`", row)
+        ]
+        for owner, name in re.findall(r"`([A-Z]\w+)\.(\w+)`", row):
+            found = [text for text in code if f"class {owner}" in text and f"def {name}(" in text]
+            assert found, f"{owner}.{name} is in none of {files}"

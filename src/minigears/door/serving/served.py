@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -108,18 +107,15 @@ async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:
         if capture:
             client.reply(await desk.watch.register.serve(desk.watch.admin, argv))
             return
-        wanted = functools.partial(_wanted, client)
         loop = asyncio.get_running_loop()
         begun = loop.time()
-        reply = await desk.watch.executor.command(argv, {"resp": resp}, wanted)
+        reply = await desk.watch.executor.command(
+            argv, {"resp": resp}, lambda: not client.abandoned
+        )
         await slowlog.note(desk.slowlog, desk.watch.admin, client, argv, loop.time() - begun)
         client.reply(reply)
     except (BackendError, ExecutorLost) as error:
         client.reply(encode_error(f"ERR {error}"))
-
-
-def _wanted(client: Conversation) -> bool:
-    return not client.abandoned
 
 
 async def _login(client: Conversation, argv: Command) -> None:

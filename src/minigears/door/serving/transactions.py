@@ -138,16 +138,13 @@ async def _take_place(
         if queued.argv[0].lower().startswith(b"rg."):
             resp = 3 if replies[place].endswith(b"_\r\n") else 2
             about = {"resp": resp, "multi": True}
-            wanted = functools.partial(_wanted, client)
-            replies[place] = await watch.executor.command(queued.argv, about, wanted)
+            replies[place] = await watch.executor.command(
+                queued.argv, about, lambda: not client.abandoned
+            )
         else:
             replies[place] = await _hooked(watch, client, queued.argv)
     except (BackendError, ExecutorLost) as error:
         replies[place] = encode_error(f"ERR {error}")
-
-
-def _wanted(client: Conversation) -> bool:
-    return not client.abandoned
 
 
 async def _hooked(watch: Watch, client: Conversation, argv: Command) -> bytes:
