@@ -1,6 +1,6 @@
 """Processor time of one operation in door, executor and Redis; and its ratio to plain Redis's.
 
-    python -m benchmarks.processor [--rounds 3] [--count 6000]
+    python -m benchmarks.processor [--rounds 3] [--count 6000] [--only capture]
 
 Processor time hardly depends on what else the machine does, so this is what to change code by. The documents
 are the course's films, of about 1 KB.
@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import generator
+from recipes.streams import Partitions, WriteBehind
 
 FILMS = Path(__file__).resolve().parent.parent / "data" / "movies.jsonl"
 SYNC = "GB('KeysReader').foreach(lambda r: None).register('MovieEntity:*', mode='sync')"
@@ -136,7 +137,8 @@ class Processor:
         self.rows: list[tuple[str, str, str, str, str, str, str]] = []
 
     def all(self) -> None:
-        """Relay, a sync function that does nothing, rgsync."""
+        """Capture at the door, relay, a sync function that does nothing, rgsync."""
+        self.capture()
         for shape in SHAPES:
             self._arm(f"relay of SET, {shape}", shape, None)
         for shape in SHAPES:
@@ -148,6 +150,16 @@ class Processor:
         with self._registered(RECIPE, *REQUIREMENTS):
             for shape in SHAPES:
                 self._arm(f"rgsync, {shape}", shape, "MovieEntity")
+
+    def capture(self) -> None:
+        """Writes that the door captures; no worker takes them away."""
+        client = self._stack.redis
+        WriteBehind(client).prepare()
+        client.execute_command("RG.CAPTURE", "REGISTER", "Captured:")
+        for shape in SHAPES:
+            self._arm(f"capture at the door, {shape}", shape, "Captured")
+        client.execute_command("RG.CAPTURE", "UNREGISTER", "Captured:")
+        client.flushall()
 
     def _arm(self, title: str, shape: str, prefix: str | None) -> None:
         clients, depth = SHAPES[shape]
@@ -161,6 +173,8 @@ class Processor:
 
         plain, costs = [], []
         for number in range(self._rounds + 1):
+            for partition in Partitions().all():
+                self._stack.redis.xtrim(partition.stream, 0, approximate=False)
             alone = self._servers.cost(lambda: run(self._servers.back), count)
             cost = self._servers.cost(lambda: run(self._servers.front), count)
             if number:
@@ -204,7 +218,10 @@ COLUMNS = (
 @click.command()
 @click.option("--rounds", default=3, show_default=True, help="Rounds of each figure that count.")
 @click.option("--count", default=6_000, show_default=True, help="Concerned writes of a round.")
-def main(rounds: int, count: int) -> None:
+@click.option(
+    "--only", type=click.Choice(["all", "capture"]), default="all", help="Which operations."
+)
+def main(rounds: int, count: int, only: str) -> None:
     """Measure what one operation costs each server, on a stack of its own."""
     with tempfile.TemporaryDirectory() as home:
         os.environ["LAB_HOME"] = home
@@ -212,7 +229,7 @@ def main(rounds: int, count: int) -> None:
 
         bench = Processor(lab.up(), rounds, count)
         try:
-            bench.all()
+            bench.all() if only == "all" else bench.capture()
         finally:
             lab.down()
     table = Table(*COLUMNS)

@@ -222,6 +222,21 @@ def test_what_is_too_large_for_the_queue_is_refused(client: Redis, redis: Redis)
         (("EVAL", "return redis.call('SET', KEYS[1], '{}')", "1", "Movie:1"), "WBCOMMAND EVAL"),
         (("SET", "Movie:1", "no JSON"), "WBJSON"),
         (("RENAME", "Hash:1", "Movie:1"), "WRONGTYPE"),
+        (("MSET", "Other:1", "no JSON", "Movie:1", "{}", "Movie:2", "no JSON"), "WBJSON"),
+        (("APPEND", "Movie:1", "{}"), "WBCOMMAND APPEND"),
+        (("BITOP", "NOT", "Movie:1", "Other:1"), "WBCOMMAND BITOP"),
+        (("BLMOVE", "List:1", "Movie:1", "LEFT", "LEFT", "0"), "WBCOMMAND BLMOVE"),
+        (("BLPOP", "List:1", "Movie:1", "0"), "WBCOMMAND BLPOP"),
+        (("FCALL", "wb", "1", "Movie:1"), "WBCOMMAND FCALL"),
+        (("HPEXPIRE", "Movie:1", "1", "FIELDS", "1", "a"), "WBCOMMAND HPEXPIRE"),
+        (("HSETEX", "Movie:1", "EX", "9", "FIELDS", "1", "a", "b"), "WBCOMMAND HSETEX"),
+        (("LMOVE", "List:1", "Movie:1", "LEFT", "LEFT"), "WBCOMMAND LMOVE"),
+        (("MOVE", "Movie:1", "1"), "WBCOMMAND MOVE"),
+        (("RESTORE", "Movie:1", "0", "x"), "WBCOMMAND RESTORE"),
+        (("SORT", "List:1", "STORE", "Movie:1"), "WBCOMMAND SORT"),
+        (("SUNIONSTORE", "Movie:1", "Set:1"), "WBCOMMAND SUNIONSTORE"),
+        (("XADD", "Movie:1", "*", "a", "b"), "WBCOMMAND XADD"),
+        (("of-a-module", "Movie:1"), "WBCOMMAND OF-A-MODULE"),
         (("JSON.SET", "Movie:{p07}:1", "$", "{}"), "WBCONFIG"),
     ],
 )
@@ -403,3 +418,50 @@ def test_a_living_worker_brings_back_what_was_cleared_and_until_then_writes_are_
     stored = mongo.read("Movie:1")
     assert stored is not None
     assert stored.document == {"n": 4}
+
+
+def test_several_documents_of_one_command_are_queued_each_in_its_partition(
+    client: Redis, redis: Redis
+) -> None:
+    keys = [f"Movie:{n}" for n in range(6)]
+    client.mset({**dict.fromkeys(keys, "{}"), "Other:1": "no JSON"})
+    assert waiting(redis) == dict.fromkeys(keys, "{}")
+    assert all(redis.xlen(p.stream) for p in PARTITIONS.all())
+    assert client.unlink(*keys[:3], "Other:1") == 4
+    assert waiting(redis) == {**dict.fromkeys(keys[:3], ""), **dict.fromkeys(keys[3:], "{}")}
+
+
+def test_what_only_sets_a_time_queues_nothing_unless_the_document_goes(
+    client: Redis, redis: Redis
+) -> None:
+    client.set("Movie:1", "{}", ex=1000)
+    client.persist("Movie:1")
+    client.expire("Movie:1", 1000)
+    client.getex("Movie:1", px=1_000_000)
+    assert sum(redis.xlen(p.stream) for p in PARTITIONS.all()) == 1
+    client.pexpireat("Movie:1", 1)
+    assert waiting(redis) == {"Movie:1": ""}
+
+
+def test_a_transaction_whose_watched_document_was_captured_meanwhile_does_nothing(
+    client: Redis, redis: Redis, door: MiniGears
+) -> None:
+    client.set("Movie:1", '{"n":1}')
+    with client.pipeline() as pipe, redis_py.Redis(port=door.port) as other:
+        pipe.watch("Movie:1")
+        pipe.multi()
+        pipe.set("Movie:1", '{"n":3}')
+        other.set("Movie:1", '{"n":2}')
+        with pytest.raises(redis_py.WatchError):
+            pipe.execute()
+    assert waiting(redis) == {"Movie:1": '{"n":2}'}
+
+
+def test_who_wants_no_replies_is_captured(client: Redis, redis: Redis, door: MiniGears) -> None:
+    client.ping()
+    lines = b"CLIENT REPLY OFF|SET Movie:1 {}|CLIENT REPLY ON|CLIENT REPLY SKIP|SET Movie:2 {}|PING"
+    with door.raw() as sock:
+        sock.sendall(b"".join(hiredis.pack_command(tuple(x.split())) for x in lines.split(b"|")))
+        stream = sock.makefile("rb")
+        assert [one_reply(stream), one_reply(stream)] == [b"+OK\r\n", b"+PONG\r\n"]
+    assert waiting(redis) == {"Movie:1": "{}", "Movie:2": "{}"}
