@@ -64,7 +64,6 @@ class Safeguards:
             await asyncio.sleep(_PAUSE)
 
     async def _look(self) -> None:
-        await self._watch.register.keep(self._watch.admin)
         answered, self._watch.answered = self._watch.answered, set()
         # These are all that this look vouches for.
         try:
@@ -80,6 +79,7 @@ class Safeguards:
             await self._restore(answered)
         if interest:
             self._tell(dangers_in(settings))
+        await self._watch.register.keep(self._watch.admin)
 
     async def _restore(self, answered: set[bytes]) -> None:
         """Switch notifications on, and make events of the writes that went by without."""

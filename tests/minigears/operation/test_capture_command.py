@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import redis as redis_py
+from click.testing import CliRunner
 
+from minigears.cli import main
 from minigears.door.capture import kept
 from minigears.door.capture.queue import Queue
 from minigears.seal import Seal
@@ -212,3 +214,19 @@ def test_minigears_does_not_start_over_what_it_cannot_read(
             MiniGears(server, tmp_path).start()
     finally:
         redis.function_delete(kept.LIBRARY)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("--capture w", "the queue's own keys"),
+        ("--capture wb:config", "the queue's own keys"),
+        ("--capture Movie: --capture-queue wb:0:1:1", "1 to 10000 partitions"),
+        ("--capture Movie: --capture-queue {a}:1:1:1", "without spaces and braces"),
+        ("--capture Movie: --capture-queue wb", "NAMESPACE:PARTITIONS:ENTRIES:BYTES"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(words: str, said: str) -> None:
+    done = CliRunner().invoke(main, words.split())
+    assert done.exit_code == 2
+    assert said in " ".join(done.output.replace("│", " ").split())

@@ -16,7 +16,7 @@ from redis import Redis
 
 from minigears.door.capture.queue import VERSION as DOOR_VERSION
 from recipes.streams import Partitions, Sink, Worker, WriteBehind
-from recipes.streams.core.library import VERSION
+from recipes.streams.core.library import SOURCE, VERSION
 from tests.minigears.realgears import MiniGears
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
 
@@ -465,3 +465,32 @@ def test_who_wants_no_replies_is_captured(client: Redis, redis: Redis, door: Min
         stream = sock.makefile("rb")
         assert [one_reply(stream), one_reply(stream)] == [b"+OK\r\n", b"+PONG\r\n"]
     assert waiting(redis) == {"Movie:1": "{}", "Movie:2": "{}"}
+
+
+@pytest.mark.parametrize("theirs", ["2, 1", "99, 98"])
+def test_beside_another_version_of_the_library_nothing_is_written(
+    client: Redis, redis: Redis, theirs: str
+) -> None:
+    other = SOURCE.replace(f"VERSION, OLDEST = {VERSION}, ", f"VERSION, OLDEST = {theirs} -- ")
+    redis.function_load(other, replace=True)
+    with pytest.raises(redis_py.ResponseError, match="WBVERSION this library has version"):
+        client.set("Movie:1", "{}")
+    assert not redis.exists("Movie:1")
+    WriteBehind(redis, PARTITIONS).prepare()
+    if theirs == "2, 1":  # an older one is replaced
+        client.set("Movie:1", "{}")
+        assert waiting(redis) == {"Movie:1": "{}"}
+
+
+def test_a_redis_that_is_full_refuses_the_whole_write(client: Redis, redis: Redis) -> None:
+    client.set("Movie:1", '{"n":1}')
+    redis.config_set("maxmemory", 1)
+    try:
+        with pytest.raises(redis_py.ResponseError, match=r"OOM|used memory"):
+            client.set("Movie:1", '{"n":2}')
+        with pytest.raises(redis_py.ResponseError, match=r"OOM|used memory"):
+            client.delete("Movie:1")
+    finally:
+        redis.config_set("maxmemory", 0)
+    assert redis.get("Movie:1") == b'{"n":1}'
+    assert waiting(redis) == {"Movie:1": '{"n":1}'}
