@@ -82,8 +82,17 @@ def test_nothing_waits_inside_multi(gears: MiniGears):
     assert replies[5] == "no cluster mode"
 
 
-@pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
-def test_functions_override_replies_of_a_transaction(gears: MiniGears, mode: str):
+OVERRIDDEN = [["k:1", "SET"], "OK", ["k:2", "SET"], None, ["k:2", "DEL"], None]
+AS_THEY_WERE = ["OK", "OK", "OK", None, 2, None]
+
+
+@pytest.mark.parametrize(
+    ("mode", "told"),
+    [("sync", OVERRIDDEN), ("async", AS_THEY_WERE), ("async_local", AS_THEY_WERE)],
+)
+def test_sync_functions_override_replies_of_a_transaction(
+    gears: MiniGears, mode: str, told: list[object]
+):
     gears.run(OVERRIDE.replace("MODE", mode))
     replies = transaction(
         gears,
@@ -94,7 +103,7 @@ def test_functions_override_replies_of_a_transaction(gears: MiniGears, mode: str
         ("DEL", "k:1", "k:2"),
         ("GET", "k:1"),
     )
-    assert replies == [["k:1", "SET"], "OK", ["k:2", "SET"], None, ["k:2", "DEL"], None]
+    assert replies == told
 
 
 def test_a_command_that_fails_is_not_overridden(gears: MiniGears):
