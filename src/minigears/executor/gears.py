@@ -134,6 +134,7 @@ class Gears:
             return
         with self.changing:
             self.registration_ids.take()  # RedisGears uses one up for what it tells its replicas
+            self.executions.skip_one()
             old = [self.sessions[s] for s in replaces if s in self.sessions]
             replaced = [(r, False) for s in old for r in s.registrations.values()]
             leaving = [*replaced, *unregistered]
@@ -151,6 +152,7 @@ class Gears:
             session = self.sessions.setdefault(registration.session.id, registration.session)
             session.registrations[registration.id] = registration
             session.seal({registration.id: piece})
+            self.executions.skip_one()
             self.store().update({session.id: session.pack(), STATE: self._pack_state()})
             self.change([registration], ())
 

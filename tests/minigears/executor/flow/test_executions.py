@@ -182,6 +182,16 @@ def test_so_many_are_kept_of_a_registration(door: FakeDoor):
     assert door.call("RG.DUMPEXECUTIONS") == []
 
 
+def test_a_script_that_registers_uses_one_id_up(door: FakeDoor):
+    """Recorded: executions 195 to 197, a script that registers, 199, another one, 201."""
+    started = [start(door, "GB('ShardsIDReader').run()")]
+    door.script("GB().register(prefix='a')\nGB().register(prefix='b')")
+    started.append(start(door, "GB('ShardsIDReader').run()"))
+    door.script("nonsense")
+    started.append(start(door, "GB('ShardsIDReader').run()"))
+    assert [int(name.partition(b"-")[2]) for name in started] == [0, 2, 3]
+
+
 def test_those_of_a_registration_that_run_make_room_when_they_end(
     door: FakeDoor, redis_conn: Connection
 ):
