@@ -15,6 +15,7 @@ from cycler import cycler
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from lab.cells.load import LoadResult
 
@@ -44,6 +45,9 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+_SHORT = 28  # letters of a name, of which several stand side by side below a plot
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Draw in the course's style inside this block."""
@@ -61,6 +65,9 @@ def plot_latency(results: Mapping[str, LoadResult], title: str = "Latency of the
             label = f"{name} (p50 {result.p50 * 1000:.1f}, p99 {result.p99 * 1000:.1f} ms)"
             axes.step(sorted_ms, share, where="post", label=label)
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     return _legend(figure, axes)
 
 
@@ -87,17 +94,25 @@ def plot_peaks(
             continue
         peak = int(np.argmax(values))
         label = f"{name} (peak {values[peak]:.0f}/s)"
-        (line,) = axes.step(range(values.size), values, where="post", label=label)
+        lasting = np.append(values, values[-1])  # the last second is as wide as the others
+        (line,) = axes.step(range(lasting.size), lasting, where="post", label=label)
         axes.plot(peak, values[peak], "o", color=line.get_color())
     axes.set_ylim(bottom=0)
     return _legend(figure, axes)
 
 
 def plot_lag(
-    seconds: Sequence[float], depth: Sequence[float], title: str = "Waiting in the stream"
+    seconds: Sequence[float],
+    depth: Sequence[float],
+    title: str = "Waiting in the stream",
+    marks: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Draw how many entries waited in the stream over time."""
+    """Draw how many entries waited in the stream over time; `marks` names moments, in seconds."""
     figure, axes = _new(title, "seconds", "entries")
+    for name, second in (marks or {}).items():
+        axes.axvline(second, color=_GREY, linestyle="--")
+        place = axes.get_xaxis_transform()  # x in seconds, y as a share of the height
+        axes.text(second, 0.97, f" {name}", color=_GREY, va="top", transform=place)
     axes.fill_between(seconds, depth, step="post", alpha=0.35)
     axes.step(seconds, depth, where="post", label="entries in the stream")
     axes.set_ylim(bottom=0)
@@ -140,7 +155,10 @@ def _new(title: str, x: str, y: str) -> tuple[Figure, Axes]:
 
 
 def _legend(figure: Figure, axes: Axes) -> Figure:
+    """Put the names below the axes, where no curve can lie under them."""
+    labels = axes.get_legend_handles_labels()[1]
+    columns = len(labels) if all(len(label) < _SHORT for label in labels) else 1
     with style():
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(labelcolor=_GREY)
+        if labels:
+            figure.legend(loc="outside lower center", labelcolor=_GREY, ncols=columns)
     return figure

@@ -84,15 +84,19 @@ def test_percentiles() -> None:
 
 def test_plots_name_their_numbers() -> None:
     slow = lab.plot_latency({"MongoDB": result([0.01, 0.02]), "nothing": result([])})
-    labels = [text.get_text() for text in slow.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in slow.legends[0].get_texts()]
     assert labels == ["MongoDB (p50 15.0, p99 19.9 ms)"]
     waits = lab.plot_latency_over_time({"MongoDB": result([0.5, 2.0])})
     (dots,) = waits.axes[0].get_lines()
     assert list(dots.get_ydata()) == pytest.approx([500, 2000])
     peaks = lab.plot_peaks({"arrivals": [1, 40, 2], "database writes": [10, 12, 11]})
-    labels = [text.get_text() for text in peaks.axes[0].get_legend().get_texts()]
+    labels = [text.get_text() for text in peaks.legends[0].get_texts()]
     assert labels == ["arrivals (peak 40/s)", "database writes (peak 12/s)"]
+    (line, *_) = peaks.axes[0].get_lines()
+    assert list(line.get_xdata()) == [0, 1, 2, 3]  # the last second is drawn, too
     assert lab.plot_lag([0, 1], [5, 0]).axes[0].get_ylabel() == "entries"
+    marked = lab.plot_lag([0, 1], [5, 0], marks={"MongoDB starts": 0.5}).axes[0]
+    assert [text.get_text().strip() for text in marked.texts] == ["MongoDB starts"]
 
 
 def test_a_shown_plot_has_its_text_and_no_background(shell: InteractiveShell) -> None:
