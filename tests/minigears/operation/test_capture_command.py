@@ -16,9 +16,10 @@ from minigears.door.capture.queue import Queue
 from minigears.seal import Seal
 from recipes.streams import Partitions, WriteBehind
 from tests.minigears.realgears import MiniGears
-from tests.recipes.servers import PlainRedis, wait_for
+from tests.recipes.servers import PlainRedis, has_json, wait_for
 
 PARTITIONS = Partitions(2)
+pytestmark = pytest.mark.skipif(not has_json(), reason="no RedisJSON that loads into this server")
 
 
 @pytest.fixture(scope="module")

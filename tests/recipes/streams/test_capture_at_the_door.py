@@ -18,9 +18,10 @@ from minigears.door.capture.queue import VERSION as DOOR_VERSION
 from recipes.streams import Partitions, Sink, Worker, WriteBehind
 from recipes.streams.core.library import SOURCE, VERSION
 from tests.minigears.realgears import MiniGears
-from tests.recipes.servers import MongoServer, PlainRedis, wait_for
+from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
 
 PARTITIONS = Partitions(2)
+pytestmark = pytest.mark.skipif(not has_json(), reason="no RedisJSON that loads into this server")
 OPTIONS = ["--capture", "Movie:", "--capture-queue", "wb:2:10:20000"]
 
 COMMANDS = [
