@@ -67,7 +67,8 @@ def _gather(keep_notebooks: bool) -> None:
     shutil.copyfile(REPOSITORY / "docs/book/index.md", SOURCE / "index.md")
     (SOURCE / "docs/book/index.md").unlink()
     for page in SOURCE.rglob("*.md"):
-        page.write_text(_without_dead_links(page), encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
+        page.write_text(_without_dead_links(page, text), encoding="utf-8")
     if not keep_notebooks:
         shutil.rmtree(SOURCE / "notebooks", ignore_errors=True)
         shutil.copytree(
@@ -77,8 +78,8 @@ def _gather(keep_notebooks: bool) -> None:
         )
 
 
-def _without_dead_links(page: Path) -> str:
-    """Return a page whose links to what the repository has, and the book has not, are plain words."""
+def _without_dead_links(page: Path, text: str) -> str:
+    """Return the text of a page whose links to what the repository has, and the book has not, are plain words."""
 
     def plain(link: re.Match[str]) -> str:
         words, target = link.groups()
@@ -87,7 +88,7 @@ def _without_dead_links(page: Path) -> str:
         is_mirrored = (page.parent / path).is_file() or path.endswith(".ipynb")
         return words if path and not is_mirrored and at_home.exists() else link[0]
 
-    return re.sub(r"(?<!!)\[([^\]\n]+)\]\(([^)\s:]+)\)", plain, page.read_text(encoding="utf-8"))
+    return re.sub(r"(?<!!)\[([^\]\n]+)\]\(([^)\s:]+)\)", plain, text)
 
 
 def _run_notebooks() -> None:
@@ -105,7 +106,7 @@ def _run_notebooks() -> None:
 
 
 def _stamp_notebooks() -> None:
-    """Say under each title how long the notebook ran, and when."""
+    """Say under each title how long the notebook ran, and when; drop links that the book has not."""
     for path in sorted((SOURCE / "notebooks").rglob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         times = [
@@ -117,7 +118,10 @@ def _stamp_notebooks() -> None:
         if times and "*Ran in " not in opener.source:
             seconds = (max(times) - min(times)).total_seconds()
             opener.source += f"\n\n*Ran in {seconds:.0f} s on {min(times):%Y-%m-%d}.*"
-            nbformat.write(notebook, path)
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = _without_dead_links(path, cell.source)
+        nbformat.write(notebook, path)
 
 
 def _state() -> str:
