@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from contextlib import ExitStack, closing
 
@@ -139,6 +140,22 @@ def test_what_was_on_its_way_at_a_crash_is_done_after_it(start_redis, tmp_path):
         for client in clients:
             client.stream.close()
     assert gears.stop() == 0
+
+
+def test_who_is_told_to_stop_waits_for_functions(start_redis, tmp_path):
+    gears = MiniGears(start_redis("--save", "", "--appendonly", "no"), tmp_path)
+    gears.start()
+    gears.run(WAIT)
+    with crowd(gears), gears.raw() as sock, closing(gears.server.connect()) as conn:
+        client = Talk(sock)
+        client.say("SET", "slow:1", "v")
+        wait_for(lambda: conn.call("LLEN", "begun") == 1, what="the function")
+        gears.process.send_signal(signal.SIGTERM)
+        conn.call("SET", "go", "1")
+        assert [client.hear(), client.hear()] == [b"+OK\r\n", b""]
+        client.stream.close()
+        assert gears.process.wait(60) == 0
+        assert _ended(conn) == ["slow:1"]
 
 
 def _ended(conn) -> list[str]:
