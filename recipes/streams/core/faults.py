@@ -23,9 +23,15 @@ _MENDS = (
     (r"column .* does not exist|is of type .* but expression", "let the worker make its own table"),
 )  # fmt: skip
 
+_CODES = {13: _RIGHTS, 18: _CREDENTIALS, "42501": _RIGHTS, "28000": _CREDENTIALS}
+"""MongoDB's codes and PostgreSQL's SQLSTATE, where an error has one: they speak no language."""
+
 
 def mend(error: object) -> str:
     """What a person has to do about an error; nothing for one that passes by itself."""
+    code = getattr(error, "sqlstate", None) or getattr(error, "code", None)
+    if code in _CODES:
+        return _CODES[code]
     said = str(error)
     return next((how for pattern, how in _MENDS if re.search(pattern, said)), "")
 

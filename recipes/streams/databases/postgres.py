@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
 from ..core.documents import complaint
-from ..core.errors import Misconfigured, Unavailable
+from ..core.errors import Misconfigured
 from ..core.faults import outage
 from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
@@ -55,13 +56,10 @@ class PostgresSink:
     def open(self) -> None:
         """Make the tables, or check that those there have what the fence needs."""
         for name in self.routes.names():
-            try:
-                # Looked for first: without the right to make tables one may use those that are there.
-                if not self._ask(_FIND, name):
-                    with self._connection() as connection:
-                        connection.execute(_for(_MAKE, name))
-            except _Refused as refused:  # another worker made it at the same moment
-                raise Unavailable(f"PostgreSQL: {refused}") from refused
+            # Looked for first: without the right to make tables one may use those that are there.
+            if not self._ask(_FIND, name):
+                with suppress(_Refused), self._connection() as connection:
+                    connection.execute(_for(_MAKE, name))  # refused: another made it just now
             if not self._ask(_CHECK, name):
                 raise Misconfigured(
                     f"the table {name} has no unique index on key alone, which the fence needs:"

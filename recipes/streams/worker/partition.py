@@ -102,9 +102,10 @@ class PartitionWorker:
         if swept := self.queue.sweep(self.settings.limits):
             self.metrics.say("expired", partition=self.tag, documents=swept)
         # Between batches only what was refused is pending. More: a reading got no reply, and its
-        # entries come again to nobody who asks for new ones only.
-        if self._after == ">" and self.queue.pending() > len(self._failing):
+        # entries come again to nobody who asks for new ones only; or a stranger has claimed some.
+        if self._after == ">" and (pending := self.queue.pending()) > len(self._failing):
             self.metrics.say("entries were read and not received", partition=self.tag)
+            self.queue.take_back(pending)
             self._after = "0"
         seen = self._look()
         if seen.entries and self._after == ">" and self.queue.tell_again():

@@ -45,6 +45,7 @@ class Queue:
         self.partition = partition
         self.token = token
         self._delete = "XACKDEL" if "XACKDEL" in newer else ""
+        self._oldest = (b"", 0.0)
 
     def make_group(self) -> None:
         """Make the consumer group where it is missing."""
@@ -79,6 +80,11 @@ class Queue:
         """How many entries were read and not settled."""
         reply: Any = self.redis.execute_command("XPENDING", self.partition.stream, GROUP)
         return int(reply["pending"] if isinstance(reply, dict) else reply[0])
+
+    def take_back(self, count: int) -> None:
+        """Have all that is pending under our own name: somebody may have claimed it, or read here."""
+        words = ("XAUTOCLAIM", self.partition.stream, GROUP, CONSUMER, 0, "0-0", "COUNT", count)
+        self.redis.execute_command(*words, "JUSTID", parse_justid=True)
 
     def tell_again(self) -> bool:
         """Let entries be read again that wait and would be told to nobody; returns whether there are any.
@@ -126,7 +132,12 @@ class Queue:
         depth, size, oldest, dead = pipe.execute()
         age = 0.0
         if oldest:
-            age = time.time() - int(bytes(oldest[0][0]).split(b"-")[0]) / 1000
+            first = bytes(oldest[0][0])
+            if first != self._oldest[0]:
+                self._oldest = (first, time.monotonic())
+            # By the clock, and at least as long as it was seen here: clocks step.
+            age = time.time() - int(first.split(b"-")[0]) / 1000
+            age = max(age, time.monotonic() - self._oldest[1])
         return Sight(int(depth), int(size or 0) if depth else 0, max(0.0, age), int(dead))
 
     def settle(self, ids: Sequence[str], size: int, letters: Sequence[DeadLetter] = ()) -> None:

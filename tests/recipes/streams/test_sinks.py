@@ -3,15 +3,27 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
 import pytest
 
-from recipes.streams import Change, Misconfigured, Sink, Stored, Unavailable, open_sink
+from recipes.streams import (
+    Change,
+    Misconfigured,
+    Sink,
+    Stored,
+    Unavailable,
+    Worker,
+    WriteBehind,
+    open_sink,
+)
+from recipes.streams.core.errors import Denied
 from recipes.streams.core.names import version_of
 from tests.recipes.servers import MongoServer, PostgresServer
-from tests.recipes.streams.conftest import ROUTES
+from tests.recipes.streams.conftest import ROUTES, drained, letters
 
 
 def change(key: str, n: int, document: dict[str, Any] | None = None) -> Change:
@@ -112,7 +124,8 @@ class TestMongo:
             f"mongodb://a:b@127.0.0.1:{mongo_server.port}/test",
         ):
             sink = open_sink(url, ROUTES)
-            with pytest.raises(Unavailable, match="MongoDB"):
+            kind = Denied if "a:b@" in url else Unavailable
+            with pytest.raises(kind, match="MongoDB"):
                 sink.write([change("Movie:1", 1, {})])
             sink.close()
 
@@ -132,6 +145,58 @@ class TestPostgres:
         assert {r.change.key for r in postgres.write(changes)} == {"Movie:3", "Movie:7"}
         assert len(list(postgres.scan())) == 8
 
+    def test_a_key_with_a_nul_is_that_keys_fault(self, postgres: Sink) -> None:
+        changes = [change(f"Movie:{n}" + "\0" * (n == 1), 1, {}) for n in range(3)]
+        assert [r.change.key for r in postgres.write(changes)] == ["Movie:1\0"]
+        assert [s.key for s in postgres.scan()] == ["Movie:0", "Movie:2"]
+
+    def test_a_triggers_veto_is_the_documents_fault(
+        self, postgres: Sink, postgres_server: PostgresServer
+    ) -> None:
+        with psycopg.connect(postgres_server.url) as connection:
+            connection.execute(
+                "CREATE OR REPLACE FUNCTION veto() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+                " IF NEW.key = 'Movie:1' THEN RAISE EXCEPTION 'not this one'; END IF; RETURN NEW;"
+                " END $$; CREATE TRIGGER veto BEFORE INSERT ON movies FOR EACH ROW EXECUTE FUNCTION veto()"
+            )
+        changes = [change(f"Movie:{n}", 1, {}) for n in range(3)]
+        [rejected] = postgres.write(changes)
+        assert "not this one" in rejected.error
+        assert [s.key for s in postgres.scan()] == ["Movie:0", "Movie:2"]
+
+    def test_a_table_that_was_dropped_is_made_again(
+        self,
+        postgres: Sink,
+        postgres_server: PostgresServer,
+        wb: WriteBehind,
+        start_worker: Callable[..., Worker],
+    ) -> None:
+        start_worker(postgres, longest_backoff=0.5)
+        wb.set("Movie:1", {"n": 1})
+        drained(wb)
+        with psycopg.connect(postgres_server.url) as connection:
+            connection.execute("DROP TABLE movies")
+        wb.set("Movie:2", {"n": 2})
+        drained(wb)
+        assert [s.key for s in postgres.scan()] == ["Movie:2"]
+        assert letters(wb) == []
+
+    def test_two_workers_may_make_the_tables_at_once(self, postgres_server: PostgresServer) -> None:
+        with psycopg.connect(postgres_server.url) as connection:
+            connection.execute("DROP TABLE IF EXISTS movies, people")
+
+        def open_one(_: int) -> None:
+            sink = open_sink(postgres_server.url, ROUTES)
+            try:
+                sink.open()
+            except Unavailable:  # another was quicker: a worker tries again
+                sink.open()
+            finally:
+                sink.close()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(open_one, range(8)))
+
     def test_a_table_without_its_unique_index_is_said(
         self, postgres: Sink, postgres_server: PostgresServer
     ) -> None:
@@ -148,7 +213,8 @@ class TestPostgres:
         nobody = postgres_server.url.replace("postgres@", "nobody@")
         for url in ("postgresql://127.0.0.1:1/x", nobody):
             sink = open_sink(url, ROUTES)
-            with pytest.raises(Unavailable, match="PostgreSQL"):
+            kind = Denied if url == nobody else Unavailable
+            with pytest.raises(kind, match="PostgreSQL"):
                 sink.write([change("Movie:1", 1, {})])
 
     def test_a_crash_of_the_server_is_an_outage_and_then_over(
