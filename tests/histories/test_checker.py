@@ -117,6 +117,20 @@ def test_a_rename_moves_the_document() -> None:
     assert _rules(replace(moved, redis={}, database={}, changes=[]))
 
 
+def test_what_expires_takes_a_later_write_with_it_or_stays_but_whole() -> None:
+    operations = [
+        _operation(1, Kind.SET, 1),
+        _operation(2, Kind.EXPIRE, 2, value=5.0),
+        _operation(3, Kind.SET, 3, value={"a": 3, "b": 3}),
+    ]
+    changes = [Change(3, "k", {"a": 1}), Change(4, "k", {"a": 3, "b": 3}), Change(8, "k", None)]
+    assert _rules(_history(*operations, changes=changes)) == set()
+    assert _rules(_history(*operations, changes=changes[:2])) == set()
+    assert _rules(_history(*operations, changes=changes[:1]))
+    back = Change(9, "k", {"a": 3, "b": 3})
+    assert _rules(_history(*operations, changes=[*changes, back]))
+
+
 def test_dead_letters_hold_what_was_refused_and_nothing_else() -> None:
     poison = _operation(1, Kind.SET, 1, value={"a": 1})
     letter, notes = DeadLetter("k", 1), {"poison": [1]}

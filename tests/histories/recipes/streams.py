@@ -7,10 +7,12 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.core.errors import Refused as NothingDone
@@ -31,7 +33,7 @@ class Streams:
     """See `Recipe`."""
 
     space = "k"
-    kinds = frozenset({Kind.SET, Kind.MERGE, Kind.PUT, Kind.INCREMENT, Kind.DELETE, Kind.READ})
+    kinds = frozenset(Kind)
 
     def __init__(self, name: str, store: Callable[[Path], Store]):
         self.name, self._make = name, store
@@ -107,9 +109,11 @@ class Streams:
         return [letter for letter in letters if letter.key.startswith(prefix)]
 
     def sample(self) -> Sample:
-        """See `Recipe`."""
+        """See `Recipe`. A document that is going to expire counts as waiting."""
         with self._redis.client(decode_responses=True) as redis:
-            return sample_of(redis, [partition.stream for partition in _PARTITIONS.all()])
+            seen = sample_of(redis, [partition.stream for partition in _PARTITIONS.all()])
+            due = sum(redis.zcard(partition.due) for partition in _PARTITIONS.all())
+        return replace(seen, depth=seen.depth + due)
 
 
 def _do(recipe: WriteBehind, request: Request) -> Any:
@@ -131,6 +135,17 @@ def _do(recipe: WriteBehind, request: Request) -> Any:
             raise Refused("there is no such number")
         case Kind.DELETE:
             recipe.delete(key)
+        case Kind.EXPIRE:
+            if not recipe.expire(key, value):
+                raise Refused("there is no such document")
+        case Kind.RENAME:
+            call = recipe.call("RENAME", key)
+            call.other = (value, _PARTITIONS.of(value))
+            [outcome] = recipe.run([call])
+            if isinstance(outcome, ResponseError) and "no such key" in str(outcome):
+                raise Refused(str(outcome))
+            if isinstance(outcome, Exception):
+                raise outcome
     return None
 
 

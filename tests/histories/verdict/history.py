@@ -72,8 +72,11 @@ class Operation:
         return (self.key, self.value) if self.kind is Kind.RENAME else (self.key,)
 
     def before(self, other: Operation) -> bool:
-        """Whether it ended before the other began, as every clock in the run could see."""
-        return self.ended < other.invoked
+        """Whether it ended before the other began, as every clock in the run could see.
+
+        EXPIRE never did: it ends when the document goes.
+        """
+        return self.kind is not Kind.EXPIRE and self.ended < other.invoked
 
 
 @dataclass(frozen=True)
