@@ -26,6 +26,7 @@ from rich.table import Table
 from benchmarks import drains, generator
 from benchmarks.minigears import Measure, console, ratio, take_turns
 from recipes.streams import Limits, Partitions, WriteBehind
+from recipes.streams.client.parcels import Lane, Lanes, Parcel, packed
 from tests.recipes.twelve.world import World
 
 HERE = Path(__file__).resolve().parent
@@ -74,7 +75,9 @@ class Bench:
             for shape, (clients, count, depth, plain_goal, gears_goal) in SHAPES.items():
                 arms: dict[str, Measure] = {
                     "plain": self._load(port, clients, count, depth, self._plain("Plain:")),
-                    "captured": self._load(port, clients, count, depth, self._captured),
+                    "captured": self._load(port, clients, count, depth, self._captured)
+                    if depth == 1
+                    else self._bundles(port, count, depth),
                 }
                 if gears_goal:
                     few = count // 4
@@ -201,8 +204,7 @@ class Bench:
 
     def _captured(self, client: int, n: int, text: str) -> list[Any]:
         call = self.client.call("JSON.SET", f"Movie:{n % 500}", "$", text)
-        call.lane.name, call.lane.sequence = f"{self._lane}-{client}", n + 1
-        return call.words(LIMITS)
+        return Parcel([call], Lane(f"{self._lane}-{client}"), n + 1).words(LIMITS)
 
     def _requests(self, clients: int, count: int, words: Any) -> list[list[bytes]]:
         self._lane = random.randbytes(6).hex()
@@ -221,6 +223,29 @@ class Bench:
             return generator.run(port, self._requests(clients, count, words), depth)
 
         return measure
+
+    def _bundles(self, port: int, count: int, depth: int) -> Measure:
+        """Pipelines as the client sends them: one call for a pipeline's writes to a partition."""
+
+        def measure() -> float:
+            self._empty()
+            lanes, requests = Lanes(), []
+            for start in range(0, count, depth):
+                calls = [
+                    self.client.call("JSON.SET", f"Movie:{n % 500}", "$", self._text(n))
+                    for n in range(start, start + depth)
+                ]
+                parcels = packed(calls, lanes)
+                requests += [generator.encode(parcel.words(LIMITS)) for parcel in parcels]
+                lanes.give(parcel.lane for parcel in parcels)
+            rate = generator.run(port, [requests]) * count / len(requests)
+            assert self.redis.xlen(self.client.partitions[0].stream) == count  # none was refused
+            return rate
+
+        return measure
+
+    def _text(self, number: int) -> str:
+        return self.texts[number % len(self.texts)]
 
     def _drained(self, database: str, entries: list[tuple[str, str]]) -> float:
         self._empty()

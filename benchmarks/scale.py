@@ -25,6 +25,7 @@ import lab
 from benchmarks.generator import encode
 from lab.stack.cluster import Cluster
 from recipes.streams import Partitions, WriteBehind
+from recipes.streams.client.parcels import Lanes, packed
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer
 
@@ -52,7 +53,9 @@ def measure(made: Cluster, mongo: MongoServer, writes: int) -> dict[str, float]:
     before = cpu(master.process.pid)
     wb.run(calls)
     figures = {"master": writes / (cpu(master.process.pid) - before)}
-    figures["wire"] = sum(len(encode(call.words(wb.limits))) for call in calls) / writes
+    figures["wire"] = (
+        sum(len(encode(parcel.words(wb.limits))) for parcel in packed(calls, Lanes())) / writes
+    )
     held = sum(redis.memory_usage(partition.stream, samples=0) for partition in PARTITIONS.all())
     figures["entry"] = held / writes
     words = [sys.executable, "-m", "recipes.streams", "worker", "--redis", made.url]

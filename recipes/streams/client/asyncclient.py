@@ -11,8 +11,10 @@ from redis.exceptions import ConnectionError, ResponseError
 
 from ..core import library
 from ..core.errors import REDIS_ERRORS, Conflict
+from .attempts import Install, Outcomes, Send, Sleep, attempts, clear
 from .base import Client, listed, loaded, numbers, raised
-from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, clear, written_of
+from .calls import Call, Outcome, Written, written_of
+from .parcels import Parcel, packed
 
 
 class AsyncWriteBehind(Client):
@@ -80,19 +82,21 @@ class AsyncWriteBehind(Client):
                 continue
         raise Conflict(f"{key}: others were quicker {tries} times")
 
-    async def run(self, calls: Sequence[Call], first: list[Any] | None = None) -> list[Outcome]:
+    async def run(self, calls: Sequence[Call]) -> list[Outcome]:
         """As `WriteBehind.run`."""
         await self.prepare()
-        calls = list(calls)
-        if first is None:
-            self.lanes.number(calls)
-        steps = attempts(calls, self.limits, time.monotonic)
-        step = next(steps)
+        outcomes = await self.deliver(packed(calls, self.lanes))
+        return [outcomes[call] for call in calls]
+
+    async def deliver(self, parcels: list[Parcel], first: list[Any] | None = None) -> Outcomes:
+        """As `WriteBehind.deliver`."""
+        steps = attempts(parcels, self.lanes, self.limits, time.monotonic, first)
         try:
+            step = next(steps)
             while True:
                 replies: list[Any] | None = None
                 if isinstance(step, Send):
-                    replies, first = first or await self._send(step.calls), None
+                    replies = await self._send(step.parcels)
                 elif isinstance(step, Sleep):
                     await asyncio.sleep(step.seconds)
                 elif isinstance(step, Install):
@@ -100,10 +104,10 @@ class AsyncWriteBehind(Client):
                     await self.prepare()
                 step = steps.send(replies)
         except StopIteration as end:
-            outcomes: list[Outcome] = end.value
+            outcomes: Outcomes = end.value
             return outcomes
         finally:
-            self.lanes.give(calls)
+            steps.close()
 
     async def prepare(self) -> None:
         """As `WriteBehind.prepare`."""
@@ -137,30 +141,30 @@ class AsyncWriteBehind(Client):
 
     async def _one(self, call: Call) -> Written:
         await self.prepare()
-        self.lanes.number([call])
+        parcel = self.lanes.parcel(call)
         try:
-            reply = await self.redis.execute_command(*call.words(self.limits))
+            reply = await self.redis.execute_command(*parcel.words(self.limits))
         except REDIS_ERRORS as error:
-            return raised((await self.run([call], first=[error]))[0])
+            return raised((await self.deliver([parcel], [error]))[call])
         except RuntimeError as error:
             lost = lost_loop(self.redis, error)
-            return raised((await self.run([call], first=[lost]))[0])
-        self.lanes.give([call])
+            return raised((await self.deliver([parcel], [lost]))[call])
+        self.lanes.give([parcel.lane])
         return written_of(reply)
 
-    async def _send(self, calls: list[Call]) -> list[Any]:
+    async def _send(self, parcels: list[Parcel]) -> list[Any]:
         try:
-            if len(calls) == 1:
-                return [await self.redis.execute_command(*calls[0].words(self.limits))]
+            if len(parcels) == 1:
+                return [await self.redis.execute_command(*parcels[0].words(self.limits))]
             pipe = self.redis.pipeline(transaction=False)
-            for call in calls:
-                pipe.execute_command(*call.words(self.limits))
+            for parcel in parcels:
+                pipe.execute_command(*parcel.words(self.limits))
             replies: list[Any] = await pipe.execute(raise_on_error=False)
             return replies
         except REDIS_ERRORS as error:
-            return [error] * len(calls)
+            return [error] * len(parcels)
         except RuntimeError as error:  # the same number goes out again, so it applies once
-            return [lost_loop(self.redis, error)] * len(calls)
+            return [lost_loop(self.redis, error)] * len(parcels)
 
 
 def lost_loop(redis: Any, error: RuntimeError) -> ConnectionError:

@@ -10,7 +10,8 @@ from ..core.documents import check_key, encode, etag_of
 from ..core.errors import Refused
 from ..core.library import RedisClient
 from ..core.names import Partitions
-from .calls import Call, Lanes, Limits, Outcome, Written
+from .calls import Call, Limits, Outcome, Written
+from .parcels import Lanes
 
 
 class Client:

@@ -84,19 +84,18 @@ class CapturingPipeline(redis.client.Pipeline):  # type: ignore[type-arg,unused-
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Send what is queued; as redis-py's, and writes wait for room."""
         queued = Queued(self._capture, self.command_stack)
-        if not queued.calls and not queued.changed:
+        if not queued.changed:
             return super().execute(raise_on_error)
         self.write_behind.prepare()
-        self.write_behind.lanes.number(queued.calls)
-        self.command_stack = queued.stack(self.write_behind.limits)
-        alone = len(queued.calls) == len(self.command_stack) and not self.watching
+        self.command_stack = queued.stack(self.write_behind.limits, self.write_behind.lanes)
+        alone = len(queued.parcels) == len(self.command_stack) and not self.watching
         try:
             replies = super().execute(raise_on_error=False)
         except _LOST as error:
             if not alone:
                 raise
-            replies = [error] * len(queued.calls)
-        outcomes = self.write_behind.run(queued.calls, first=queued.first(replies))
+            replies = [error] * len(queued.parcels)
+        outcomes = self.write_behind.deliver(queued.parcels, queued.first(replies))
         return checked(queued.results(self, outcomes, replies), raise_on_error)
 
     def immediate_execute_command(self, *args: Any, **options: Any) -> Any:
@@ -171,24 +170,23 @@ class AsyncCapturingPipeline(redis.asyncio.client.Pipeline):  # type: ignore[typ
         if not self._capture.table.commands:
             self._capture.learn(await self.write_behind.redis.execute_command("COMMAND"))
         queued = Queued(self._capture, self.command_stack)
-        if not queued.calls and not queued.changed:
+        if not queued.changed:
             done: list[Any] = await super().execute(raise_on_error)
             return done
         await self.write_behind.prepare()
-        self.write_behind.lanes.number(queued.calls)
-        self.command_stack = queued.stack(self.write_behind.limits)
-        alone = len(queued.calls) == len(self.command_stack) and not self.watching
+        self.command_stack = queued.stack(self.write_behind.limits, self.write_behind.lanes)
+        alone = len(queued.parcels) == len(self.command_stack) and not self.watching
         try:
             replies = await super().execute(raise_on_error=False)
         except RuntimeError as error:
-            replies = [lost_loop(self, error)] * len(queued.calls)
+            replies = [lost_loop(self, error)] * len(queued.parcels)
             if not alone:
                 raise replies[0] from error
         except _LOST as error:
             if not alone:
                 raise
-            replies = [error] * len(queued.calls)
-        outcomes = await self.write_behind.run(queued.calls, first=queued.first(replies))
+            replies = [error] * len(queued.parcels)
+        outcomes = await self.write_behind.deliver(queued.parcels, queued.first(replies))
         return checked(queued.results(self, outcomes, replies), raise_on_error)
 
     async def immediate_execute_command(self, *args: Any, **options: Any) -> Any:

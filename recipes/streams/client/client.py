@@ -12,8 +12,10 @@ from ..core import library
 from ..core.errors import REDIS_ERRORS, Conflict
 from ..core.library import RedisClient
 from ..core.names import Partitions
+from .attempts import Install, Outcomes, Send, Sleep, attempts, clear
 from .base import Client, listed, loaded, numbers, raised
-from .calls import Call, Install, Outcome, Send, Sleep, Written, attempts, clear, written_of
+from .calls import Call, Outcome, Written, written_of
+from .parcels import Parcel, packed
 
 
 class WriteBehind(Client):
@@ -93,22 +95,24 @@ class WriteBehind(Client):
                 continue
         raise Conflict(f"{key}: others were quicker {tries} times")
 
-    def run(self, calls: Sequence[Call], first: list[Any] | None = None) -> list[Outcome]:
-        """Run calls in one round trip, in order; returns what came of each, errors included.
-
-        `first` holds the replies to a first try that somebody else has made, with lanes taken.
-        """
+    def run(self, calls: Sequence[Call]) -> list[Outcome]:
+        """Run calls in one round trip, in the order of each key; returns what came of each, errors included."""
         self.prepare()
-        calls = list(calls)
-        if first is None:
-            self.lanes.number(calls)
-        steps = attempts(calls, self.limits, time.monotonic)
-        step = next(steps)
+        outcomes = self.deliver(packed(calls, self.lanes))
+        return [outcomes[call] for call in calls]
+
+    def deliver(self, parcels: list[Parcel], first: list[Any] | None = None) -> Outcomes:
+        """Send parcels until each of their calls is done or refused.
+
+        `first` holds the replies to a first try that somebody else has made.
+        """
+        steps = attempts(parcels, self.lanes, self.limits, time.monotonic, first)
         try:
+            step = next(steps)
             while True:
                 replies: list[Any] | None = None
                 if isinstance(step, Send):
-                    replies, first = first or self._send(step.calls), None
+                    replies = self._send(step.parcels)
                 elif isinstance(step, Sleep):
                     time.sleep(step.seconds)
                 elif isinstance(step, Install):
@@ -116,10 +120,10 @@ class WriteBehind(Client):
                     self.prepare()
                 step = steps.send(replies)
         except StopIteration as end:
-            outcomes: list[Outcome] = end.value
+            outcomes: Outcomes = end.value
             return outcomes
         finally:
-            self.lanes.give(calls)
+            steps.close()
 
     def prepare(self) -> None:
         """Load the library if it is missing or older, and check the number of partitions.
@@ -138,25 +142,25 @@ class WriteBehind(Client):
     def _one(self, call: Call) -> Written:
         """Run one call; the usual case, an answer at once, without ceremony."""
         self.prepare()
-        self.lanes.number([call])
+        parcel = self.lanes.parcel(call)
         try:
-            written = written_of(self.redis.execute_command(*call.words(self.limits)))
+            written = written_of(self.redis.execute_command(*parcel.words(self.limits)))
         except REDIS_ERRORS as error:
-            return raised(self.run([call], first=[error])[0])
-        self.lanes.give([call])
+            return raised(self.deliver([parcel], [error])[call])
+        self.lanes.give([parcel.lane])
         return written
 
-    def _send(self, calls: list[Call]) -> list[Any]:
+    def _send(self, parcels: list[Parcel]) -> list[Any]:
         try:
-            if len(calls) == 1:
-                return [self.redis.execute_command(*calls[0].words(self.limits))]
+            if len(parcels) == 1:
+                return [self.redis.execute_command(*parcels[0].words(self.limits))]
             pipe = self.redis.pipeline(transaction=False)
-            for call in calls:
-                pipe.execute_command(*call.words(self.limits))
+            for parcel in parcels:
+                pipe.execute_command(*parcel.words(self.limits))
             replies: list[Any] = pipe.execute(raise_on_error=False)
             return replies
         except REDIS_ERRORS as error:
-            return [error] * len(calls)
+            return [error] * len(parcels)
 
 
 def prepare(redis: RedisClient, partitions: Partitions) -> None:

@@ -9,7 +9,9 @@ from typing import Any
 
 from ..core.errors import Misconfigured
 from ..core.names import Partitions
-from .calls import Call, Limits, Outcome, Written
+from .attempts import Outcomes
+from .calls import Limits, Written
+from .parcels import Lanes, Packing, Parcel, link
 from .translate import CommandTable, Plan, Translator
 
 
@@ -33,59 +35,68 @@ class Capture:
 
 @dataclass
 class Slot:
-    """One command of a pipeline, and what was sent in its place."""
+    """One command of a pipeline, and what is done in its place."""
 
     command: tuple[tuple[Any, ...], dict[str, Any]]
     plan: Plan | None
 
 
 class Queued:
-    """A pipeline's commands with calls in the place of captured ones."""
+    """A pipeline's commands with parcels in the place of captured ones.
+
+    A parcel goes out in the place of its first command, and never past a command that is not
+    captured: that may look at what was written.
+    """
 
     def __init__(self, capture: Capture, stack: Sequence[Any]) -> None:
         self.slots = [Slot((args, options), capture.plan(args)) for args, options in stack]
-        self.calls: list[Call] = [c for slot in self.slots if slot.plan for c in slot.plan.calls]
         self.changed = any(slot.plan for slot in self.slots)
+        self.parcels: list[Parcel] = []
+        self._sent: list[Parcel | tuple[tuple[Any, ...], dict[str, Any]]] = []
 
-    def stack(self, limits: Limits) -> list[Any]:
-        """What to send."""
-        stack: list[Any] = []
+    def stack(self, limits: Limits, lanes: Lanes) -> list[Any]:
+        """What to send, numbered."""
+        packing = Packing(lanes)
         for slot in self.slots:
-            if slot.plan is None:
-                stack.append(slot.command)
-                continue
-            stack += [(tuple(call.words(limits)), {}) for call in slot.plan.calls]
-            stack += [(tuple(words), {}) for words in (slot.plan.read, slot.plan.rest) if words]
-        return stack
+            for call in slot.plan.calls if slot.plan else ():
+                if parcel := packing.add(call):
+                    self._sent.append(parcel)
+            plainly = (
+                [(tuple(w), {}) for w in (slot.plan.read, slot.plan.rest) if w]
+                if slot.plan
+                else [slot.command]
+            )
+            if plainly:
+                packing.close()
+                self._sent += plainly
+        self.parcels = packing.parcels
+        link(self.parcels)
+        return [
+            (tuple(sent.words(limits)), {}) if isinstance(sent, Parcel) else sent
+            for sent in self._sent
+        ]
 
     def first(self, replies: list[Any]) -> list[Any]:
-        """The replies to calls."""
-        return [reply for reply, is_call in self._each(replies) if is_call]
+        """The replies to parcels."""
+        return [r for r, sent in zip(replies, self._sent, strict=True) if isinstance(sent, Parcel)]
 
-    def results(self, client: Any, outcomes: list[Outcome], replies: list[Any]) -> list[Any]:
+    def results(self, client: Any, outcomes: Outcomes, replies: list[Any]) -> list[Any]:
         """One result for each command, as redis-py would have given it, errors included."""
-        others = iter([reply for reply, is_call in self._each(replies) if not is_call])
-        done = iter(outcomes)
+        others = iter(
+            [r for r, sent in zip(replies, self._sent, strict=True) if not isinstance(sent, Parcel)]
+        )
         results: list[Any] = []
         for slot in self.slots:
             if slot.plan is None:
                 results.append(next(others))
                 continue
-            parts: list[Any] = [next(done) for _ in slot.plan.calls]
+            parts: list[Any] = [outcomes[call] for call in slot.plan.calls]
             parts += [next(others) for words in (slot.plan.read, slot.plan.rest) if words]
             try:
                 results.append(native(client, slot.plan, parts, slot.command[1]))
             except Exception as error:
                 results.append(error)
         return results
-
-    def _each(self, replies: list[Any]) -> list[tuple[Any, bool]]:
-        kinds: list[bool] = []
-        for slot in self.slots:
-            plan = slot.plan
-            kinds += [True] * len(plan.calls) if plan else [False]
-            kinds += [False for words in (plan.read, plan.rest) if words] if plan else []
-        return list(zip(replies, kinds, strict=True))
 
 
 def checked(results: list[Any], raise_on_error: bool) -> list[Any]:

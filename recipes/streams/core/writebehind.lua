@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 3, 1
+local VERSION, OLDEST = 4, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -71,7 +71,7 @@ local function prune(state)
   if redis.call('HLEN', state) <= MOST_LANES then return end
   local all, lanes = redis.call('HGETALL', state), {}
   for i = 1, #all, 2 do
-    local ms = string.match(all[i + 1], '^%d+ (%d+)-')
+    local ms = string.match(all[i + 1], '^%d+%*? (%d+)-')
     if ms then lanes[#lanes + 1] = { tonumber(ms), all[i] } end
   end
   table.sort(lanes, function(a, b) return a[1] < b[1] end)
@@ -94,17 +94,28 @@ local function forbidden(key, stream, state, due, reads)
   return name and refuse('NOPERM', 'the queue of ' .. key .. " needs '" .. name .. "', which this user may not")
 end
 
--- Property 7: bounded queue. Says why there is no room, or nothing.
-local function full(stream, bytes, coming, most_entries, most_bytes)
+-- How much waits: entries and bytes.
+local function waiting(stream, bytes)
   local depth = redis.call('XLEN', stream)
-  if depth == 0 then return nil, 0 end -- whatever was counted, nothing waits
-  bytes = tonumber(bytes or 0)
+  return depth, depth > 0 and tonumber(bytes or 0) or 0 -- whatever was counted, an empty stream has none
+end
+
+-- Property 7: bounded queue. Says why there is no room, or nothing.
+local function no_room(depth, bytes, coming, most_entries, most_bytes)
+  if depth == 0 then return end
   if depth >= tonumber(most_entries) then
     return refuse('WBFULL', depth .. ' entries wait, and ' .. most_entries .. ' may')
   elseif bytes + coming > tonumber(most_bytes) then
     return refuse('WBFULL', bytes .. ' bytes wait, and ' .. most_bytes .. ' may')
   end
-  return nil, bytes
+end
+
+-- Why there is no room, or nothing and the bytes that wait.
+local function full(stream, bytes, coming, most_entries, most_bytes)
+  local depth, waits = waiting(stream, bytes)
+  local refusal = no_room(depth, waits, coming, most_entries, most_bytes)
+  if refusal then return refusal end
+  return nil, waits
 end
 
 -- When a document expires. Redis itself would delete it without an entry, so its own TTL is never
@@ -141,7 +152,7 @@ local function rename(keys, bytes, last, most_entries, most_bytes)
 end
 
 -- Why a change has to be refused before it is tried, or nothing.
-local function improper(key, command, args, etag)
+local function improper(key, command, value, etag)
   if etag ~= '-' then
     local text = text_of(key)
     if etag ~= (text and redis.sha1hex(text) or 'absent') then
@@ -152,17 +163,51 @@ local function improper(key, command, args, etag)
     local kind = redis.call('TYPE', key).ok
     if kind ~= 'string' and kind ~= 'none' then
       return redis.error_reply('WRONGTYPE the key holds a ' .. kind)
-    elseif not pcall(cjson.decode, args[3]) then
+    elseif not pcall(cjson.decode, value) then
       return refuse('WBJSON', 'the document is not JSON')
     end
   end
 end
 
--- The whole document after a command, '' if there is none.
-local function after(key, command, args)
-  if command == 'JSON.SET' and ROOT[args[3]] then return args[4] end
-  if command == 'SET' then return args[3] end
+-- The whole document after a command, '' if there is none. `first` and `second` are its arguments.
+local function after(key, command, first, second)
+  if command == 'JSON.SET' and ROOT[first] then return second end
+  if command == 'SET' then return first end
   return command ~= 'DEL' and redis.call('JSON.GET', key) or ''
+end
+
+-- One change, whose arguments are args[from] to args[to], and its entry. Returns the entry's id (false:
+-- nothing changed), the command's reply, and the bytes that wait now.
+local function change(key, stream, due, bytes, last, command, args, from, to)
+  if EXPIRES[command] then return false, expire(key, due, command, args[from]), bytes end
+  local reply = redis.pcall(command, key, unpack(args, from, to))
+  if failed(reply) or not reply and SETS[command] then return false, reply, bytes end
+  local doc = after(key, command, args[from], args[from + 1])
+  if doc == '' then redis.pcall('ZREM', due, key) end -- an error: no document of ours expires
+  return append(stream, last, 'key', key, 'doc', doc), reply, bytes + #key + #doc
+end
+
+local function value_of(reply)
+  if type(reply) == 'table' then return reply.ok or reply end
+  return reply
+end
+
+-- A lane keeps "number id answer" of its last call; "number* …" if some of it was not taken for want
+-- of room. A retry after a lost reply applies once: returns the id and the answer of this very call,
+-- or nothing; or false and why it comes too late.
+local function answered(kept, sequence)
+  if not kept then return end
+  local done, id, answer = string.match(kept, '^(%d+)%*? (%S+) ?(.*)$')
+  if done == sequence then return id, answer end
+  if tonumber(done) > tonumber(sequence) then
+    return false, refuse('WBLATE', 'a later call of the same client has passed this one')
+  end
+end
+
+local function out_of_order(kept, sequence)
+  if string.match(kept or '', '^(%d+) ') ~= sequence then
+    return refuse('WBORDER', 'the write before this one in the pipeline was refused')
+  end
 end
 
 -- Property 1: atomic capture. Redis refuses the call as a whole when it is out of memory, read-only
@@ -176,49 +221,34 @@ local function write(keys, args)
     string.match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   local other = other_version(version)
   if other then return other end
-  local key, stream, state, command = keys[1], keys[2], keys[3], args[2]
+  local key, stream, state, due, command = keys[1], keys[2], keys[3], keys[4], args[2]
   if not CHANGES[command] then return refuse('WBCOMMAND', command .. ' cannot be captured') end
 
   local known = redis.call('HMGET', state, 'bytes', 'last', lane, before)
-  if known[3] then -- a retry after a lost reply applies once
-    local done, id, reply = string.match(known[3], '^(%d+) (%S+) ?(.*)$')
-    if done == sequence then
-      local value = reply == '' and 'OK' or cjson.decode(reply)[1]
-      return failed(value) and redis.error_reply(value.err) or { id ~= '0-0' and id, value }
-    end
-    if tonumber(done) > tonumber(sequence) then
-      return refuse('WBLATE', 'a later call of the same client has passed this one')
-    end
+  local done, answer = answered(known[3], sequence)
+  if done then
+    local value = answer == '' and 'OK' or cjson.decode(answer)[1]
+    return failed(value) and redis.error_reply(value.err) or { done ~= '0-0' and done, value }
   end
-  if before ~= '-' and string.match(known[4] or '', '^%d+') ~= before_sequence then
-    return refuse('WBORDER', 'the write before this one in the pipeline was refused')
-  end
-  local expires = EXPIRES[command]
+  local refusal = answer or before ~= '-' and out_of_order(known[4], before_sequence)
+  if refusal then return refusal end
   local whole = SETS[command] and (command == 'SET' or ROOT[args[3]])
-  local no_right = forbidden(key, stream, state, keys[4], not whole)
+  local no_right = forbidden(key, stream, state, due, not whole)
     or command == 'RENAME' and forbidden(keys[5], keys[6], keys[7], keys[8], true)
   if no_right then return no_right end
-  local refusal, bytes = full(stream, known[1], #(args[4] or args[3] or ''), most_entries, most_bytes)
-  if refusal and not expires then return refusal end
+  local no_space, bytes = full(stream, known[1], #(args[4] or args[3] or ''), most_entries, most_bytes)
+  if no_space and not EXPIRES[command] then return no_space end
 
-  local id, reply = false, improper(key, command, args, etag)
+  local id, reply = false, improper(key, command, args[3], etag)
   if reply then -- refused
-  elseif expires then
-    reply = expire(key, keys[4], command, args[3])
   elseif command == 'RENAME' then
     id, reply, bytes = rename(keys, bytes, known[2], most_entries, most_bytes)
     if failed(reply) and string.match(reply.err, '^WBFULL') then return reply end
   else
-    reply = redis.pcall(command, key, unpack(args, 3))
-    if not failed(reply) and (reply or not SETS[command]) then
-      local doc = after(key, command, args)
-      if doc == '' then redis.call('ZREM', keys[4], key) end
-      id = append(stream, known[2], 'key', key, 'doc', doc)
-      bytes = bytes + #key + #doc
-    end
+    id, reply, bytes = change(key, stream, due, bytes, known[2], command, args, 3, #args)
   end
 
-  local value = type(reply) == 'table' and reply.ok or reply
+  local value = value_of(reply)
   local kept = sequence .. ' ' .. (id or '0-0') .. (value == 'OK' and '' or ' ' .. cjson.encode({ value }))
   if id then
     redis.call('HSET', state, 'bytes', bytes, 'last', id, lane, kept)
@@ -227,6 +257,69 @@ local function write(keys, args)
   end
   if not known[3] then prune(state) end
   return failed(value) and value or { id, value }
+end
+
+-- Property 1, for a pipeline: several documents of one partition in one call, each with its entry or
+-- refused by itself. After a refusal for want of room the next change of that key is refused, too: no
+-- retry overtakes. What need not be asked for each document is asked once.
+-- KEYS stream, state, due, then the documents
+-- ARGV "version lane sequence entries bytes", the number of calls that have to be in first, lane and
+--      sequence of each, then for each document: command, number of its arguments, its arguments
+-- Returns for each: the id of its entry if the reply is OK; else the id (or false) and the reply, or an error.
+local function bundle(keys, args)
+  local version, lane, sequence, most_entries, most_bytes =
+    string.match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+  local other = other_version(version)
+  if other then return other end
+  local stream, state, due = keys[1], keys[2], keys[3]
+  local known = redis.call('HMGET', state, 'bytes', 'last', lane)
+  local done, answer = answered(known[3], sequence)
+  if done then return cjson.decode(answer) end
+  local refusal, at = answer, 3 + 2 * tonumber(args[2])
+  for i = 3, at - 2, 2 do
+    refusal = refusal or out_of_order(redis.call('HGET', state, args[i]), args[i + 1])
+  end
+  refusal = refusal or forbidden(keys[4], stream, state, due, false)
+  if refusal then return refusal end
+
+  local depth, bytes = waiting(stream, known[1])
+  local last, answers, blocked, kept = known[2], {}, {}, false
+  for n = 4, #keys do
+    local key, command, count = keys[n], args[at], tonumber(args[at + 1])
+    local from, to = at + 2, at + 1 + count
+    local whole = SETS[command] and (command == 'SET' or ROOT[args[from]])
+    local id, reply = false, nil
+    at = to + 1
+    if blocked[key] then
+      reply = refuse('WBORDER', 'the write before this one in the pipeline was refused')
+    elseif not CHANGES[command] or command == 'RENAME' then
+      reply = refuse('WBCOMMAND', command .. ' cannot be captured')
+    else
+      reply = not whole and forbidden(key, stream, state, due, true) or nil
+      if not reply and not EXPIRES[command] then
+        local coming = #(count > 1 and args[from + 1] or count > 0 and args[from] or '')
+        reply = no_room(depth, bytes, coming, most_entries, most_bytes)
+        blocked[key] = reply
+      end
+      if not reply then
+        reply = improper(key, command, args[from], '-')
+        if not reply then id, reply, bytes = change(key, stream, due, bytes, last, command, args, from, to) end
+        kept = true
+      end
+    end
+    if id then depth, last = depth + 1, id end
+    local value = value_of(reply)
+    if failed(value) then answers[n - 3] = { err = value.err }
+    elseif id and value == 'OK' then answers[n - 3] = id
+    else answers[n - 3] = { id, value } end
+  end
+  if kept then
+    local mark = next(blocked) and '* ' or ' '
+    redis.call('HSET', state, lane, sequence .. mark .. (last or '0-0') .. ' ' .. cjson.encode(answers))
+    if last ~= known[2] then redis.call('HSET', state, 'bytes', bytes, 'last', last) end
+    if not known[3] then prune(state) end
+  end
+  return answers
 end
 
 -- Commands of any client that `wb_capture` runs: where the value of a string stands, or PAIRS, else true.
@@ -506,6 +599,7 @@ end
 register('wb_version', function() return VERSION end, { 'no-writes' })
 register('wb_policy', policy, { 'no-writes' })
 register('wb_write', write, {}) -- no allow-oom: refused before it begins
+register('wb_bundle', bundle, {})
 register('wb_capture', capture, {})
 register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory
 register('wb_requeue', requeue, {})

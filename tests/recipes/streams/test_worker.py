@@ -12,6 +12,7 @@ from prometheus_client import generate_latest
 from redis import Redis
 
 from recipes.streams import Change, Limits, Rejected, Sink, Stored, Worker, WriteBehind
+from recipes.streams.client.parcels import Lane, Parcel
 from recipes.streams.core.names import CONSUMER, GROUP, version_of
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
 from tests.recipes.streams.conftest import QUICK, drained, letters
@@ -172,9 +173,8 @@ def test_entries_whose_reading_got_no_reply_are_read_again(
     drained(wb)
     for n in range(1, 9):
         call = wb.call("SET", f"Movie:{n}", '{"n": 1}')
-        call.lane.name, call.lane.sequence = f"lost-{n}", 1
         pipe = wb.redis.pipeline(transaction=True)  # the worker, which blocks, is told after both
-        pipe.execute_command(*call.words(wb.limits))
+        pipe.execute_command(*Parcel([call], Lane(f"lost-{n}"), 1).words(wb.limits))
         pipe.xreadgroup(GROUP, CONSUMER, {call.partition.stream: ">"})
         assert pipe.execute()[1]
     drained(wb)
