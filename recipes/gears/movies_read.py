@@ -5,8 +5,9 @@
     redis-cli RG.TRIGGER ReadMovie 1
 
 The reply holds the movie's JSON, or nothing when there is no such movie. It is for movies that Redis may have evicted, which
-are those with a TTL: until the queue is written, MongoDB has an older state of them, or none. On a miss the whole stream is looked through,
-newest first. Nothing is put back into Redis. When MongoDB is away and is the only one to ask, the reply is an error.
+are those with a TTL: until the queue is written, MongoDB has an older state of them, or none. On a miss the whole stream is
+looked through, newest first. Nothing is put back into Redis. When MongoDB is away and is the only one to ask, the reply is
+an error.
 """
 import json
 from datetime import datetime
