@@ -35,19 +35,18 @@ def test_slow_triggers_and_scripts_are_listed_with_redis_own(gears: MiniGears, c
     client.execute_command("RG.TRIGGER", "sleep", "word")
     gears.run("import time; time.sleep(.05)")
     client.eval("for i = 1, 3e7 do local x = i end", 0)
-    listed = [" ".join(words.split()) for words in slow(client)]
-    assert sorted(listed)[1:] == [
-        "RG.PYEXECUTE import time; time.sleep(.05)",
-        "RG.TRIGGER sleep word",
-    ]
-    assert sorted(listed)[0].startswith("EVAL for i = 1")
-    assert client.slowlog_len() == 3
+    own = ("EVAL for i = 1", "RG.")  # on a machine that is busy, anything may be slow
+    listed = sorted(" ".join(words.split()) for words in slow(client) if words.startswith(own))
+    assert listed[1:] == ["RG.PYEXECUTE import time; time.sleep(.05)", "RG.TRIGGER sleep word"]
+    assert listed[0].startswith("EVAL for i = 1")
+    assert client.slowlog_len() >= 3
     assert len(slow(client, 1)) == 1
     [entry] = [e for e in client.slowlog_get() if e["command"].startswith(b"RG.TRIGGER")]
     assert entry["duration"] >= 50_000
-    assert len({e["id"] for e in client.slowlog_get()}) == 3
+    ids = [e["id"] for e in client.slowlog_get(100)]
+    assert len(set(ids)) == len(ids)
     client.slowlog_reset()
-    assert (slow(client), client.slowlog_len()) == ([], 0)
+    assert not [words for words in slow(client) if words.startswith(own)]
 
 
 def test_what_is_quick_or_never_slow_is_not_listed(gears: MiniGears, client: redis.Redis):
