@@ -137,4 +137,4 @@ def loading(server: PlainRedis) -> bool:
         return True
     except RedisError:  # not yet there
         return False
-    pytest.fail("it has loaded before anybody looked")
+    return True  # it was quicker than whoever looked: nothing has to be waited for
