@@ -1,0 +1,32 @@
+"""Counts add up over runs, and each run takes seeds of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.histories.simulated import Bug, Simulation
+from tests.histories.tally import FIRST, PAGE, add, claim, load, table, with_table
+from tests.histories.verdict.checker import judge
+
+
+def test_counts_add_up_and_a_loss_is_kept_with_its_seed(tmp_path: Path) -> None:
+    file = tmp_path / "histories.json"
+    good = Simulation(1).run()
+    bad = next(h for n in range(20) if judge(h := Simulation(n, Bug.MAXLEN).run()))
+    for history in (good, bad):
+        add(file, "streams", claim(file, "streams"), history, judge(history))
+    entry = load(file)["streams"]
+    assert claim(file, "streams") == FIRST + 2
+    assert entry["histories"] == 2
+    assert sum(entry["operations"].values()) == len(good.operations) + len(bad.operations)
+    assert list(entry["lost"]) == [str(FIRST + 1)]
+    assert any(line.startswith("| streams | 2 |") for line in table(load(file)))
+
+
+def test_the_page_has_a_place_for_the_table() -> None:
+    page = with_table(PAGE.read_text("utf-8"), {})
+    assert with_table(page, {}) == page
+    with pytest.raises(ValueError, match="no place"):
+        with_table("", {})
