@@ -16,7 +16,7 @@ from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
 from ..core.documents import MOST_BYTES, complaint
 from ..core.errors import Misconfigured, Unavailable
 from ..core.faults import outage
-from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
+from .sink import ANSWERS_WITHIN, TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
 _DUPLICATE = 11000
 _OF_THE_SERVER = frozenset({
@@ -41,8 +41,8 @@ class MongoSink:
         self.routes = Routes(routes)
         try:
             self.client: MongoClient[Any] = MongoClient(
-                url, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000, socketTimeoutMS=20000,
-                appname="write-behind",
+                url, serverSelectionTimeoutMS=2000, connectTimeoutMS=2000, appname="write-behind",
+                socketTimeoutMS=int(ANSWERS_WITHIN * 1000),
             )  # fmt: skip
             database = self.client.get_default_database()
         except (ConfigurationError, ValueError) as error:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -14,7 +16,7 @@ from psycopg import sql
 from ..core.documents import complaint
 from ..core.errors import Misconfigured
 from ..core.faults import outage
-from .sink import TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
+from .sink import ANSWERS_WITHIN, READS_WITHIN, TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
 _OF_THE_DOCUMENT = ("22", "23", "44", "54", "P0001")
 """SQLSTATE begins so for a document's fault: bad data, a constraint, too large, a trigger's veto."""
@@ -68,7 +70,7 @@ class PostgresSink:
 
     def _ask(self, question: str, table: str) -> Any:
         named = sql.Literal(sql.Identifier(table).as_string())
-        with self._connection() as connection:
+        with self._connection(READS_WITHIN) as connection:
             row = connection.execute(sql.SQL(question).format(name=named)).fetchone()  # type: ignore[arg-type,unused-ignore]
         return row and row[0]
 
@@ -123,7 +125,7 @@ class PostgresSink:
             union
         )
         while True:
-            with self._connection() as connection:
+            with self._connection(READS_WITHIN) as connection:
                 rows = connection.execute(page, [after]).fetchall()
             yield from (Stored(*row) for row in rows)
             if not rows:
@@ -134,7 +136,7 @@ class PostgresSink:
         """Reads all versions: asked for only when Redis has lost a stream."""
         found: list[str] = []
         for name in self.routes.names():
-            with self._connection() as connection:
+            with self._connection(READS_WITHIN) as connection:
                 row = connection.execute(_for("SELECT max(version) FROM {table}", name)).fetchone()
             found += [row[0]] if row and row[0] else []
         return max(found, default=None)
@@ -143,7 +145,7 @@ class PostgresSink:
         """Remove tombstones that are older than anything that can be replayed."""
         gone = "DELETE FROM {table} WHERE deleted_at < now() - %s * interval '1 second'"
         for name in self.routes.names():
-            with self._connection() as connection:
+            with self._connection(READS_WITHIN) as connection:
                 connection.execute(_for(gone, name), [TOMBSTONE_SECONDS])
 
     def close(self) -> None:
@@ -151,8 +153,8 @@ class PostgresSink:
         for connection in self._all:
             connection.close()
 
-    def _connection(self) -> _Transaction:
-        """This thread's connection, in a transaction."""
+    def _connection(self, seconds: float | None = None) -> _Transaction:
+        """This thread's connection, in a transaction that may take so long, else ANSWERS_WITHIN."""
         connection: psycopg.Connection[Any] | None = getattr(self._local, "connection", None)
         if connection is None or connection.closed:
             try:
@@ -165,7 +167,7 @@ class PostgresSink:
                 raise outage("PostgreSQL", error) from error
             self._all = [c for c in self._all if not c.closed] + [connection]
             self._local.connection = connection
-        return _Transaction(connection)
+        return _Transaction(connection, seconds or ANSWERS_WITHIN)
 
 
 class _Refused(Exception):
@@ -173,15 +175,24 @@ class _Refused(Exception):
 
 
 class _Transaction:
-    """Commits at the end of the block; tells an outage from a refusal."""
+    """Commits at the end of the block; tells an outage from a refusal, and ends waiting in vain."""
 
-    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+    def __init__(self, connection: psycopg.Connection[Any], seconds: float) -> None:
         self._connection = connection
+        self._limit = threading.Timer(seconds, _hang_up, [connection])
+        self._limit.daemon = True
 
     def __enter__(self) -> psycopg.Connection[Any]:
+        self._limit.start()
         return self._connection
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        try:
+            self._end(error)
+        finally:
+            self._limit.cancel()
+
+    def _end(self, error: BaseException | None) -> None:
         try:
             if error is None:
                 self._connection.commit()
@@ -196,6 +207,12 @@ class _Transaction:
             if isinstance(error, psycopg.DataError) and not error.sqlstate:  # as a key with NUL
                 raise _Refused(str(error)) from error
             raise outage("PostgreSQL", error) from error
+
+
+def _hang_up(connection: psycopg.Connection[Any]) -> None:
+    """Let whoever waits for an answer on a connection see it closed; libpq itself waits for ever."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
 
 
 def _for(statement: str, table: str) -> sql.Composed:

@@ -64,6 +64,13 @@ class Sink(Protocol):
 
 
 TOMBSTONE_SECONDS = 24 * 3600
+
+ANSWERS_WITHIN = 20.0
+"""Seconds that a database may take to answer a batch. Then its connection is given up: a server that went
+without a word would be waited for as long as the lease is renewed, for ever."""
+
+READS_WITHIN = 600.0
+"""The same where a driver can tell: for what reads or cleans whole tables."""
 """How long a delete is remembered: longer than anything can be replayed."""
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -22,7 +24,7 @@ from recipes.streams import (
 )
 from recipes.streams.core.errors import Denied
 from recipes.streams.core.names import version_of
-from tests.recipes.servers import MongoServer, PostgresServer
+from tests.recipes.servers import MongoServer, PostgresServer, children
 from tests.recipes.streams.conftest import ROUTES, drained, letters
 
 
@@ -75,6 +77,29 @@ def test_the_bad_are_named_and_the_rest_is_committed(sink: Sink) -> None:
     assert "64 bits" in rejected["Movie:integer"]
     assert "no route" in rejected["Nobody:1"]
     assert {s.key for s in sink.scan()} >= good.keys()
+
+
+def test_a_database_that_says_nothing_is_given_up(
+    sink: Sink, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = type(sink).__module__.rpartition(".")[2]
+    server = request.getfixturevalue(f"{kind}_server")
+    monkeypatch.setattr(f"recipes.streams.databases.{kind}.ANSWERS_WITHIN", 1.0)
+    sink = open_sink(f"{server.url}/test" if kind == "mongo" else server.url, ROUTES)
+    sink.open()
+    assert sink.write([change("Movie:1", 1, {"n": 1})]) == []
+    found = [server.process.pid, *children(server.process.pid)]
+    for pid in found:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unavailable):
+            sink.write([change("Movie:1", 2, {"n": 2})])
+    finally:
+        for pid in found:
+            os.kill(pid, signal.SIGCONT)
+    assert sink.write([change("Movie:1", 3, {"n": 3})]) == []
+    assert sink.read("Movie:1") == Stored("Movie:1", {"n": 3}, version_of("3-0"))
+    sink.close()
 
 
 def test_scan_is_in_the_order_of_bytes_and_goes_on(sink: Sink) -> None:
