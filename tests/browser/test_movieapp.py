@@ -162,7 +162,7 @@ def test_turn_mongo_off_add_turn_it_on(page: AppPage) -> None:
     title = f"While MongoDB sleeps {time.time_ns()}"
     page.click("#mongo-switch")
     page.until(lambda: page.all(".panel-inner[data-mongo='no']"), 120)
-    page.until(lambda: "on" in page.text("#mongo-switch"))
+    page.until_text("#mongo-switch", "Turn MongoDB on")
     page.add(title)
     page.until_text(".journey:first-child", "answered after")
     page.until_text("#behind", "what you write waits in the stream")
@@ -183,7 +183,7 @@ def test_the_same_click_that_failed_now_answers(page: AppPage) -> None:
     assert page.one("#f-title").get_attribute("value") == "Kept"
     assert page.flaws() == []
     page.click("#dialog [data-close]")
-    page.until(lambda: "on" in page.text("#mongo-switch"))
+    page.until_text("#mongo-switch", "Turn MongoDB on")
     page.click("#mongo-switch")
     page.until(lambda: page.all(".panel-inner[data-mongo='yes']"), 120)
     page.choose("write-behind-streams")
