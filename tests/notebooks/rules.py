@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from nbformat import NotebookNode
 
@@ -55,6 +56,22 @@ def opener_has_its_table(book: Book) -> list[str]:
     if not stacks & STACKS:
         wrong.append(f"works on none of {', '.join(sorted(STACKS))}")
     return wrong
+
+
+def you_are_here(path: Path) -> str:
+    """The line that places a notebook among all: `*You are here:* [00](…) · **01** · [02](…) …`."""
+    parts = []
+    for other in in_order(path.parent):
+        number = other.name.partition("_")[0]
+        parts.append(f"**{number}**" if other == path else f"[{number}]({other.name})")
+    return f"*You are here:* {' · '.join(parts)}"
+
+
+def says_where_it_is(book: Book) -> list[str]:
+    """The first cell ends with the line that places this notebook among all."""
+    line = you_are_here(book.path)
+    last = book.cells[0].source.splitlines()[-1:] if book.cells else []
+    return [] if last == [line] else [f"the last line of the first cell is not: {line}"]
 
 
 def ends_with_recap(book: Book) -> list[str]:
@@ -162,6 +179,7 @@ def equips_exercises(book: Book) -> list[str]:
 RULES: tuple[Rule, ...] = (
     opens_with_title_and_reason,
     opener_has_its_table,
+    says_where_it_is,
     ends_with_recap,
     leads_to_the_next,
     links_resolve,

@@ -20,6 +20,8 @@ The other notebooks read and change these movies.
 | **You need** | [00](00_start_here.ipynb) |
 | **Minutes** | 10 |
 | **Works on** | embedded, containers |
+
+*You are here:* [00](00_start_here.ipynb) · **03** · [04](04_hello.ipynb) · [05](05_more.ipynb)
 """
 SECTION = """\
 ## Insert
@@ -97,6 +99,8 @@ REPLACED = [
     (rules.opener_has_its_table, "| 10 |", "| ten |"),
     (rules.opener_has_its_table, "<br>how", "<br>a<br>b<br>how"),
     (rules.opener_has_its_table, "embedded, containers |", "anything |"),
+    (rules.says_where_it_is, "**03**", "**04**"),
+    (rules.says_where_it_is, "*You are here:*", "*Elsewhere:*"),
     (rules.ends_with_recap, "## Recap", "## Summary"),
     (rules.ends_with_recap, "- Both agree.\n", ""),
     (rules.ends_with_recap, "If you skip this, nothing", "Nothing"),
