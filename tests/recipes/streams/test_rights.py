@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -26,6 +27,7 @@ from recipes.streams import (
     Misconfigured,
     Rejected,
     Sink,
+    Unavailable,
     Worker,
     WriteBehind,
     open_sink,
@@ -38,6 +40,24 @@ from tests.recipes.servers import MongoServer, PlainRedis, PostgresServer, wait_
 from tests.recipes.streams.conftest import QUICK, ROUTES, drained, letters
 
 VERSION = version_of("1-0")
+
+
+def denied(action: Callable[[], object]) -> str:
+    """What a database says that does not let us in; on a busy machine it first says nothing."""
+    said: list[str] = []
+
+    def tried() -> bool:
+        with contextlib.suppress(Unavailable):
+            try:
+                action()
+            except Denied as error:
+                said.append(str(error))
+        return bool(said)
+
+    wait_for(tried, 60, "a denial")
+    return said[0]
+
+
 Rules = Callable[..., Redis]
 
 
@@ -224,8 +244,7 @@ def test_mongodb_that_takes_rights_away_is_waited_for(
         wb.set("Movie:1", {"n": 1})
         drained(wb)
         proxy.rule = no_rights
-        with pytest.raises(Denied, match="rights"):
-            sink.open()
+        assert "rights" in denied(sink.open)
         wb.set("Movie:1", {"n": 2})
         wait_for(lambda: "give this user the rights" in worker.trouble(), 60)
         assert letters(wb) == []
@@ -243,6 +262,5 @@ def test_mongodb_that_takes_rights_away_is_waited_for(
 
 def test_a_database_that_speaks_no_tls_is_said(mongo_server: MongoServer) -> None:
     sink = open_sink(f"{mongo_server.url}/test?tls=true", ROUTES)
-    with pytest.raises(Denied, match="TLS"):
-        sink.write([Change("Movie:1", {}, VERSION)])
+    assert "TLS" in denied(lambda: sink.write([Change("Movie:1", {}, VERSION)]))
     sink.close()
