@@ -8,6 +8,7 @@ that leaves a process behind fails, and says which.
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,9 @@ def pytest_configure(config: pytest.Config) -> None:
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
     if not hasattr(config, "workerinput"):
         config.stash[_sandbox] = sandbox = Sandbox()
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # A shell's background job ignores Ctrl-C, and so would all that tests start to end by it.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         _forget_the_users_stack()
         os.environ.update(_environment(sandbox.folder))
         tempfile.tempdir = None  # read TMPDIR again
