@@ -8,6 +8,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+import psutil
 import psycopg
 from redis import Redis
 
@@ -97,8 +98,7 @@ class PostgresServer:
 
 def children(parent: int) -> list[int]:
     """The processes that a process has started and that still run."""
-    found = subprocess.run(["pgrep", "-P", str(parent)], capture_output=True, text=True)
-    return [int(pid) for pid in found.stdout.split()]
+    return [child.pid for child in psutil.Process(parent).children()]
 
 
 def limit_files(pid: int, size: str, **who: object) -> None:
