@@ -76,11 +76,11 @@ format: setup ## mend style, and strip the output of notebooks
 	@$(if $(NOTEBOOKS),$(BIN)/nbstripout --keep-id $(NOTEBOOKS))
 
 test: lint ## run every check and test, every notebook included
-	@echo "==> Tests, with every notebook on a fresh stack and twice on a used one (7 to 10 minutes on 2 cores)"
+	@echo "==> Tests, with every notebook on a fresh stack (11 to 14 minutes on 2 cores)"
 	@$(PYTEST)
 
 test-notebooks: setup ## run the notebooks only
-	@echo "==> Every notebook on a fresh stack and twice on a used one (about 4 minutes on 2 cores)"
+	@echo "==> Every notebook on a fresh stack (about 4 minutes on 2 cores)"
 	@$(PYTEST) tests/notebooks
 
 images: setup ## build the images of the stack in containers (2 minutes); BASE=debian pulls nothing
