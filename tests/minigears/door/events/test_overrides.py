@@ -3,6 +3,7 @@
 import concurrent.futures
 
 import pytest
+import redis
 from realgears import MiniGears
 from realredis import wait_for
 
@@ -109,6 +110,12 @@ def test_a_hook_inside_multi_runs_unless_that_is_discarded(gears: MiniGears, dis
     ],
 )
 def test_a_command_that_waits_for_others_does_not_make_them_wait(gears: MiniGears, register):
+    with gears.client() as client:
+        about = client.execute_command("COMMAND", "INFO", "blpop")
+    if "noscript" in str(about):  # Redis 7.0: nobody may stand in front of it
+        with pytest.raises(redis.ResponseError, match="not allowed inside a script"):
+            gears.run(register)
+        return
     gears.run(register)
     with gears.client() as client, gears.raw() as waiter:
         waiter.sendall(b"BLPOP k:1 0\r\n")
