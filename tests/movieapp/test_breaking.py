@@ -41,7 +41,7 @@ def without(service: str) -> Iterator[None]:
         lab.start(service)
 
 
-AWAY = [pytest.param(without, id="down"), pytest.param(frozen, id="hung", marks=pytest.mark.soak)]
+AWAY = [pytest.param(without, id="down"), pytest.param(frozen, id="hung", marks=LONG)]
 
 
 @pytest.mark.parametrize("mode", [pytest.param(Mode.GEARS, marks=LONG), Mode.STREAMS])

@@ -67,8 +67,11 @@ class Step:
                 self.vain = self.taken >= self.stop
 
     def _fold(self, key: str, reducer: Function, record: Any) -> None:
-        before = self.gathered.pop(key, None)
-        self.gathered[key] = reducer.call(before, record, folds=True)
+        try:
+            self.gathered[key] = reducer.call(self.gathered.get(key), record, folds=True)
+        except Failed:
+            self.gathered.pop(key, None)
+            raise
 
     def end(self) -> Iterator[Any]:
         """No more records come; gives values, and Failed for those that could not be made."""
