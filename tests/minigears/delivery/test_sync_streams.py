@@ -46,12 +46,15 @@ def test_a_batch_that_is_not_full_holds_nobody(gears: MiniGears) -> None:
 
 
 def test_what_comes_right_after_the_registration_waits_for_a_full_batch(gears: MiniGears) -> None:
-    """What was there before does not wait: the first look has to tell the two apart."""
+    """What was there before does not wait: the first look tells the two apart by their ids."""
     with gears.client() as client:
+        later = client.time()[0] * 1000 + 60_000  # ids tell milliseconds, and one is long for this
         for n in range(10):
             together = client.pipeline(transaction=False)
             together.execute_command("RG.PYEXECUTE", COUNT.format(f"foo{n}", ", batch=3"))
-            together.xadd(f"foo{n}", {"a": "b"}).xadd(f"foo{n}", {"a": "b"}).get("n")
+            together.xadd(f"foo{n}", {"a": "b"}, id=f"{later}-1").xadd(f"foo{n}", {"a": "b"}).get(
+                "n"
+            )
             assert together.execute()[-1] is None
             client.xadd(f"foo{n}", {"a": "b"})
             assert client.getdel("n") == "3"
