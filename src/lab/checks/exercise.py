@@ -30,6 +30,18 @@ def ask(function: Callable[..., Any], *given: Any, case: str) -> Any:
         raise Wrong(f"For {case} your function raised `{told}`{_place(problem)}.") from None
 
 
+def ask_for_one(
+    function: Callable[..., Any], *given: Any, case: str, of: tuple[str, str, str, str]
+) -> Any:
+    """Return which of four words the learner's function answers. Raises Wrong for anything else."""
+    said = ask(function, *given, case=case)
+    if said is None or said is ...:
+        raise Wrong(f"For {case} your function returned `{said!r}`, not one of the words.")
+    if said not in of:
+        raise Wrong(f"For {case} your function returned {said!r}, which is none of the four.")
+    return said
+
+
 def _place(problem: Exception) -> str:
     """Name the line of the learner's own code that raised."""
     frames = traceback.extract_tb(problem.__traceback__)[1:]
@@ -58,6 +70,14 @@ class Answer:
         if value is ... or value is None:
             raise Wrong(f"`{name}` is still `{value!r}`: replace it with your answer.")
         return value
+
+    def function(self, name: str) -> Callable[..., Any]:
+        """Return a function of the learner. Raises Wrong when it is missing or something else."""
+        found = self[name]
+        if not callable(found):
+            raise Wrong(f"`{name}` is a {type(found).__name__}, not a function.")
+        function: Callable[..., Any] = found
+        return function
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,7 @@ _PAUSES: list[dict[str, Any]] = [
 
 
 def _check_latest(answer: Answer) -> str:
-    latest = answer["latest"]
-    if not callable(latest):
-        raise Wrong(f"`latest` is a {type(latest).__name__}, not a function.")
+    latest = answer.function("latest")
     given = ask(latest, [dict(pause) for pause in _PAUSES], case="five pauses of two viewers")
     if given is ... or given is None:
         raise Wrong(f"`latest` returns `{given!r}`: replace that with the list of pauses.")

@@ -19,9 +19,7 @@ _LOADING = b"-LOADING Redis is loading the dataset in memory\r\n"
 
 
 def _check_ready(answer: Answer) -> str:
-    is_ready = answer["is_ready"]
-    if not callable(is_ready):
-        raise Wrong(f"`is_ready` is a {type(is_ready).__name__}, not a function.")
+    is_ready = answer.function("is_ready")
     url = urlsplit(answer.stack.redis_url)
     here = f"a Redis that answers ({url.hostname}:{url.port})"
     if _asked(is_ready, str(url.hostname), int(url.port or 6379), here) is not True:

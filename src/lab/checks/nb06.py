@@ -133,9 +133,7 @@ _BATCHES: tuple[tuple[str, _Batch, dict[str, dict[str, Any]], str], ...] = (
 
 
 def _check_carry(answer: Answer) -> str:
-    carry = answer["carry"]
-    if not callable(carry):
-        raise Wrong(f"`carry` is a {type(carry).__name__}, not a function.")
+    carry = answer.function("carry")
     requests = _Requests()
     client: MongoClient[dict[str, Any]] = MongoClient(
         answer.stack.mongo_url, event_listeners=[requests], serverSelectionTimeoutMS=5000

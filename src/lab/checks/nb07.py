@@ -9,21 +9,13 @@ from typing import Any
 
 from redis import Redis
 
-from lab.checks.exercise import Answer, Exercise, Wrong, ask
+from lab.checks.exercise import Answer, Exercise, Wrong, ask, ask_for_one
 
 _TOLERANCE = 2.0  # seconds that a slow machine may take between writing an entry and the answer
 
 
-def _function(answer: Answer, name: str) -> Callable[..., Any]:
-    given = answer[name]
-    if not callable(given):
-        raise Wrong(f"`{name}` is a {type(given).__name__}, not a function.")
-    found: Callable[..., Any] = given
-    return found
-
-
 def _check_oldest_age(answer: Answer) -> str:
-    oldest_age = _function(answer, "oldest_age")
+    oldest_age = answer.function("oldest_age")
     client = answer.stack.redis
     stream = f"lab-check-{uuid.uuid4()}"
     try:
@@ -95,7 +87,7 @@ _CASES: tuple[tuple[str, _Store, _Store, list[str]], ...] = (
 
 
 def _check_drift(answer: Answer) -> str:
-    drift = _function(answer, "drift")
+    drift = answer.function("drift")
     for case, left, right, wanted in _CASES:
         given = ask(drift, dict(left), dict(right), case=case)
         ids = ask(list, given, case=case) if isinstance(given, Iterable) else [None]
@@ -127,25 +119,19 @@ def drift(from_redis, from_mongo):
 )
 
 
-_IDLE, _WORKING, _STUCK, _NOBODY = "idle", "working", "stuck", "nobody reads"
+_STATES_OF_A_STREAM = _IDLE, _WORKING, _STUCK, _NOBODY = "idle", "working", "stuck", "nobody reads"
 _CHECKED = "07:check"
 _LATE = 60_000  # milliseconds; the task's limit is 10 seconds
 
 
 def _check_diagnose(answer: Answer) -> str:
-    diagnose = answer["diagnose"]
-    if not callable(diagnose):
-        raise Wrong(f"`diagnose` is a {type(diagnose).__name__}, not a function.")
+    diagnose = answer.function("diagnose")
     client = answer.stack.redis
     try:
         for case, make, wanted, why in _STATES:
             client.delete(_CHECKED)
             make(client)
-            said = ask(diagnose, _CHECKED, case=case)
-            if said is None or said is ...:
-                raise Wrong(f"For {case} your function returned `{said!r}`, not one of the words.")
-            if said not in (_IDLE, _WORKING, _STUCK, _NOBODY):
-                raise Wrong(f"For {case} your function returned {said!r}, none of the four.")
+            said = ask_for_one(diagnose, _CHECKED, case=case, of=_STATES_OF_A_STREAM)
             if said != wanted:
                 raise Wrong(f"For {case} your function returned {said!r}. {why}")
     finally:

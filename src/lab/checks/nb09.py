@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from lab.checks.exercise import Answer, Exercise, Wrong, ask
+from lab.checks.exercise import Answer, Exercise, Wrong, ask, ask_for_one
 
-_NOTHING, _WAIT, _REPLAY, _RECONCILE = "nothing", "wait", "mend and replay", "reconcile"
+_REMEDIES = _NOTHING, _WAIT, _REPLAY, _RECONCILE = "nothing", "wait", "mend and replay", "reconcile"
 
 # (waiting, buried, differ), what to do, and the misconception behind anything else.
 _CASES = (
@@ -21,16 +21,10 @@ _CASES = (
 
 
 def _check_remedy(answer: Answer) -> str:
-    remedy = answer["remedy"]
-    if not callable(remedy):
-        raise Wrong(f"`remedy` is a {type(remedy).__name__}, not a function.")
+    remedy = answer.function("remedy")
     for facts, wanted, why in _CASES:
         case = "waiting={}, buried={}, differ={}".format(*facts)
-        given = ask(remedy, *facts, case=case)
-        if given is None or given is ...:
-            raise Wrong(f"For {case} your function returned `{given!r}`, not one of the words.")
-        if given not in (_NOTHING, _WAIT, _REPLAY, _RECONCILE):
-            raise Wrong(f"For {case} your function returned {given!r}, which is none of the four.")
+        given = ask_for_one(remedy, *facts, case=case, of=_REMEDIES)
         if given != wanted:
             raise Wrong(f"For {case} your function returned {given!r}. {why}")
     return f"Right in all {len(_CASES)} cases: only what nothing will mend needs you."
@@ -142,9 +136,7 @@ _HISTORIES: tuple[tuple[str, _History, dict[str, int], set[str], str], ...] = (
 
 
 def _check_judge(answer: Answer) -> str:
-    judge = answer["judge"]
-    if not callable(judge):
-        raise Wrong(f"`judge` is a {type(judge).__name__}, not a function.")
+    judge = answer.function("judge")
     for case, history, found, wanted, why in _HISTORIES:
         given = ask(judge, list(history), dict(found), case=case)
         if (

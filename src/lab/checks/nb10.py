@@ -48,9 +48,7 @@ _CASES: tuple[tuple[str, list[_Entry], set[str], str], ...] = (
 
 
 def _check_newest(answer: Answer) -> str:
-    newest = answer["newest"]
-    if not callable(newest):
-        raise Wrong(f"`newest` is a {type(newest).__name__}, not a function.")
+    newest = answer.function("newest")
     for case, entries, wanted, why in _CASES:
         given = ask(newest, list(entries), case=case)
         if given is None or given is ... or not isinstance(given, Iterable):
@@ -179,9 +177,7 @@ _ABANDONED = 60_000  # milliseconds; the task's limit is 30 seconds
 
 
 def _check_next_batch(answer: Answer) -> str:
-    next_batch = answer["next_batch"]
-    if not callable(next_batch):
-        raise Wrong(f"`next_batch` is a {type(next_batch).__name__}, not a function.")
+    next_batch = answer.function("next_batch")
     client = answer.stack.redis
     client.delete(_QUEUE)
     client.xgroup_create(_QUEUE, _GROUP, "0", mkstream=True)

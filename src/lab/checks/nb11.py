@@ -44,9 +44,7 @@ _CASES: tuple[tuple[str, dict[str, Any], bool, str], ...] = (
 
 
 def _check_wake(answer: Answer) -> str:
-    wake = answer["wake"]
-    if not callable(wake):
-        raise Wrong(f"`wake` is a {type(wake).__name__}, not a function.")
+    wake = answer.function("wake")
     for case, seen, wanted, why in _CASES:
         _judge_wake(wake, case, seen, wanted, why)
     return "Age and dead letters wake somebody; depth and a hiccup let them sleep."
@@ -190,9 +188,7 @@ _SAMPLES: tuple[tuple[str, list[tuple[float, int]], float, str], ...] = (
 
 
 def _check_rate(answer: Answer) -> str:
-    rate = answer["rate"]
-    if not callable(rate):
-        raise Wrong(f"`rate` is a {type(rate).__name__}, not a function.")
+    rate = answer.function("rate")
     for case, samples, wanted, why in _SAMPLES:
         given = ask(rate, list(samples), case=case)
         if isinstance(given, bool) or not isinstance(given, (int, float)):

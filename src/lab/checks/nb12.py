@@ -13,9 +13,7 @@ _TAG = re.compile(r"\{([^{}]+)\}")
 
 
 def _check_key(answer: Answer) -> str:
-    make = answer["key_for"]
-    if not callable(make):
-        raise Wrong(f"`key_for` is a {type(make).__name__}, not a function.")
+    make = answer.function("key_for")
     made = {str(n): _key(make, str(n), 8) for n in range(200)}
     for identity, key in made.items():
         _judge_key(key, identity)

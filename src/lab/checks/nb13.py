@@ -99,9 +99,7 @@ _WHY = {
 
 
 def _check_lost(answer: Answer) -> str:
-    lost = answer["lost"]
-    if not callable(lost):
-        raise Wrong(f"`lost` is a {type(lost).__name__}, not a function.")
+    lost = answer.function("lost")
     for moment, unsynced, wanted in _CASES:
         _judge_lost(lost, moment, unsynced, wanted)
     return (
