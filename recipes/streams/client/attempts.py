@@ -32,7 +32,7 @@ _LATER_WORDS = (
     *("MISCONF", "BUSY Redis"),  # the disk is full; a script runs for too long
 )
 _INSTALL = ("WBVERSION", "Function not found")
-_OF_ONE_KEY = ("CROSSSLOT", "same slot", "same key slot")
+_OF_ONE_SLOT = ("CROSSSLOT", "same slot", "same key slot")
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class _Round:
         """Sort out the reply to a parcel: a value or an exception."""
         if not isinstance(reply, Exception):
             self._take_each(parcel, parcel.replies(reply))
-        elif any(word in str(reply) for word in _INSTALL) and not self.installed:
+        elif _says(reply, _INSTALL) and not self.installed:
             self.install = True
             self.left.append(parcel)
         elif _may_pass(reply):
@@ -152,6 +152,10 @@ class _Round:
             self.left.append(parcel.again(again))
 
 
+def _says(error: Exception, words: tuple[str, ...]) -> bool:
+    return any(word in str(error) for word in words)
+
+
 def _is_order(error: Exception) -> bool:
     """Whether it is not about the write itself, but about the one before it."""
     return "WBORDER" in str(error)
@@ -159,7 +163,7 @@ def _is_order(error: Exception) -> bool:
 
 def _of_one_key(error: Exception) -> bool:
     """Whether Redis has not begun, for what may be the fault of one key among several."""
-    return isinstance(error, NoPermissionError) or any(word in str(error) for word in _OF_ONE_KEY)
+    return isinstance(error, NoPermissionError) or _says(error, _OF_ONE_SLOT)
 
 
 def _may_pass(error: Exception) -> bool:
@@ -167,7 +171,7 @@ def _may_pass(error: Exception) -> bool:
         return False
     if isinstance(error, RedisClusterException):  # no error of redis-py's other kind
         return "same" not in str(error)  # "keys must map to the same slot" does not pass
-    return isinstance(error, (*_LOST, *_LATER)) or any(word in str(error) for word in _LATER_WORDS)
+    return isinstance(error, (*_LOST, *_LATER)) or _says(error, _LATER_WORDS)
 
 
 def _given_up(parcels: list[Parcel], why: dict[Call, Exception], limits: Limits) -> Outcomes:
@@ -178,7 +182,7 @@ def _given_up(parcels: list[Parcel], why: dict[Call, Exception], limits: Limits)
         for call in parcel.calls:
             error = why.get(call, reasons[0])
             error = reasons[0] if _is_order(error) else error
-            if any(word in str(error) for word in _FULL):
+            if _says(error, _FULL):
                 said = f"no room within {limits.wait:g} s, nothing was changed: {error}"
                 outcomes[call] = QueueFull(said)
             elif isinstance(error, ResponseError) and not _is_order(error):
@@ -202,9 +206,9 @@ def _refusal(call: Call, error: Exception) -> Exception:
     said = str(error)
     if said.startswith("WBCONFLICT"):
         return Conflict(f"{call.key}: {said.partition(' ')[2]}; read it again")
-    if said.startswith("WBVERSION") or "Function not found" in said:
+    if _says(error, _INSTALL):
         return Misconfigured(f"{said}; install the same version of this package everywhere")
-    if "CROSSSLOT" in said or "same slot" in said or "same key slot" in said:
+    if _says(error, _OF_ONE_SLOT):
         return Misconfigured(
             f"on a cluster a key has to name its partition, as {call.partition.tag!r} in braces;"
             f" {call.key!r} does not: {said}"
