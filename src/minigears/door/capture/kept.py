@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 from minigears.door.capture.queue import Queue
 from minigears.seal import Seal
@@ -66,16 +65,3 @@ def decode(text: str, seal: Seal) -> dict[bytes, Queue]:
         return {bytes.fromhex(prefix): Queue(*about) for prefix, *about in rows}
     except (ValueError, TypeError) as error:
         raise KeptError(f"the function library {LIBRARY!r} is damaged ({error}): {mend}") from error
-
-
-def text_in(reply: Sequence[Any]) -> str | None:
-    """The text in Redis's reply to `FUNCTION LIST LIBRARYNAME`; None if there is no such library."""
-    for library in reply:
-        for function in _pairs(library)[b"functions"]:
-            return (_pairs(function)[b"description"] or b"").decode("utf-8", "replace")
-        return ""
-    return None
-
-
-def _pairs(flat: Sequence[Any]) -> dict[bytes, Any]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))

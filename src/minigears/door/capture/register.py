@@ -11,6 +11,7 @@ from minigears.door.capture import kept
 from minigears.door.capture.captures import Captures
 from minigears.door.capture.queue import Queue
 from minigears.door.redis import BackendError, Connection
+from minigears.functionlibrary import description
 from minigears.protocol import Command, encode_error, encode_reply
 from minigears.seal import Seal
 
@@ -177,7 +178,8 @@ class Register:
 
 
 async def _stored(admin: Connection) -> str | None:
-    return kept.text_in(await admin.call("FUNCTION", "LIST", "LIBRARYNAME", kept.LIBRARY))
+    text = description(await admin.call("FUNCTION", "LIST", "LIBRARYNAME", kept.LIBRARY))
+    return None if text is None else text.decode("utf-8", "replace")
 
 
 async def _partitions(admin: Connection, queue: Queue) -> int | None:

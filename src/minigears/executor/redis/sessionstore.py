@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
+from minigears.functionlibrary import description
 from minigears.seal import Seal
 
 LIBRARY = "minigears"
@@ -85,13 +86,7 @@ class SessionStore:
 
     def digest(self) -> bytes | None:
         """The digest that the library shows, without its text; raises what the connection raises."""
-        for library in self._conn.call("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY):
-            fields = dict(zip(library[::2], library[1::2], strict=True))
-            for function in fields[b"functions"]:
-                shown: bytes = dict(zip(function[::2], function[1::2], strict=True))[b"description"]
-                return shown or b""
-            return b""
-        return None
+        return description(self._conn.call("FUNCTION", "LIST", "LIBRARYNAME", LIBRARY))
 
     def put(self, session_id: str, data: bytes) -> None:
         """Store one session; one that exists keeps its place. Raises as `update` does."""
