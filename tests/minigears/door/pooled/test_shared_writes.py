@@ -10,7 +10,7 @@ import pytest
 import uvloop
 from realgears import MiniGears
 from realredis import RedisServer, wait_for
-from test_sharing import Talk, crowd, sharing
+from talking import Talk, crowd, sharing
 
 from minigears.address import Address
 from minigears.door.events.journal import STREAM, Journal
@@ -29,19 +29,6 @@ async def nap(x):
 GB('KeysReader').foreach(nap).register('slow:*', mode='sync')
 """
 """A function that waits for the key `go`; others go on meanwhile."""
-
-
-@pytest.fixture
-def talk(gears):
-    """Makes clients of the shared minigears, among as many others as it takes to share."""
-    with crowd(gears), ExitStack() as stack:
-
-        def start() -> Talk:
-            client = Talk(stack.enter_context(gears.raw()))
-            stack.enter_context(client.stream)
-            return client
-
-        yield start
 
 
 def entries(gears: MiniGears) -> int:

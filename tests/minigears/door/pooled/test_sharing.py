@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 
 import pytest
 import uvloop
 from realgears import MiniGears
 from realredis import wait_for
+from talking import Talk, crowd, sharing
 
 from minigears.address import Address
 from minigears.door.commands.shareable import _USES
@@ -33,59 +34,6 @@ SAMPLES = """
 """
 COMMANDS = [line.encode().split() for line in SAMPLES.replace("\n", "|").split("|") if line.strip()]
 LONG = [[b"SET", b"s", b"x" * 3000], [b"GET", b"s"], [b"sEt", b"s", b"v"], [b"SET", b"s", b""]]
-
-
-class Talk:
-    """One client, command by command, raw."""
-
-    def __init__(self, sock: socket.socket):
-        self.sock = sock
-        self.sock.settimeout(30)
-        self.stream = sock.makefile("rb")
-
-    def say(self, *argv: bytes | str) -> None:
-        self.sock.sendall(encode_command(argv))
-
-    def ask(self, *argv: bytes | str) -> bytes:
-        self.say(*argv)
-        return self.hear()
-
-    def hear(self) -> bytes:
-        line = self.stream.readline()
-        if line[:1] in (b"$", b"=") and line[:2] != b"$-":
-            return line + self.stream.read(int(line[1:]) + 2)
-        if line[:1] in (b"*", b"%"):
-            count = int(line[1:]) * (2 if line[:1] == b"%" else 1)
-            return line + b"".join(self.hear() for _ in range(count))
-        return line
-
-
-@pytest.fixture
-def talk(gears):
-    """Makes clients of the shared minigears, among as many others as it takes to share."""
-    with crowd(gears), ExitStack() as stack:
-
-        def start() -> Talk:
-            client = Talk(stack.enter_context(gears.raw()))
-            stack.enter_context(client.stream)
-            return client
-
-        yield start
-
-
-@contextmanager
-def crowd(gears):
-    """Clients that only make it a crowd."""
-    with ExitStack() as stack:
-        for _ in range(FEW):
-            stack.enter_context(gears.client()).dbsize()
-        yield
-
-
-def sharing(gears: MiniGears) -> int:
-    """How many clients are on shared connections."""
-    with gears.client() as client:
-        return int(client.info("minigears")["minigears_clients_sharing"])
 
 
 def test_the_samples_are_all_there_is():
