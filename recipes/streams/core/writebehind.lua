@@ -169,6 +169,11 @@ local function improper(key, command, value, etag)
   end
 end
 
+-- Whether a command brings the whole document, so that it need not be read. `first` is its first argument.
+local function sets_whole(command, first)
+  return command == 'SET' or command == 'JSON.SET' and ROOT[first]
+end
+
 -- The whole document after a command, '' if there is none. `first` and `second` are its arguments.
 local function after(key, command, first, second)
   if command == 'JSON.SET' and ROOT[first] then return second end
@@ -204,10 +209,12 @@ local function answered(kept, sequence)
   end
 end
 
+local function overtakes()
+  return refuse('WBORDER', 'the write before this one in the pipeline was refused')
+end
+
 local function out_of_order(kept, sequence)
-  if string.match(kept or '', '^(%d+) ') ~= sequence then
-    return refuse('WBORDER', 'the write before this one in the pipeline was refused')
-  end
+  if string.match(kept or '', '^(%d+) ') ~= sequence then return overtakes() end
 end
 
 -- Property 1: atomic capture. Redis refuses the call as a whole when it is out of memory, read-only
@@ -232,7 +239,7 @@ local function write(keys, args)
   end
   local refusal = answer or before ~= '-' and out_of_order(known[4], before_sequence)
   if refusal then return refusal end
-  local whole = SETS[command] and (command == 'SET' or ROOT[args[3]])
+  local whole = sets_whole(command, args[3])
   local no_right = forbidden(key, stream, state, due, not whole)
     or command == 'RENAME' and forbidden(keys[5], keys[6], keys[7], keys[8], true)
   if no_right then return no_right end
@@ -287,11 +294,11 @@ local function bundle(keys, args)
   for n = 4, #keys do
     local key, command, count = keys[n], args[at], tonumber(args[at + 1])
     local from, to = at + 2, at + 1 + count
-    local whole = SETS[command] and (command == 'SET' or ROOT[args[from]])
+    local whole = sets_whole(command, args[from])
     local id, reply = false, nil
     at = to + 1
     if blocked[key] then
-      reply = refuse('WBORDER', 'the write before this one in the pipeline was refused')
+      reply = overtakes()
     elseif not CHANGES[command] or command == 'RENAME' then
       reply = refuse('WBCOMMAND', command .. ' cannot be captured')
     else
