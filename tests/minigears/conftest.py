@@ -10,7 +10,7 @@ from realgears import SHARED_CACHE, MiniGears
 from realmongo import MongoServer
 from realredis import RedisServer, has_json, redis_program
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 from tests.freeports import free_ports
 from tests.programs import left_out
 
@@ -45,7 +45,7 @@ def redis_server(start_redis: Callable[..., RedisServer]) -> RedisServer:
 
 
 @pytest.fixture
-def redis_conn(redis_server: RedisServer) -> Iterator[Connection]:
+def redis_conn(redis_server: RedisServer) -> Iterator[BlockingConnection]:
     """A connection to `redis_server`."""
     conn = redis_server.connect()
     yield conn

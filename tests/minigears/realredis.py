@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from minigears.address import Address
-from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.connection import BlockingConnection, RedisError
 
 
 def _package(name: str) -> Path:
@@ -119,5 +119,5 @@ class RedisServer:
         self.stop(how)
         self.start()
 
-    def connect(self) -> Connection:
-        return Connection(self.address)
+    def connect(self) -> BlockingConnection:
+        return BlockingConnection(self.address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
 import grimp
@@ -96,6 +97,18 @@ def test_a_client_knows_nothing_of_the_door() -> None:
     for room in ("clients", "serving", "pooled", "events", "commands", "capture"):
         for module in found.find_descendants(f"minigears.door.{room}"):
             assert not found.find_modules_directly_imported_by(module) & above, module
+
+
+@pytest.mark.parametrize("package", OURS)
+def test_a_name_belongs_to_one_class(package: str) -> None:
+    """Who searches for a class finds one."""
+    folder = REPOSITORY.joinpath("recipes/streams" if package[0] == "r" else f"src/{package}")
+    names = Counter(
+        name
+        for file in folder.rglob("*.py")
+        for name in re.findall(r"^class (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 def test_what_a_newcomer_looks_for_is_where_the_architecture_says() -> None:

@@ -14,7 +14,7 @@ from IPython.core.magic import Magics, cell_magic, line_cell_magic, magics_class
 
 from lab.stack.lifecycle import current
 from lab.tools import look
-from lab.tools.replies import Connection, Failure, Reply
+from lab.tools.replies import Failure, RawConnection, Reply
 
 
 @magics_class
@@ -42,7 +42,7 @@ class LabMagics(Magics):
         `%%gears REQUIREMENTS rgsync pymongo==3.12.0` or `%%gears ID hello UPGRADE`. Shows the
         results; raises when the script itself fails, so that the notebook stops there.
         """
-        connection = Connection.to(current().redis_url)
+        connection = RawConnection.to(current().redis_url)
         try:
             reply = connection.call("RG.PYEXECUTE", cell, *shlex.split(line))
         finally:
@@ -64,7 +64,7 @@ def _is_command(text: str) -> bool:
 
 
 def _run(lines: list[str], shown: bool) -> None:
-    connection = Connection.to(current().redis_url)
+    connection = RawConnection.to(current().redis_url)
     try:
         for line in lines:
             if shown:

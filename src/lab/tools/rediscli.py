@@ -19,7 +19,7 @@ import click
 
 from lab import paths
 from lab.tools import look
-from lab.tools.replies import Connection, Failure, Reply, SimpleString
+from lab.tools.replies import Failure, RawConnection, Reply, SimpleString
 
 
 def main() -> None:
@@ -100,13 +100,13 @@ def fallback(context: click.Context, **given: object) -> None:
     _session(connection, as_raw, place=f"{option['host']}:{option['port']}")
 
 
-def _connect(context: click.Context) -> Connection:
+def _connect(context: click.Context) -> RawConnection:
     option = context.params
     place = option["url"] or option["socket_path"] or f"{option['host']}:{option['port']}"
     try:
         if option["url"]:
-            return Connection.to(option["url"])
-        connection = Connection(option["socket_path"] or (option["host"], option["port"]))
+            return RawConnection.to(option["url"])
+        connection = RawConnection(option["socket_path"] or (option["host"], option["port"]))
         refused = connection.login(option["user"] or "", option["password"] or "")
         if isinstance(refused, Failure):
             click.echo(f"AUTH failed: {refused.text}", err=True)
@@ -120,7 +120,7 @@ def _connect(context: click.Context) -> Connection:
         raise
 
 
-def _session(connection: Connection, as_raw: bool, place: str) -> None:
+def _session(connection: RawConnection, as_raw: bool, place: str) -> None:
     """Take commands line by line: from a prompt in a terminal, else from stdin."""
     at_prompt = sys.stdin.isatty()
     if at_prompt:
@@ -141,7 +141,7 @@ def _session(connection: Connection, as_raw: bool, place: str) -> None:
             _run(connection, words, as_raw)
 
 
-def _run(connection: Connection, words: Sequence[str | bytes], as_raw: bool) -> bool:
+def _run(connection: RawConnection, words: Sequence[str | bytes], as_raw: bool) -> bool:
     """Run one command and print what comes back; tell whether it was no error."""
     try:
         reply = connection.call(*words)

@@ -29,7 +29,7 @@ class Failure:
 Reply = SimpleString | Failure | int | bytes | list["Reply"] | None  # type: ignore[misc]
 
 
-class Connection:
+class RawConnection:
     """One connection that sends a command and reads its reply. Raises OSError."""
 
     def __init__(self, endpoint: tuple[str, int] | str) -> None:
@@ -41,7 +41,7 @@ class Connection:
         self._file: BinaryIO = self._socket.makefile("rb")
 
     @classmethod
-    def to(cls, url: str) -> Connection:
+    def to(cls, url: str) -> RawConnection:
         """Connect to `redis://[user][:password]@host:port[/database]` and log in."""
         parts = urlsplit(url)
         connection = cls((parts.hostname or "127.0.0.1", parts.port or 6379))

@@ -16,7 +16,7 @@ from minigears.door.capture.queue import Queue
 from minigears.door.clients.client import Client
 from minigears.door.events.watch import Watch
 from minigears.door.executor import Settings
-from minigears.door.pooled.connections import Lanes
+from minigears.door.pooled.connections import ConnectionPool
 from minigears.door.safeguards import Safeguards
 from minigears.door.serving import served
 from minigears.door.status import Overview
@@ -41,10 +41,10 @@ class Door:
         self._loops = Loops()
         self._clients: set[Client] = set()
         self.watch = Watch(settings, captures or {}, queue or Queue(), self._loops)
-        self._lanes = Lanes(self.watch.journal.write_together)
+        self._pool = ConnectionPool(self.watch.journal.write_together)
         self._availability = Availability()
         self._upkeep = Upkeep(
-            *(settings.address, self.watch, self._lanes, self._availability),
+            *(settings.address, self.watch, self._pool, self._availability),
             *(self._clients, open_to_others),
         )
         self._safeguards = Safeguards(self.watch, self._availability)
@@ -84,7 +84,7 @@ class Door:
         return bound[0], bound[1]
 
     def _accept(self) -> Client:
-        return Client(self.watch, self._serve, self._lanes, self._availability, self._clients)
+        return Client(self.watch, self._serve, self._pool, self._availability, self._clients)
 
     async def stop(self, timeout: float) -> None:
         """Stop accepting, let writes on their way come to their end, close."""

@@ -57,7 +57,7 @@ class Callbacks:
     """The executor reads its events again."""
 
 
-class Supervisor:
+class Executor:
     """Keeps one executor alive."""
 
     def __init__(self, settings: Settings, callbacks: Callbacks, loops: Loops):

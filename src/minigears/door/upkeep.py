@@ -10,7 +10,7 @@ from minigears.address import Address
 from minigears.door.availability import Availability
 from minigears.door.clients.client import Client
 from minigears.door.events.watch import Watch
-from minigears.door.pooled.connections import LIMITS, Lanes
+from minigears.door.pooled.connections import LIMITS, ConnectionPool
 from minigears.door.redis import BackendError, Connection, open_connection, wants_password
 from minigears.door.serving import access
 from minigears.loops import Loops
@@ -32,7 +32,7 @@ class Upkeep:
         self,
         address: Address,
         watch: Watch,
-        lanes: Lanes,
+        pool: ConnectionPool,
         availability: Availability,
         clients: set[Client],
         open_to_others: bool,
@@ -40,7 +40,7 @@ class Upkeep:
         """With `open_to_others` it connects only to a Redis that asks everybody for a password."""
         self._address = address
         self._watch = watch
-        self._lanes = lanes
+        self._pool = pool
         self._availability = availability
         self._clients = clients
         self._open_to_others = open_to_others
@@ -80,9 +80,9 @@ class Upkeep:
                 "or pass --allow-open"
             )
         watching = await self._watch.connect()
-        lanes = await self._lanes.connect(self._address)
+        pool = await self._pool.connect(self._address)
         lost = asyncio.get_running_loop().create_future()
-        for closed in (admin.closed, *watching, *lanes):
+        for closed in (admin.closed, *watching, *pool):
             closed.add_done_callback(lambda _: None if lost.done() else lost.set_result(None))
         return lost
 
@@ -127,19 +127,19 @@ class Upkeep:
         self._asked = asyncio.get_running_loop().time()
         self._watch.admin.send(self._answered, "CONFIG", "GET", *LIMITS)
         self._watch.journal.beat()
-        self._lanes.beat()
+        self._pool.beat()
         self._watch.notifications.barrier(lambda: None)
 
     def _answered(self, reply: Any) -> None:
         self._asked = None
-        self._lanes.told(reply)
+        self._pool.told(reply)
 
     async def _reconnect(self) -> asyncio.Future[Any]:
         """Connect again and recover what was left, however often that takes."""
         pause, said = _RECONNECT_PAUSE, ""
         while True:
             self._watch.disconnect()
-            self._lanes.disconnect()
+            self._pool.disconnect()
             await asyncio.sleep(pause)
             try:
                 lost = await self._connect()

@@ -17,7 +17,7 @@ from minigears.executor.config import Config
 from minigears.executor.flow.executions import Execution, ExecutionLog
 from minigears.executor.ids import Counter
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Rules
-from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.redis.sessionstore import SessionStore, StoreError
 from minigears.executor.requirements import RequirementStore
 from minigears.executor.script.registrations import Registration, Session
@@ -105,12 +105,12 @@ class Gears:
         """A block in which, on the main thread, no other function goes on."""
         return self.hub.alone() if self.hub.here else nullcontext()
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> BlockingConnection:
         """A connection to the Redis that we began with; raises OSError when it was restarted.
 
         A restarted Redis may have lost what we know: a new executor loads what is there.
         """
-        connection = Connection(self.address)
+        connection = BlockingConnection(self.address)
         info = connection.call("INFO", "server")
         run = next(line for line in info.splitlines() if line.startswith(b"run_id:"))
         if self._redis_run not in (None, run):
@@ -240,7 +240,7 @@ class Gears:
             if registration.spec.reader == "StreamReader":
                 registration.runner = StreamReaderRunner(
                     registration,
-                    lambda: Connection(self.address),
+                    lambda: BlockingConnection(self.address),
                     lambda records, r=registration: self._run_batch(self, r, records),  # type: ignore[misc]
                     write,
                     self.loops,

@@ -22,7 +22,7 @@ from minigears.executor.events import Events
 from minigears.executor.gears import Gears
 from minigears.executor.ids import new_session_id
 from minigears.executor.redis.calls import mark_with
-from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.redis.sessionstore import StoreError
 from minigears.executor.restoring import Restoring
 from minigears.executor.runs.run import run_batch
@@ -70,7 +70,7 @@ def _wait_for_redis(address: Address) -> None:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            connection = Connection(address)
+            connection = BlockingConnection(address)
             connection.call("TYPE", "__minigears__")  # refused while it loads its data
             connection.close()
             return

@@ -125,7 +125,10 @@ def test_a_process_that_hangs_is_replaced(
 def test_a_state_file_that_names_strangers_harms_nobody(home: Path) -> None:
     me = processes.Proc(os.getpid(), "another boot/1")
     stale = statefile.State(
-        {name: statefile.Service(service.preferred_port, me) for name, service in SERVICES.items()}
+        {
+            name: statefile.KnownService(service.preferred_port, me)
+            for name, service in SERVICES.items()
+        }
     )
     statefile.write(home, stale)
     assert lab.up().redis.ping()
@@ -260,7 +263,7 @@ def test_a_disk_that_fills_up_while_writing(home: Path) -> None:
         with contextlib.suppress(OSError):
             (home / "filler").write_bytes(b"x" * 32768)
         with pytest.raises(lab.LabError, match="is full"):
-            statefile.write(home, statefile.State({"redis": statefile.Service(1)}))
+            statefile.write(home, statefile.State({"redis": statefile.KnownService(1)}))
         assert not (home / "stack.json").exists()
     finally:
         subprocess.run(["umount", str(home)], check=True)

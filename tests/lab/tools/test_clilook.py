@@ -13,7 +13,7 @@ import pytest
 from lab import paths
 from lab.stack.model import Stack
 from lab.tools import look, rediscli
-from lab.tools.replies import Connection, Failure, SimpleString
+from lab.tools.replies import Failure, RawConnection, SimpleString
 from tests.programs import left_out
 
 OURS = [sys.executable, "-c", "from lab.tools.rediscli import fallback; fallback()"]
@@ -118,7 +118,7 @@ def test_ours_takes_the_last_word_from_a_file(stack: Stack, tmp_path: Path) -> N
         subprocess.run(
             [*OURS, *stack.cli.split()[1:], "-x", "SET", "file"], stdin=given, check=True
         )
-    assert Connection.to(stack.redis_url).call("GET", "file") == script.read_bytes()
+    assert RawConnection.to(stack.redis_url).call("GET", "file") == script.read_bytes()
 
 
 def test_ours_tells_errors_by_its_status(stack: Stack) -> None:

@@ -9,7 +9,7 @@ import pytest
 from realgears import MiniGears
 from realredis import RedisServer, wait_for
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 SLOW = """
 import time
@@ -34,19 +34,19 @@ def own(redis_server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def held(own: MiniGears, redis_conn: Connection) -> Connection:
+def held(own: MiniGears, redis_conn: BlockingConnection) -> BlockingConnection:
     """Redis's own port, on which a write was made whose function runs now."""
     redis_conn.call("SET", "k:held", 1)
     wait_for(lambda: redis_conn.call("SISMEMBER", "begun", "k:held"), what="the function")
     return redis_conn
 
 
-def seen(conn: Connection) -> list[bytes]:
+def seen(conn: BlockingConnection) -> list[bytes]:
     return conn.call("LRANGE", "seen", 0, -1)
 
 
 def test_an_executor_that_is_killed_runs_its_functions_again(
-    own: MiniGears, held: Connection
+    own: MiniGears, held: BlockingConnection
 ) -> None:
     assert own.executor is not None
     own.executor.kill()
@@ -55,7 +55,7 @@ def test_an_executor_that_is_killed_runs_its_functions_again(
 
 
 def test_sigterm_waits_for_functions_of_writers_on_redis_own_port(
-    own: MiniGears, held: Connection
+    own: MiniGears, held: BlockingConnection
 ) -> None:
     assert own.process is not None
     own.process.send_signal(signal.SIGTERM)
@@ -74,7 +74,7 @@ def _refuses(gears: MiniGears) -> bool:
 
 
 def test_a_minigears_that_is_killed_forgets_events_of_redis_own_port(
-    own: MiniGears, held: Connection
+    own: MiniGears, held: BlockingConnection
 ) -> None:
     """What came through the door at the same time becomes an event again."""
     with own.raw() as sock:
@@ -91,7 +91,7 @@ def test_a_minigears_that_is_killed_forgets_events_of_redis_own_port(
 
 
 def test_what_is_written_while_minigears_is_away_is_found_by_a_run(
-    own: MiniGears, redis_conn: Connection
+    own: MiniGears, redis_conn: BlockingConnection
 ) -> None:
     own.kill()
     redis_conn.call("SET", "k:away", 1)
@@ -106,7 +106,7 @@ def test_what_is_written_while_minigears_is_away_is_found_by_a_run(
 
 
 def test_streams_are_read_however_their_entries_came(
-    own: MiniGears, redis_conn: Connection
+    own: MiniGears, redis_conn: BlockingConnection
 ) -> None:
     own.run(
         "GB('StreamReader').foreach(lambda x: execute('RPUSH', 'read', x['value']['n']))"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fakedoor import FakeDoor
 
 from minigears.commandtable import CommandTable
-from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.redis.prefetch import MISSING, Habits, Prefetch
 
 TABLE = CommandTable.from_reply(
@@ -66,7 +66,7 @@ GB('KeysReader').foreach(f).register(prefix='k:*', mode='sync')
 """
 
 
-def test_a_function_sees_its_own_writes(door: FakeDoor, redis_conn: Connection):
+def test_a_function_sees_its_own_writes(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(READS_AND_WRITES)
     (registration,) = door.ids
     for number in range(4):
@@ -76,7 +76,7 @@ def test_a_function_sees_its_own_writes(door: FakeDoor, redis_conn: Connection):
     assert seen == [b"0", b"0!", b"1", b"1!", b"2", b"2!", b"3", b"3!"]
 
 
-def test_fetched_reads_cost_no_trip(door: FakeDoor, redis_conn: Connection):
+def test_fetched_reads_cost_no_trip(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(
         "GB('KeysReader').foreach(lambda x: [execute('HGET', x['key'], 'f'), execute('HLEN', x['key'])])"
         ".register(prefix='h:*', mode='sync', readValue=False)"

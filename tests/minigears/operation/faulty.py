@@ -14,7 +14,7 @@ from typing import Any
 from minigears.cli import main
 from minigears.door.events.journal import Journal
 from minigears.door.events.notifications import Notifications
-from minigears.door.executor import Supervisor
+from minigears.door.executor import Executor
 from minigears.door.pipe import Pipe
 from minigears.door.redis import Connection
 from minigears.door.serving import served
@@ -27,9 +27,9 @@ PLACES: dict[str, tuple[Any, str]] = {
     "reconnect": (Upkeep, "_reconnect"),
     "recover": (Journal, "leftovers"),
     "interest": (Interest, "needs_events"),
-    "spawn": (Supervisor, "_spawn"),
+    "spawn": (Executor, "_spawn"),
     "event": (Notifications, "_message"),
-    "send": (Supervisor, "send_events"),
+    "send": (Executor, "send_events"),
     "frame": (Pipe, "data_received"),
     "reply": (Connection, "on_reply"),
     "serve": (served, "serve"),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from realredis import RedisServer, wait_for
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 from minigears.loops import Loops
@@ -66,12 +66,12 @@ class Reader:
             self.registration, self._connect, self.steps, self.log, Loops(pause=0.01)
         )
 
-    def _connect(self) -> Connection:
+    def _connect(self) -> BlockingConnection:
         conn = self.server.connect()
         conn.call("CLIENT", "SETNAME", "reader")
         return conn
 
-    def has_looked(self, conn: Connection) -> bool:
+    def has_looked(self, conn: BlockingConnection) -> bool:
         """Whether every reader has looked for streams, so that what is added now is new."""
         clients = [line for line in conn.call("CLIENT", "LIST").split(b"\n") if b"=reader" in line]
         return bool(clients) and not any(b"cmd=client|setname" in line for line in clients)
@@ -113,7 +113,7 @@ def start_reader(redis_server: RedisServer) -> Iterator[Callable[..., Reader]]:
 class Stream:
     """A stream and what is known of it."""
 
-    def __init__(self, conn: Connection, key: str = "s:1"):
+    def __init__(self, conn: BlockingConnection, key: str = "s:1"):
         self.conn = conn
         self.key = key
 
@@ -132,5 +132,5 @@ class Stream:
 
 
 @pytest.fixture
-def stream(redis_conn: Connection) -> Stream:
+def stream(redis_conn: BlockingConnection) -> Stream:
     return Stream(redis_conn)

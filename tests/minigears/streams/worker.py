@@ -14,7 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from minigears.address import Address
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 from minigears.loops import Loops
@@ -24,7 +24,7 @@ def main() -> None:
     path, batch, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     stop_at = int(sys.argv[4]) if len(sys.argv) > 4 else None
     address = Address(path=path)
-    conn = Connection(address)
+    conn = BlockingConnection(address)
     done, before = 0, 0
     ended = threading.Event()
 
@@ -41,7 +41,9 @@ def main() -> None:
             ended.set()
 
     registration = SimpleNamespace(id="0-1", args=StreamArgs("s:*", batch=batch), stats=Stats())
-    runner = StreamReaderRunner(registration, lambda: Connection(address), steps, print, Loops())
+    runner = StreamReaderRunner(
+        registration, lambda: BlockingConnection(address), steps, print, Loops()
+    )
     runner.start()
     ended.wait()
     runner.stop()

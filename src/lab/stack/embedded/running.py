@@ -258,7 +258,7 @@ def _spawn(home: Path, state: State, service: Service, first: int | None = None)
             )
     except OSError as problem:
         raise statefile.disk_error(problem, home) from problem
-    state.services[service.name] = statefile.Service(port, proc)
+    state.services[service.name] = statefile.KnownService(port, proc)
     statefile.write(home, state)
 
 

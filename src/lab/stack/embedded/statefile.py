@@ -28,7 +28,7 @@ _LOCK = "stack.lock"
 
 
 @dataclass
-class Service:
+class KnownService:
     """What is remembered of one service. `proc` is None while it is stopped on purpose."""
 
     port: int
@@ -39,7 +39,7 @@ class Service:
 class State:
     """The services that were started, by name."""
 
-    services: dict[str, Service] = field(default_factory=dict)
+    services: dict[str, KnownService] = field(default_factory=dict)
 
     def ports(self) -> set[int]:
         """Return the ports that the stack has given to its services."""
@@ -158,7 +158,7 @@ def _decode(text: str, home: Path) -> State:
         if name not in SERVICES:
             continue  # another version's: its process is found by its marks, and ended
         proc = known["proc"] if ours else None
-        services[name] = Service(
+        services[name] = KnownService(
             int(known["port"]), proc and Proc(int(proc["pid"]), str(proc["born"]))
         )
     return State(services)

@@ -7,10 +7,10 @@ import asyncio
 from minigears.door.availability import Availability
 from minigears.door.clients.conversation import Conversation, Serve
 from minigears.door.clients.sockets import BackendSide
-from minigears.door.clients.states import AT_REST, HAS_TASK, SHARING, Front, State, Step
+from minigears.door.clients.states import AT_REST, HAS_TASK, SHARING, Front, State, Transition
 from minigears.door.clients.unavailable import UNAVAILABLE, Refusal
 from minigears.door.events.watch import Watch
-from minigears.door.pooled.connections import Lanes
+from minigears.door.pooled.connections import ConnectionPool
 from minigears.door.pooled.guest import Sharing
 from minigears.door.redis import BackendError, connect
 from minigears.protocol import encode_error
@@ -28,7 +28,7 @@ class Client(Conversation, asyncio.Protocol):
         self,
         watch: Watch,
         serve: Serve,
-        lanes: Lanes,
+        pool: ConnectionPool,
         availability: Availability,
         clients: set[Client],
     ):
@@ -42,7 +42,7 @@ class Client(Conversation, asyncio.Protocol):
         """Whether Redis has answered what it is asked first."""
         self._turned_away = False
         """Whether Redis says, unasked, that it does not let the client in."""
-        self._sharing: Sharing | None = Sharing(self, watch, lanes, clients, self.place)
+        self._sharing: Sharing | None = Sharing(self, watch, pool, clients, self.place)
         """What takes the client's bytes until it needs its own connection."""
         self._refusal = Refusal()
         self._front = Front.OPEN
@@ -142,7 +142,7 @@ class Client(Conversation, asyncio.Protocol):
             self.refuse(str(error))
             return
         self.hearing.transport = self._backend.transport
-        self.place.take(Step.INTRODUCE)
+        self.place.take(Transition.INTRODUCE)
         await self._introduce()
         self._task = None
         if self._sharing:
@@ -157,11 +157,11 @@ class Client(Conversation, asyncio.Protocol):
         while not self._availability.available.is_set():
             if await self._availability.comes_back_soon():
                 break
-            self.place.take(Step.FIND_NOBODY)
+            self.place.take(Transition.FIND_NOBODY)
             if self._sharing and (held := self._sharing.take_held()):
                 self._refuse_for_now(held)
             await self._availability.available.wait()
-            self.place.take(Step.TRY)
+            self.place.take(Transition.TRY)
         return not self._refusal.used
 
     def _refuse_for_now(self, data: bytes) -> None:
@@ -281,7 +281,7 @@ class Client(Conversation, asyncio.Protocol):
         Raises:
             WrongStateError: something is still on its way, here or there.
         """
-        self.place.take(Step.PART)
+        self.place.take(Transition.PART)
         self._batches.wrote_elsewhere = self._sharing is not None and self._sharing.wrote
         if self._sharing is not None:
             self.protocol = self._sharing.protocol
@@ -312,7 +312,7 @@ class Client(Conversation, asyncio.Protocol):
             self._close_backend()
 
     def _close_backend(self) -> None:
-        self.place.take(Step.CLOSE)
+        self.place.take(Transition.CLOSE)
         self._clients.discard(self)
         connecting = self._backend is None and self._task
         if connecting and self._task is not asyncio.current_task():

@@ -10,7 +10,7 @@ from typing import Any
 from minigears.door.clients.batches import Batch
 from minigears.door.clients.queued import Queued
 from minigears.door.clients.relaying import Relaying
-from minigears.door.clients.states import State, Step, WrongStateError
+from minigears.door.clients.states import State, Transition, WrongStateError
 from minigears.door.commands.classifier import Kind, reply_mode
 from minigears.door.events.watch import Watch
 from minigears.interest import OFFSET_CHANNEL
@@ -37,7 +37,7 @@ class Conversation(Relaying):
         self._start(self._refuse_when_drained(message))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
-        self.place.take(Step.STOP)
+        self.place.take(Transition.STOP)
         self._run(work)
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
@@ -98,7 +98,7 @@ class Conversation(Relaying):
     def _rest(self) -> None:
         """Nothing waits in the door any more: relay."""
         self._task = None
-        self.place.take(Step.GO_ON)
+        self.place.take(Transition.GO_ON)
         self._pending_bytes = 0
         self.reading.resume("pending")
         self.reading.resume("login")
@@ -114,12 +114,12 @@ class Conversation(Relaying):
         self._trusted = self._welcome
 
     async def _serve(self, argv: Command) -> None:
-        self.place.take(Step.SERVE)
+        self.place.take(Transition.SERVE)
         try:
             await self._serve_command(self, argv)
         finally:
             if self.place.now is State.SERVING:
-                self.place.take(Step.END_SERVING)
+                self.place.take(Transition.END_SERVING)
 
     async def drained(self) -> None:
         """Wait until every command forwarded so far is answered."""

@@ -38,7 +38,7 @@ class State(enum.Enum):
     """It is dropped."""
 
 
-class Step(enum.Enum):
+class Transition(enum.Enum):
     """What moves a client's connection on; the value is from where, and to where."""
 
     FIND_NOBODY = (State.CONNECTING,), State.UNAVAILABLE
@@ -102,7 +102,7 @@ class Place:
     def __init__(self) -> None:
         self.now = State.CONNECTING
 
-    def take(self, step: Step) -> None:
+    def take(self, step: Transition) -> None:
         """Move on.
 
         Raises:

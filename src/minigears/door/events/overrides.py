@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Collection
 from minigears.door.events.delivery import Event
 
 
-class Scopes:
+class Overrides:
     """Collects the events of such commands, which are then handed to the executor one by one."""
 
     def __init__(self) -> None:

@@ -15,7 +15,7 @@ from minigears.door.events.delivery import Event
 _DEATHS = 3
 
 
-class Probation:
+class Suspects:
     """Sends suspects one by one; `give_up` gets those that are too dangerous to send again."""
 
     def __init__(self, send: Callable[[Event], None], give_up: Callable[[Event], None]):

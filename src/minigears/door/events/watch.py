@@ -18,9 +18,9 @@ from minigears.door.commands.classifier import Classifier
 from minigears.door.events.delivery import Delivery, Event
 from minigears.door.events.journal import Journal
 from minigears.door.events.notifications import Notifications, enable_notifications
-from minigears.door.events.overrides import Scopes
-from minigears.door.events.suspects import Probation
-from minigears.door.executor import Callbacks, Settings, Supervisor
+from minigears.door.events.overrides import Overrides
+from minigears.door.events.suspects import Suspects
+from minigears.door.executor import Callbacks, Executor, Settings
 from minigears.door.redis import BackendError, Connection
 from minigears.interest import Interest
 from minigears.loops import Loops
@@ -52,14 +52,14 @@ class Watch:
         self.notifications = Notifications(
             self._event, lambda mark: self.executor.marks.begins(mark)
         )
-        self.scopes = Scopes()
+        self.overrides = Overrides()
         callbacks = Callbacks(self._interest, self._done, self._executor_ready, self._flush_soon)
-        self.executor = Supervisor(settings, callbacks, loops)
+        self.executor = Executor(settings, callbacks, loops)
         self.answered: set[bytes] = set()
         """Keys whose writes were answered; whoever makes sure that their notifications came takes them out."""
         self._admin: Connection | None = None
         self._outbox: list[Event] = []
-        self._probation = Probation(self._resend, self._given_up)
+        self._suspects = Suspects(self._resend, self._given_up)
         self._streams: set[bytes] = set()
         self._flushing = False
 
@@ -111,7 +111,7 @@ class Watch:
             return
         for found in self.interest.watchers(key, name):
             event = self.delivery.add(found.id, key, name, found.sync)
-            if not (found.commands and self.scopes.take(event)):
+            if not (found.commands and self.overrides.take(event)):
                 self._outbox.append(event)
                 self._flush_soon()
 
@@ -179,7 +179,7 @@ class Watch:
         self.hand_over(
             [e for e in outstanding if e.registration in unloaded]
         )  # they only wait there
-        self._probation.begin([e for e in outstanding if e.registration not in unloaded])
+        self._suspects.begin([e for e in outstanding if e.registration not in unloaded])
 
     def _resend(self, event: Event) -> None:
         self.hand_over([event])
@@ -195,7 +195,7 @@ class Watch:
 
     def _done(self, seqs: list[int]) -> None:
         self.delivery.done(seqs)
-        self._probation.done(seqs)
+        self._suspects.done(seqs)
 
     # redis-server
 

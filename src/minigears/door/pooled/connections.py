@@ -2,7 +2,7 @@
 
 A client that waits for every reply keeps two sockets of the door and one of Redis busy with a few
 bytes. What such clients send in one turn of the event loop goes to Redis in one write here, and their
-replies come back in one read. See `shared.py` for the commands, `sharing.py` for the clients.
+replies come back in one read. See `shareable.py` for the commands, `guest.py` for the clients.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ shares it would be the wrong one."""
 
 
 class Rider(Protocol):
-    """Who sends a command on a lane."""
+    """Who sends a command on a connection."""
 
     def answered(self, piece: bytes, whole: bool) -> None:
         """Take a piece of the reply; `whole` when it is the last."""
@@ -44,7 +44,7 @@ _NOBODY = _Nobody()
 _PING = encode_command([b"PING"])
 
 
-class Lane(Connection):
+class PooledConnection(Connection):
     """One shared connection. `call` is for its own first words, `carry` for all that follows."""
 
     def __init__(self, before: Callable[[], None], cannot_tell: Callable[[], None]):
@@ -63,7 +63,7 @@ class Lane(Connection):
         self._loop = asyncio.get_running_loop()
 
     def carry(self, rider: Rider, command: bytes) -> None:
-        """Send one command of `shared.py`; its reply goes to the rider.
+        """Send one command of `shareable.py`; its reply goes to the rider.
 
         Once the connection is lost, nothing: the door is about to close whoever is on it.
         """
@@ -104,17 +104,17 @@ class Lane(Connection):
             rider.answered(piece, whole)
 
 
-class Lanes:
+class ConnectionPool:
     """The shared connections: for reads and for writes, in RESP2 and in RESP3."""
 
     def __init__(self, before: Callable[[], None]) -> None:
         """`before` is called whenever commands of clients are about to be sent."""
         self._before = before
-        self._reads: dict[int, Lane] = {}
-        self._writes: dict[int, Lane] = {}
-        self._all: list[Lane] = []
+        self._reads: dict[int, PooledConnection] = {}
+        self._writes: dict[int, PooledConnection] = {}
+        self._all: list[PooledConnection] = []
         self._to_answer = 0
-        """Lanes of which it is not known yet whether they may be used."""
+        """Connections of which it is not known yet whether they may be used."""
         self._unfit = False
         """Whether Redis refuses `PUBLISH`, or gave a reply that cannot be told from the next."""
 
@@ -123,8 +123,8 @@ class Lanes:
         """Whether clients may share connections."""
         return bool(self._writes)
 
-    def lane(self, protocol: int, use: Use) -> Lane | None:
-        """The lane for a command of a client that speaks this RESP version."""
+    def connection(self, protocol: int, use: Use) -> PooledConnection | None:
+        """The connection for a command of a client that speaks this RESP version."""
         return (self._writes if use is Use.WRITES else self._reads).get(protocol)
 
     async def connect(self, address: Address) -> list[asyncio.Future[None]]:
@@ -136,17 +136,19 @@ class Lanes:
         self.disconnect()
         try:
             for protocol in (2, 3, 2, 3):
-                lane = await connect(address, lambda: Lane(self._before, self._cannot_tell))
-                self._all.append(lane)
-                await lane.call("HELLO", protocol)
+                connection = await connect(
+                    address, lambda: PooledConnection(self._before, self._cannot_tell)
+                )
+                self._all.append(connection)
+                await connection.call("HELLO", protocol)
         except BackendError as error:
             log.info("clients do not share connections: %s", error)
             self.disconnect()
             return []
         self._to_answer = len(self._all)
-        for lane in self._all:
-            lane.send(self._allowed, "PUBLISH", OFFSET_CHANNEL, "")
-        return [lane.closed for lane in self._all]
+        for connection in self._all:
+            connection.send(self._allowed, "PUBLISH", OFFSET_CHANNEL, "")
+        return [connection.closed for connection in self._all]
 
     def _allowed(self, reply: Any) -> None:
         if isinstance(reply, BackendError):
@@ -162,8 +164,8 @@ class Lanes:
     def beat(self) -> None:
         """Say something, so that Redis does not take the connections for idle ones."""
         if not self._to_answer:
-            for lane in self._all:
-                lane.carry(_NOBODY, _PING)
+            for connection in self._all:
+                connection.carry(_NOBODY, _PING)
 
     def told(self, reply: Any) -> None:
         """Take Redis's reply to `CONFIG GET` of the limits; nobody shares where there is one."""
@@ -178,8 +180,8 @@ class Lanes:
     def disconnect(self) -> None:
         """Close what is open."""
         self.close()
-        for lane in self._all:
-            lane.close()
+        for connection in self._all:
+            connection.close()
         self._all = []
 
     def close(self) -> None:

@@ -16,10 +16,10 @@ import hiredis
 
 from minigears.door.clients.replies import Hold
 from minigears.door.clients.sockets import Reading
-from minigears.door.clients.states import Place, State, Step
+from minigears.door.clients.states import Place, State, Transition
 from minigears.door.commands.shareable import MAX_BYTES, Use
 from minigears.door.events.watch import Watch
-from minigears.door.pooled.connections import Lanes
+from minigears.door.pooled.connections import ConnectionPool
 from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
 
 FEW = 4
@@ -31,7 +31,7 @@ _MAX_HELD = 64 * 1024
 
 _MORE = object()
 _FREE, _AWAY, _GREETING = State.FREE, State.AWAY, State.GREETING
-_RIDE, _ARRIVE = Step.RIDE, Step.ARRIVE
+_RIDE, _ARRIVE = Transition.RIDE, Transition.ARRIVE
 _CAPTURED = Use.CAPTURED
 """Python 3.11 takes its time to find the member of an enum."""
 
@@ -69,10 +69,12 @@ class Host(Protocol):
 class Sharing:
     """Takes what a client sends, in place of the client, as long as it shares."""
 
-    def __init__(self, client: Host, watch: Watch, lanes: Lanes, clients: Sized, place: Place):
+    def __init__(
+        self, client: Host, watch: Watch, pool: ConnectionPool, clients: Sized, place: Place
+    ):
         self._client = client
         self._watch = watch
-        self._lanes = lanes
+        self._pool = pool
         self._clients = clients
         """All of the door's, this one among them."""
         self._place = place
@@ -102,8 +104,8 @@ class Sharing:
 
     def connected(self) -> None:
         """The client's own connection is there: go on with what has arrived."""
-        if self._lanes.open and self._client.may_share:
-            self._place.take(Step.SHARE)
+        if self._pool.open and self._client.may_share:
+            self._place.take(Transition.SHARE)
             self._go_on()
         else:
             self._client.own_way(self.take_held())
@@ -125,7 +127,7 @@ class Sharing:
     def from_own(self, data: bytes) -> None:
         """Bytes from the client's own connection, which the client has got."""
         if self._place.now is _GREETING and self._greeting.answered(data):
-            self._place.take(Step.BE_GREETED)
+            self._place.take(Transition.BE_GREETED)
             self._go_on()
 
     def answered(self, piece: bytes, whole: bool) -> None:
@@ -174,14 +176,14 @@ class Sharing:
         if not self._begun:
             self._begun = True
             self._last |= len(self._clients) < FEW
-        lane = None if self._last else self._lanes.lane(self._greeting.protocol, use)
-        if lane is None or call is None:
+        connection = None if self._last else self._pool.connection(self._greeting.protocol, use)
+        if connection is None or call is None:
             return False
         self.wrote |= use is Use.WRITES
         self._place.take(_RIDE)
-        if concerned:  # the lane lets the intent leave before the write
+        if concerned:  # the connection lets the intent leave before the write
             self._hold = Hold(1, 1, concerned, self._watch.journal.record_together(concerned))
-        lane.carry(self, call)
+        connection.carry(self, call)
         return True
 
     def _look_closer(self, data: bytes) -> None:
@@ -199,7 +201,7 @@ class Sharing:
         commands = _whole(data)
         if not (commands and all(map(is_greeting, commands))):
             return False
-        self._place.take(Step.GREET)
+        self._place.take(Transition.GREET)
         self._greeting.sent(commands)
         self._client.send(data)
         return True

@@ -243,7 +243,7 @@ async def _with_override(
 ) -> None:
     """Run a command, then the functions that it triggers, any of which may replace its reply."""
     intent = watch.journal.record(set(keys))
-    async with watch.scopes.collect(keys) as events:
+    async with watch.overrides.collect(keys) as events:
         answer = await client.ask(argv)
         told = asyncio.Event()
         watch.notifications.barrier(told.set)

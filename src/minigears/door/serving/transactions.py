@@ -52,7 +52,7 @@ async def execute(watch: Watch, client: Conversation, argv: Command) -> None:
     intent = watch.journal.record(concerned) if concerned else None
     overriding = [queued for queued in queue if queued.mark is None]
     keys = {key for queued in overriding for key in watch.table.keys(queued.argv)}
-    async with watch.scopes.collect(keys) as events:
+    async with watch.overrides.collect(keys) as events:
         answer = await client.ask(argv)
         await _all_told(watch)
     replies = array_elements(answer)

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from minigears.address import Address
 from minigears.commandtable import CommandTable
 from minigears.executor.errors import GearsError
-from minigears.executor.redis.connection import Connection, RedisError, pack
+from minigears.executor.redis.connection import BlockingConnection, RedisError, pack
 from minigears.executor.replies import to_text
 from minigears.interest import OWN_CHANNEL
 from minigears.marks import END, Marker, new_secret
@@ -253,12 +253,12 @@ class BlockingCaller:
         self._gate = gate
         self._local = threading.local()
 
-    def connection(self) -> Connection:
+    def connection(self) -> BlockingConnection:
         """This thread's connection; raises OSError when Redis cannot be reached."""
-        connection: Connection | None = getattr(self._local, "connection", None)
+        connection: BlockingConnection | None = getattr(self._local, "connection", None)
         if connection is None or not connection.alive():
             self._drop()
-            connection = self._local.connection = Connection(self._address)
+            connection = self._local.connection = BlockingConnection(self._address)
         return connection
 
     def call(self, call: Call) -> Any:
@@ -276,7 +276,7 @@ class BlockingCaller:
             raise
 
     def _drop(self) -> None:
-        connection: Connection | None = getattr(self._local, "connection", None)
+        connection: BlockingConnection | None = getattr(self._local, "connection", None)
         if connection is not None:
             connection.close()
         self._local.connection = None

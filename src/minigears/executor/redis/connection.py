@@ -1,6 +1,6 @@
 """A connection to Redis: blocking, RESP2, over hiredis.
 
-`Connection` serves one thread. Replies are bytes, int, None, lists of these and `RedisError`. What
+`BlockingConnection` serves one thread. Replies are bytes, int, None, lists of these and `RedisError`. What
 a command means is none of its business: see `calls.py` for what user code may send.
 """
 
@@ -25,7 +25,7 @@ class RedisError(Exception):
     """An error reply; `str()` is its text without the leading dash."""
 
 
-class Connection:
+class BlockingConnection:
     """A blocking connection, opened at once.
 
     Raises OSError when Redis cannot be reached or has gone, RedisError when it refuses us.

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.connection import BlockingConnection, RedisError
 
 GROUP = "__gears_consumer_group__"
 CONSUMER = "__gears_client__"
@@ -44,7 +44,7 @@ class Entry(NamedTuple):
     fields: list[bytes] | None
 
 
-class Batch(NamedTuple):
+class StreamBatch(NamedTuple):
     """Entries that were read, and whether their size ended the reading before their number did."""
 
     entries: list[Entry]
@@ -65,19 +65,19 @@ class StreamGroup:
     cannot do it now. A group that is not there is made, and reads the stream from its start.
     """
 
-    def __init__(self, conn: Connection, key: bytes):
+    def __init__(self, conn: BlockingConnection, key: bytes):
         self._conn = conn
         self._key = key
 
-    def read_pending(self, count: int) -> Batch:
+    def read_pending(self, count: int) -> StreamBatch:
         """The first entries that were delivered and not acknowledged."""
         return self._pages(count, lambda last: b"0" if last is None else last.id)
 
-    def read_new(self, count: int) -> Batch:
+    def read_new(self, count: int) -> StreamBatch:
         """Entries that were never delivered; they are pending from now on."""
         return self._pages(count, lambda last: b">")
 
-    def _pages(self, count: int, start: Callable[[Entry | None], bytes]) -> Batch:
+    def _pages(self, count: int, start: Callable[[Entry | None], bytes]) -> StreamBatch:
         entries: list[Entry] = []
         size = 0
         while len(entries) < count:
@@ -88,8 +88,8 @@ class StreamGroup:
             if len(page) < wanted:
                 break
             if size >= MOST_BYTES:
-                return Batch(entries, cut=len(entries) < count)
-        return Batch(entries, cut=False)
+                return StreamBatch(entries, cut=len(entries) < count)
+        return StreamBatch(entries, cut=False)
 
     def length(self) -> int:
         """How many entries the stream has, read or not; 0 if it is gone."""
@@ -165,7 +165,7 @@ class StreamGroup:
         return then()
 
 
-def matching_streams(conn: Connection, prefix: str) -> Iterator[bytes]:
+def matching_streams(conn: BlockingConnection, prefix: str) -> Iterator[bytes]:
     """The streams that match now: one key, or all that start alike if `prefix` ends with `*`.
 
     A key may come twice. Raises OSError and RedisError.

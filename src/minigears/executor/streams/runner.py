@@ -9,7 +9,7 @@ from enum import Enum
 from math import inf
 from typing import Protocol
 
-from minigears.executor.redis.connection import Connection, RedisError
+from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.stats import Stats
 from minigears.executor.streams.batching import (
     Agenda,
@@ -43,7 +43,7 @@ class ReaderStatus(str, Enum):
     WAITING = "WAITING_FOR_RETRY_ON_FAILURE"
 
 
-class Registration(Protocol):
+class StreamRegistration(Protocol):
     """What the runner needs of a registration."""
 
     id: str
@@ -60,8 +60,8 @@ class StreamReaderRunner:
 
     def __init__(
         self,
-        registration: Registration,
-        conn_factory: Callable[[], Connection],
+        registration: StreamRegistration,
+        conn_factory: Callable[[], BlockingConnection],
         run_batch: Callable[[Records], None],
         log: Log,
         loops: Loops,
@@ -251,7 +251,7 @@ class StreamReaderRunner:
             self._agenda.put(state, state.touch(when))
         return self._agenda.pop(time.monotonic()) if self._goes_on() else None
 
-    def _visit(self, conn: Connection, state: StreamState) -> None:
+    def _visit(self, conn: BlockingConnection, state: StreamState) -> None:
         group = StreamGroup(conn, state.key)
         try:
             if state.pending:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from greenlet import getcurrent, greenlet
 
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Call
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ class Hub:
     """Runs jobs in the thread that makes it; raises OSError when Redis has gone."""
 
     def __init__(
-        self, connect: Callable[[], Connection], gate: AtomicGate, blocking: BlockingCaller
+        self, connect: Callable[[], BlockingConnection], gate: AtomicGate, blocking: BlockingCaller
     ):
         """`connect` may raise OSError, in `wait` too, when a lost connection must not be renewed."""
         self._connect = connect

@@ -5,19 +5,23 @@ from __future__ import annotations
 import pytest
 
 from minigears.door.clients.replies import ReplyStream
-from minigears.door.clients.states import AT_REST, Place, State, Step, WrongStateError
+from minigears.door.clients.states import AT_REST, Place, State, Transition, WrongStateError
 
 
 def test_every_state_can_be_reached_and_left():
     reached = {State.CONNECTING}
-    while more := {s.after for s in Step if s.before & reached} - reached:
+    while more := {s.after for s in Transition if s.before & reached} - reached:
         reached |= more
     assert reached == set(State)
     for state in set(State) - {State.CLOSED}:
-        assert any(state in s.before and s.after is not state for s in Step if s is not Step.CLOSE)
+        assert any(
+            state in s.before and s.after is not state
+            for s in Transition
+            if s is not Transition.CLOSE
+        )
 
 
-@pytest.mark.parametrize("step", Step)
+@pytest.mark.parametrize("step", Transition)
 @pytest.mark.parametrize("state", State)
 def test_a_step_that_is_not_in_the_table_raises(state, step):
     place = Place()
@@ -33,7 +37,7 @@ def test_a_step_that_is_not_in_the_table_raises(state, step):
 
 @pytest.mark.parametrize("state", [State.AWAY, State.GREETING])
 def test_a_client_goes_its_own_way_only_when_nothing_is_on_its_way(state):
-    assert state not in Step.PART.before
+    assert state not in Transition.PART.before
     assert state not in AT_REST
 
 

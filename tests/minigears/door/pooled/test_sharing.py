@@ -15,7 +15,7 @@ from talking import Talk, crowd, sharing
 
 from minigears.address import Address
 from minigears.door.commands.shareable import _USES
-from minigears.door.pooled.connections import Lane
+from minigears.door.pooled.connections import PooledConnection
 from minigears.door.pooled.guest import FEW
 from minigears.door.redis import connect
 from minigears.protocol import encode_command
@@ -276,10 +276,10 @@ def test_a_connection_that_is_lost_takes_no_command(tmp_path):
     async def scenario() -> None:
         address = Address(path=str(tmp_path / "s"))
         server = await asyncio.start_unix_server(lambda _, writer: writer.close(), address.path)
-        lane = await connect(address, lambda: Lane(lambda: None, lambda: None))
-        await lane.closed
+        pooled = await connect(address, lambda: PooledConnection(lambda: None, lambda: None))
+        await pooled.closed
         for _ in range(2):
-            lane.carry(None, b"*1\r\n$4\r\nPING\r\n")
+            pooled.carry(None, b"*1\r\n$4\r\nPING\r\n")
         await asyncio.sleep(0)
         server.close()
 
@@ -318,7 +318,7 @@ def test_a_lost_shared_connection_is_made_anew(own_gears):
         client = Talk(sock)
         assert client.ask("SET", "k", "v") == b"+OK\r\n"
         listed = conn.call("CLIENT", "LIST").decode().splitlines()
-        [lane] = [line for line in listed if "cmd=set" in line]
-        conn.call("CLIENT", "KILL", "ID", lane.split()[0].removeprefix("id="))
+        [pooled] = [line for line in listed if "cmd=set" in line]
+        conn.call("CLIENT", "KILL", "ID", pooled.split()[0].removeprefix("id="))
         assert client.hear() == b""
     assert shares(gears)

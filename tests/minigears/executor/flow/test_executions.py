@@ -7,7 +7,7 @@ import pytest
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 ENDLESS = """
 import time
@@ -30,7 +30,7 @@ def start(door: FakeDoor, script: str) -> bytes:
     return door.script(script, "UNBLOCKING")
 
 
-def test_abort_a_running_one(door: FakeDoor, redis_conn: Connection):
+def test_abort_a_running_one(door: FakeDoor, redis_conn: BlockingConnection):
     execution = start(door, ENDLESS)
     wait_for(lambda: redis_conn.call("GET", "running"))
     assert status(door, execution) == b"running"
@@ -53,7 +53,7 @@ def test_abort_many_at_once(door: FakeDoor):
     assert door.results("GB('ShardsIDReader').run()") == [b"1"]
 
 
-def test_abort_one_that_waits_for_a_coroutine(door: FakeDoor, redis_conn: Connection):
+def test_abort_one_that_waits_for_a_coroutine(door: FakeDoor, redis_conn: BlockingConnection):
     execution = start(
         door,
         """
@@ -70,7 +70,7 @@ GB('ShardsIDReader').map(f).run()
 
 
 def test_an_abort_in_the_middle_of_a_call_leaves_no_reply_behind(
-    door: FakeDoor, redis_conn: Connection
+    door: FakeDoor, redis_conn: BlockingConnection
 ):
     for n in range(30):
         loop = f"execute('SET', 'running', {n})\n    while True: execute('PING')"
@@ -92,7 +92,7 @@ def test_an_abort_in_the_middle_of_a_call_leaves_no_reply_behind(
         "with atomic():\n        while True: execute('GET', 'k')",
     ],
 )
-def test_abort_a_sync_function(door: FakeDoor, redis_conn: Connection, body: str):
+def test_abort_a_sync_function(door: FakeDoor, redis_conn: BlockingConnection, body: str):
     """Others that wait for the main thread, and those that wait for Redis there, are not hit."""
     door.script(
         f"""
@@ -121,7 +121,7 @@ GB('KeysReader').foreach(lambda x: execute('INCR', 'good')).register(prefix='k*'
     door.fire(good, b"k3", "set")
 
 
-def test_abort_what_waits_for_its_turn(door: FakeDoor, redis_conn: Connection):
+def test_abort_what_waits_for_its_turn(door: FakeDoor, redis_conn: BlockingConnection):
     """It ends at once, without having run: its trigger answers, and it counts as aborted."""
     script = """
 import time
@@ -193,7 +193,7 @@ def test_a_script_that_registers_uses_one_id_up(door: FakeDoor):
 
 
 def test_those_of_a_registration_that_run_make_room_when_they_end(
-    door: FakeDoor, redis_conn: Connection
+    door: FakeDoor, redis_conn: BlockingConnection
 ):
     """There were more than are kept while none of them could go."""
     door.call("RG.CONFIGSET", "MaxExecutionsPerRegistration", "1")

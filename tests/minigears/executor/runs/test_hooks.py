@@ -6,10 +6,12 @@ import hiredis
 import pytest
 from fakedoor import FakeDoor, text
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 
-def test_call_next_goes_through_all_hooks_to_the_command(door: FakeDoor, redis_conn: Connection):
+def test_call_next_goes_through_all_hooks_to_the_command(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     door.script(
         "GB('CommandReader').map(lambda x: call_next(x[1], 'inner')).register(hook='append', mode='sync')"
     )
@@ -37,7 +39,7 @@ def test_a_hook_that_has_gone_lets_the_command_through(door: FakeDoor):
     assert door.hook(["0" * 40 + "-7"], b"GET", b"k") is None
 
 
-def test_a_hook_is_never_two_at_once(door: FakeDoor, redis_conn: Connection):
+def test_a_hook_is_never_two_at_once(door: FakeDoor, redis_conn: BlockingConnection):
     script = """
 def f(x):
     n = int(execute('GET', 'n') or 0)
@@ -111,7 +113,9 @@ def test_nothing_stands_in_front_of_a_hook_that_is_not_sync(door: FakeDoor):
     assert door.script(hook.format(""), "ID", "async", "UPGRADE") == b"OK"
 
 
-def test_a_hook_stands_in_front_of_what_functions_call(door: FakeDoor, redis_conn: Connection):
+def test_a_hook_stands_in_front_of_what_functions_call(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     hook = "GB('CommandReader').map(lambda x: call_next(x[1], x[2] + '!')).register(hook='set', "
     door.script(hook + "keyprefix='h', mode='sync')", "ID", "hook")
     door.script("execute('SET', 'h:1', 'v')\nexecute('SET', 'k', 'v')")
@@ -122,7 +126,7 @@ def test_a_hook_stands_in_front_of_what_functions_call(door: FakeDoor, redis_con
     assert redis_conn.call("GET", "h:1") == b"v!"
 
 
-def test_a_hook_may_call_its_own_command(door: FakeDoor, redis_conn: Connection):
+def test_a_hook_may_call_its_own_command(door: FakeDoor, redis_conn: BlockingConnection):
     script = """
 GB('CommandReader').map(lambda x: execute('SET', x[1], 'hooked')).register(hook='set', mode='sync')
 """
@@ -156,7 +160,7 @@ def f(x):
 )
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_coroutines_and_threads_of_a_hook_call_next(
-    door: FakeDoor, redis_conn: Connection, function: str, mode: str
+    door: FakeDoor, redis_conn: BlockingConnection, function: str, mode: str
 ):
     door.script(
         f"{function}\nGB('CommandReader').map(f).register(hook='set', keyprefix='k', mode='{mode}')"

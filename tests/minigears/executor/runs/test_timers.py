@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from fakedoor import FakeDoor, text
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 from tests.minigears.realredis import wait_for
 
 
-def ticks(conn: Connection, key: str) -> int:
+def ticks(conn: BlockingConnection, key: str) -> int:
     """How often the timer has called INCR."""
     return int(conn.call("GET", key) or 0)
 
 
-def test_timers_go_on_ticking(door: FakeDoor, redis_conn: Connection):
+def test_timers_go_on_ticking(door: FakeDoor, redis_conn: BlockingConnection):
     door.script("registerTE(0, lambda: execute('INCR', 'ticks'))")
     wait_for(lambda: int(redis_conn.call("GET", "ticks") or 0) > 3)
 
 
 def test_timers_end_with_the_executor_unless_a_registration_makes_them(
-    door: FakeDoor, redis_conn: Connection
+    door: FakeDoor, redis_conn: BlockingConnection
 ):
     door.script("registerTE(0, lambda: execute('INCR', 'of script'))")
     door.script("""
@@ -38,7 +38,7 @@ GB('CommandReader').register(
 TIMER = "registerTE(0, lambda: execute('INCR', 'n'), 'te')"
 
 
-def _stands_still(door: FakeDoor, conn: Connection) -> None:
+def _stands_still(door: FakeDoor, conn: BlockingConnection) -> None:
     """Wait until the timer has ended; another one, made later, tells the time."""
     conn.call("DEL", "other")
     before = -1
@@ -50,7 +50,7 @@ def _stands_still(door: FakeDoor, conn: Connection) -> None:
         conn.call("DEL", "clock")
 
 
-def test_a_timer_is_a_key_and_goes_with_it(door: FakeDoor, redis_conn: Connection):
+def test_a_timer_is_a_key_and_goes_with_it(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(TIMER)
     assert redis_conn.call("EXISTS", "te") == 1
     wait_for(lambda: ticks(redis_conn, "n") > 3, what="ticks")
@@ -61,7 +61,7 @@ def test_a_timer_is_a_key_and_goes_with_it(door: FakeDoor, redis_conn: Connectio
     _stands_still(door, redis_conn)
 
 
-def test_flushall_and_a_value_of_another_stop_it(door: FakeDoor, redis_conn: Connection):
+def test_flushall_and_a_value_of_another_stop_it(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(TIMER)
     redis_conn.call("FLUSHALL")
     _stands_still(door, redis_conn)
@@ -71,7 +71,7 @@ def test_flushall_and_a_value_of_another_stop_it(door: FakeDoor, redis_conn: Con
     assert redis_conn.call("GET", "te") == b"mine"
 
 
-def test_a_restart_keeps_it(door: FakeDoor, redis_conn: Connection):
+def test_a_restart_keeps_it(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(TIMER)
     door.kill()
     before = ticks(redis_conn, "n")
@@ -79,14 +79,14 @@ def test_a_restart_keeps_it(door: FakeDoor, redis_conn: Connection):
     wait_for(lambda: ticks(redis_conn, "n") > before + 3, what="ticks after the restart")
 
 
-def test_a_timer_that_raises_stops(door: FakeDoor, redis_conn: Connection):
+def test_a_timer_that_raises_stops(door: FakeDoor, redis_conn: BlockingConnection):
     door.script("def f():\n execute('INCR', 'n')\n 1/0\nregisterTE(0, f, 'te')")
     wait_for(lambda: ticks(redis_conn, "n") == 1, what="its only tick")
     _stands_still(door, redis_conn)
     assert ticks(redis_conn, "n") == 1
 
 
-def test_a_key_that_is_taken(door: FakeDoor, redis_conn: Connection):
+def test_a_key_that_is_taken(door: FakeDoor, redis_conn: BlockingConnection):
     redis_conn.call("SET", "te", "mine")
     door.script("execute('SET', 'said', str(registerTE(1, lambda: 1, 'te')))")
     assert redis_conn.call("GET", "said") == b"False"

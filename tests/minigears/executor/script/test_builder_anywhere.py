@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from fakedoor import FakeDoor, text
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 from tests.minigears.realredis import wait_for
 
 RUN = "GB('ShardsIDReader').run()"
@@ -34,7 +34,7 @@ def test_errors_of_a_run_come_with_its_results(door: FakeDoor):
     assert b"ZeroDivisionError" in door.call("RG.TRIGGER", "t")[0]
 
 
-def test_in_a_timer_and_when_registered(door: FakeDoor, redis_conn: Connection):
+def test_in_a_timer_and_when_registered(door: FakeDoor, redis_conn: BlockingConnection):
     run = "GB('ShardsIDReader').foreach(lambda x: execute('INCR', '{}')).run()"
     door.script(f"registerTE(0, lambda: {run.format('timer')})")
     door.script(
@@ -44,7 +44,9 @@ def test_in_a_timer_and_when_registered(door: FakeDoor, redis_conn: Connection):
         wait_for(lambda key=key: redis_conn.call("EXISTS", key), what=key)
 
 
-def test_what_is_made_when_registered_is_the_sessions(door: FakeDoor, redis_conn: Connection):
+def test_what_is_made_when_registered_is_the_sessions(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     script = """
 def more():
     GB('ShardsIDReader').foreach(lambda x: execute('SET', 'ran', '1')).run()
@@ -62,7 +64,7 @@ GB('CommandReader').register(trigger='t', onRegistered=more)
         door.start()
 
 
-def test_a_script_that_registers_answers_ok(door: FakeDoor, redis_conn: Connection):
+def test_a_script_that_registers_answers_ok(door: FakeDoor, redis_conn: BlockingConnection):
     run = "GB('ShardsIDReader').foreach(lambda x: execute('SET', 'ran', '1')).run()"
     assert door.script(f"GB('CommandReader').register(trigger='t')\n{run}") == b"OK"
     wait_for(lambda: redis_conn.call("EXISTS", "ran"), what="the run")

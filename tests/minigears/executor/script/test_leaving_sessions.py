@@ -5,7 +5,7 @@ from __future__ import annotations
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 WAITS = """
 import asyncio
@@ -18,7 +18,7 @@ GB('CommandReader').map(f).register(trigger='t')
 
 
 def test_an_old_session_is_listed_as_dead_until_its_run_ends(
-    door: FakeDoor, redis_conn: Connection
+    door: FakeDoor, redis_conn: BlockingConnection
 ):
     door.script(WAITS, "ID", "s")
     reply = door.send("RG.TRIGGER", "t")
@@ -69,7 +69,9 @@ def test_an_execution_that_is_aborted_may_be_dropped_at_once(door: FakeDoor):
     assert "does not exist" in text(door.call("RG.GETRESULTS", execution))
 
 
-def test_a_session_whose_run_goes_on_is_dead_until_it_ends(door: FakeDoor, redis_conn: Connection):
+def test_a_session_whose_run_goes_on_is_dead_until_it_ends(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     """The run is the script's own, and answers nobody, as the script registers, too."""
     script = """
 import asyncio

@@ -9,12 +9,12 @@ import pytest
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 KEYS = "GB('KeysReader').foreach(lambda x: execute('RPUSH', 'seen', str(x))){}"
 
 
-def seen(conn: Connection) -> list[dict]:
+def seen(conn: BlockingConnection) -> list[dict]:
     return [ast.literal_eval(item.decode()) for item in conn.call("LRANGE", "seen", 0, -1)]
 
 
@@ -40,7 +40,7 @@ def test_the_door_is_told(door: FakeDoor):
     assert door.interest == {"keys": [], "streams": [], "hooks": []}
 
 
-def test_records_of_keys(door: FakeDoor, redis_conn: Connection):
+def test_records_of_keys(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(KEYS.format(".register(prefix='k:*', mode='sync')"))
     (registration,) = door.ids
     redis_conn.call("HSET", "k:h", "a", "1", "b", "2")
@@ -56,7 +56,7 @@ def test_records_of_keys(door: FakeDoor, redis_conn: Connection):
     ]
 
 
-def test_only_some_types_and_no_values(door: FakeDoor, redis_conn: Connection):
+def test_only_some_types_and_no_values(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(KEYS.format(".register(mode='sync', keyTypes=['hash'], readValue=False)"))
     (registration,) = door.ids
     redis_conn.call("HSET", "h", "a", "1")
@@ -67,7 +67,9 @@ def test_only_some_types_and_no_values(door: FakeDoor, redis_conn: Connection):
     assert door.stats(registration)["numTriggered"] == 1
 
 
-def test_async_functions_run_too_and_are_done_when_they_are(door: FakeDoor, redis_conn: Connection):
+def test_async_functions_run_too_and_are_done_when_they_are(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     script = """
 def f(x):
     execute('RPUSH', 'begun', x['key'])
@@ -84,7 +86,9 @@ GB('KeysReader').foreach(f).register(prefix='k:*')
     assert door.stats(registration)["numSuccess"] == 5
 
 
-def test_order_of_a_key_is_kept_while_others_overlap(door: FakeDoor, redis_conn: Connection):
+def test_order_of_a_key_is_kept_while_others_overlap(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     door.script(KEYS.format(".register(prefix='*', mode='sync', readValue=False)"))
     (registration,) = door.ids
     events = [(registration, b"k%d" % (n % 7), f"e{n}") for n in range(200)]
@@ -130,7 +134,7 @@ def test_arguments_that_nobody_could_use_are_refused(
     assert len(door.ids) == 1
 
 
-def test_an_exception_takes_everything_back(door: FakeDoor, redis_conn: Connection):
+def test_an_exception_takes_everything_back(door: FakeDoor, redis_conn: BlockingConnection):
     reply = door.script("GB('CommandReader').register(trigger='t')\nraise Exception('no')")
     assert "Exception: no" in text(reply)
     assert door.ids == []
@@ -166,7 +170,7 @@ GB('CommandReader', desc='d').map(f).register(trigger='t', mode='sync', onRegist
 """
 
 
-def test_survive_a_killed_executor(door: FakeDoor, redis_conn: Connection):
+def test_survive_a_killed_executor(door: FakeDoor, redis_conn: BlockingConnection):
     door.call("RG.CONFIGSET", "url", "mongodb://here")
     door.script(STATEFUL, "ID", "kept")
     before = door.call("RG.TRIGGER", "t")[0].decode()
@@ -200,7 +204,7 @@ def test_an_unregistered_one_does_not_come_back(door: FakeDoor):
     assert door.ids == []
 
 
-def test_streams(door: FakeDoor, redis_conn: Connection):
+def test_streams(door: FakeDoor, redis_conn: BlockingConnection):
     script = """
 GB('StreamReader').foreach(lambda x: execute('RPUSH', 'got', x['id'])).register(prefix='s:*', batch=2)
 """
@@ -217,7 +221,7 @@ GB('StreamReader').foreach(lambda x: execute('RPUSH', 'got', x['id'])).register(
     assert all(row[3] == b"done" for row in door.call("RG.DUMPEXECUTIONS"))
 
 
-def test_a_stream_batch_that_fails(door: FakeDoor, redis_conn: Connection):
+def test_a_stream_batch_that_fails(door: FakeDoor, redis_conn: BlockingConnection):
     door.script(
         "GB('StreamReader').foreach(lambda x: 1/0).register(prefix='s', onFailedPolicy='abort')"
     )
@@ -258,7 +262,7 @@ def test_a_failed_upgrade_leaves_the_old_ones(door: FakeDoor):
 
 
 def test_a_store_that_refuses_is_an_error_and_changes_nothing(
-    door: FakeDoor, redis_conn: Connection
+    door: FakeDoor, redis_conn: BlockingConnection
 ):
     door.script("GB('CommandReader').register(trigger='a')")
     redis_conn.call("FUNCTION", "DELETE", "minigears")
@@ -280,7 +284,7 @@ GB('CommandReader').register(trigger='b')
 
 
 def test_what_a_script_takes_out_stays_when_that_cannot_be_stored(
-    door: FakeDoor, redis_conn: Connection
+    door: FakeDoor, redis_conn: BlockingConnection
 ):
     door.script("GB('CommandReader').register(trigger='a')")
     old = door.ids

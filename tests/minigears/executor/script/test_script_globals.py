@@ -5,7 +5,7 @@ from __future__ import annotations
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 COUNTERS = """
 n = [0]
@@ -71,7 +71,7 @@ g['lock'] = threading.Lock()
     assert door.call("RG.TRIGGER", "t") == [b"[]"]
 
 
-def test_pieces_share_the_globals_after_a_restart(door: FakeDoor, redis_conn: Connection):
+def test_pieces_share_the_globals_after_a_restart(door: FakeDoor, redis_conn: BlockingConnection):
     """One piece for all cannot be made, as the script has got a lock meanwhile."""
     script = """
 import threading

@@ -8,11 +8,11 @@ import pytest
 from realredis import RedisServer
 
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller, plain
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 from minigears.executor.threads.hub import Hub
 
 
-class Counting(Connection):
+class Counting(BlockingConnection):
     """Counts round trips."""
 
     sent = 0
@@ -69,7 +69,9 @@ def test_jobs_of_one_lane_keep_their_order(hub: Hub):
     assert seen == [(n, what) for n in range(3) for what in ("begins", "ends")]
 
 
-def test_nothing_comes_between_the_calls_of_an_exclusive_block(hub: Hub, redis_conn: Connection):
+def test_nothing_comes_between_the_calls_of_an_exclusive_block(
+    hub: Hub, redis_conn: BlockingConnection
+):
     def counter() -> None:
         with hub.alone():
             now = int(hub.call(plain((b"GET", b"n"))) or 0)
@@ -113,7 +115,7 @@ def test_posting_wakes_the_hub(hub: Hub, redis_server: RedisServer):
     other.close()
 
 
-def test_a_closed_connection_is_renewed(redis_server: RedisServer, redis_conn: Connection):
+def test_a_closed_connection_is_renewed(redis_server: RedisServer, redis_conn: BlockingConnection):
     gate = AtomicGate()
     hub = Hub(redis_server.connect, gate, BlockingCaller(redis_server.address, gate))
     replies = []

@@ -6,7 +6,7 @@ import pytest
 from fakedoor import FakeDoor, text
 from realredis import wait_for
 
-from minigears.executor.redis.connection import Connection
+from minigears.executor.redis.connection import BlockingConnection
 
 
 def one(door: FakeDoor, expression: str) -> bytes:
@@ -67,7 +67,7 @@ def test_errors(door: FakeDoor):
     ],
 )
 def test_a_reader_tells_what_redis_says(
-    door: FakeDoor, redis_conn: Connection, command: str, script: str
+    door: FakeDoor, redis_conn: BlockingConnection, command: str, script: str
 ):
     redis_conn.call("SET", "k", "v")
     redis_conn.call("ACL", "SETUSER", "default", f"-{command}")
@@ -79,7 +79,9 @@ def test_a_reader_tells_what_redis_says(
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 @pytest.mark.parametrize("what", ["sys.exit(1)", "os.fork()", "os.fork() or sys.exit()"])
-def test_functions_that_leave_or_fork(door: FakeDoor, redis_conn: Connection, mode: str, what: str):
+def test_functions_that_leave_or_fork(
+    door: FakeDoor, redis_conn: BlockingConnection, mode: str, what: str
+):
     """A child that user code forked ends with its function: nothing runs twice."""
     script = f"""
 import os, sys
@@ -108,7 +110,7 @@ def test_the_executor_ends_although_its_output_is_gone(door: FakeDoor):
     assert door.stop() == 0
 
 
-def test_blocking_commands_answer_at_once(door: FakeDoor, redis_conn: Connection):
+def test_blocking_commands_answer_at_once(door: FakeDoor, redis_conn: BlockingConnection):
     assert one(door, "execute('BLPOP', 'nolist', 0)") == b"None"
     assert one(door, "execute('XREAD', 'BLOCK', 0, 'STREAMS', 's', '$')") == b"None"
     assert one(door, "execute('WAIT', 5, 0)") == b"0"
@@ -151,7 +153,7 @@ def test_configuration(door: FakeDoor):
     assert one(door, "gearsConfigGet('key')") == b"value"
 
 
-def test_a_value_that_is_not_stored_is_not_there(door: FakeDoor, redis_conn: Connection):
+def test_a_value_that_is_not_stored_is_not_there(door: FakeDoor, redis_conn: BlockingConnection):
     door.call("RG.CONFIGSET", "key", "value")
     redis_conn.call("CONFIG", "SET", "maxmemory", "1")
     assert "OOM" in text(door.call("RG.CONFIGSET", "key", "other"))
@@ -180,7 +182,7 @@ GB('ShardsIDReader').map(future).map(wait).run()
     assert door.results(script) == [b"[['1', 'later'], 'later']"]
 
 
-def test_sync_functions_may_each_run_a_loop(door: FakeDoor, redis_conn: Connection):
+def test_sync_functions_may_each_run_a_loop(door: FakeDoor, redis_conn: BlockingConnection):
     door.script("""
 import asyncio
 async def count():
@@ -210,7 +212,7 @@ GB('CommandReader').map(lambda x: execute('SET', 'go', '1')).register(trigger='g
     assert [reply.get(timeout=30) for reply in replies] == [[b"went"]] * 20
 
 
-def test_inorder_triggers_do_not_overlap(door: FakeDoor, redis_conn: Connection):
+def test_inorder_triggers_do_not_overlap(door: FakeDoor, redis_conn: BlockingConnection):
     script = """
 def f(x):
     execute('RPUSH', 'trace', 'in ' + x[1])
@@ -243,7 +245,9 @@ GB().foreach(f).register(prefix='f:*', mode='async')"""
     assert redis_conn.call("GET", "here") == b"2"
 
 
-def test_a_block_that_a_batch_never_leaves_ends_with_it(door: FakeDoor, redis_conn: Connection):
+def test_a_block_that_a_batch_never_leaves_ends_with_it(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     door.script("GB('StreamReader').foreach(lambda x: atomic().__enter__()).register(prefix='s')")
     door.script("GB().foreach(lambda x: execute('INCR', 'n')).register(prefix='f:*', mode='async')")
     _, other = door.ids
@@ -255,7 +259,7 @@ def test_a_block_that_a_batch_never_leaves_ends_with_it(door: FakeDoor, redis_co
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-def test_atomic_blocks_lose_no_update(door: FakeDoor, redis_conn: Connection, mode: str):
+def test_atomic_blocks_lose_no_update(door: FakeDoor, redis_conn: BlockingConnection, mode: str):
     script = f"""
 def f(x):
     with atomic():
@@ -280,7 +284,7 @@ GB('PythonReader').map(f).count().run(lambda: range(400))
     assert door.results(script) == [b"400"]
 
 
-def test_threads_of_user_code_may_call(door: FakeDoor, redis_conn: Connection):
+def test_threads_of_user_code_may_call(door: FakeDoor, redis_conn: BlockingConnection):
     script = """
 from threading import Thread
 def f(x):
@@ -305,7 +309,7 @@ GB('CommandReader').foreach(add).map(lambda x: len(seen)).register(trigger='t', 
     assert [door.call("RG.TRIGGER", "t", "x") for _ in range(3)] == [[b"1"], [b"2"], [b"3"]]
 
 
-def marks(door: FakeDoor, conn: Connection, script: str) -> list[bytes]:
+def marks(door: FakeDoor, conn: BlockingConnection, script: str) -> list[bytes]:
     """Commands that Redis ran for one event, as MONITOR shows them."""
     door.script(script)
     registration = door.ids[-1]
@@ -333,7 +337,7 @@ END = b'"PUBLISH" "__minigears__:own" "end"'
     ],
 )
 def test_own_writes_are_marked(
-    door: FakeDoor, redis_conn: Connection, mode: str, command: str, marked: bool
+    door: FakeDoor, redis_conn: BlockingConnection, mode: str, command: str, marked: bool
 ):
     redis_conn.call("SET", "other", "1")
     options = f"prefix='k:*', mode='{mode}', readValue=False"
@@ -343,7 +347,9 @@ def test_own_writes_are_marked(
     assert (END in ran) == marked
 
 
-def test_reads_are_marked_for_those_who_listen_to_misses(door: FakeDoor, redis_conn: Connection):
+def test_reads_are_marked_for_those_who_listen_to_misses(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
     options = "prefix='k:*', mode='sync', eventTypes=['keymiss']"
     script = f"GB('KeysReader').foreach(lambda x: execute('GET', x['key'])).register({options})"
     ran = marks(door, redis_conn, script)
