@@ -121,11 +121,14 @@ def get_command() -> list[Any]:
     return [to_text(word) for word in _command().argv]
 
 
-def override_reply(reply: Any) -> None:
-    """Answer the client's command with `reply`; allowed once."""
+def override_reply(*arguments: Any) -> None:
+    """`override_reply(reply)`: answer the client's command with `reply`; allowed once."""
     command = _command()
+    if command.call_next is not None:  # a hook's result is the reply
+        raise GearsError("Can not get command ctx")
+    (reply,) = _exactly_one(arguments, "Override reply must get a single argument")
     if command.reply is not UNSET:
-        raise GearsError("Reply was already overriden")
+        raise GearsError("Can only override reply once")
     command.reply = reply
 
 
@@ -150,8 +153,10 @@ class atomic:
         _gears.gate.leave()
 
 
-def gearsFuture() -> AsyncRecord:
+def gearsFuture(*arguments: Any) -> AsyncRecord:
     """A value that comes later: the step that returns it goes on when it is continued."""
+    if arguments:
+        raise GearsError("Future gets no arguments")
     return make_record()
 
 
@@ -170,15 +175,21 @@ def hashtag() -> str:
     return _HASHTAG
 
 
-def configGet(name: Any) -> Any:
-    """A value of Redis's own configuration; None if there is no such name."""
-    found = execute("CONFIG", "GET", name)
-    return found[1] if found else None
+def configGet(*arguments: Any) -> str | None:
+    """`configGet(name)`: a value that `RG.CONFIGSET` keeps for scripts; None if there is none.
+
+    It has neither RedisGears's own settings nor those of Redis (`execute('CONFIG', 'GET', name)`).
+    """
+    (name,) = _exactly_one(arguments, "get_config function must get a single key input")
+    if not isinstance(name, str):
+        raise GearsError("get_config key must be a string")
+    return _gears.config.extra.get(name)
 
 
-def gearsConfigGet(name: str, default: Any = None) -> Any:
-    """A value that `RG.CONFIGSET` gave; `default` if there is none."""
-    return _gears.config.extra.get(name, default)
+def gearsConfigGet(key: Any, default: Any = None) -> Any:
+    """The same; `default` if there is none."""
+    value = configGet(key)
+    return default if value is None else value
 
 
 def log(*words: Any, level: str | None = None) -> None:
@@ -189,19 +200,19 @@ def log(*words: Any, level: str | None = None) -> None:
         message = words[0]
     else:
         raise GearsError("log function must get a log message as input")
+    if not isinstance(message, str):
+        raise GearsError("Log message must be a string")
     level = "notice" if level is None else level
     if not isinstance(level, str):
         raise GearsError("Log level must be a sting (debug/verbose/notice/warning)")
     if level not in LEVELS:
         raise GearsError(f"Log level should be one of the following : {','.join(LEVELS)}")
-    if not isinstance(message, str):
-        raise GearsError("Log message must be a string")
     write(message, level)
 
 
-def flat_error(message: Any) -> None:
-    """Fail with this message alone."""
-    raise GearsFlatError(message)
+def flat_error(*arguments: Any) -> None:
+    """`flat_error(message)`: fail with this message alone."""
+    raise GearsFlatError(*_exactly_one(arguments, "not enough arguments for time flat error"))
 
 
 def runCoroutine(
@@ -249,9 +260,16 @@ def getGearsSession() -> Any:
     return None if context.session is None else Acting(context.session, context.command)
 
 
-def setGearsSession(session: Any) -> None:
-    """Let this thread's code act for what `getGearsSession` gave, or for nobody."""
+def setGearsSession(*arguments: Any) -> None:
+    """`setGearsSession(session)`: act for what `getGearsSession` gave, or for nobody."""
+    (session,) = _exactly_one(arguments, "Wrong number of args given to setGearsSession")
     current.set(_acting_for(session))
+
+
+def _exactly_one(arguments: tuple[Any, ...], complaint: str) -> tuple[Any, ...]:
+    if len(arguments) != 1:
+        raise GearsError(complaint)
+    return arguments
 
 
 def _acting_for(acting: Any) -> Context:

@@ -18,6 +18,7 @@ _SAVED = SimpleString("OK - value was saved in extra config dictionary")
 class _Number:
     default: int
     runtime: bool = False
+    least: int = 0
 
 
 _NUMBERS = {
@@ -29,8 +30,8 @@ _NUMBERS = {
     "DownloadDeps": _Number(0),
     "CreateVenv": _Number(0),
     "ExecutionThreads": _Number(3),
-    "ExecutionMaxIdleTime": _Number(5000, runtime=True),
-    "PythonInstallReqMaxIdleTime": _Number(30000, runtime=True),
+    "ExecutionMaxIdleTime": _Number(5000, runtime=True, least=1),
+    "PythonInstallReqMaxIdleTime": _Number(30000, runtime=True, least=1),
     "SendMsgRetries": _Number(3, runtime=True),
 }
 """Numbers, and whether `RG.CONFIGSET` may change them."""
@@ -90,8 +91,9 @@ class Config:
             return _SAVED
         if own in _TEXTS or (own in _NUMBERS and not _NUMBERS[own].runtime):
             return Error(f"(error) {own} is not configurable at runtime")
-        if own is None or value is None or not _NUMBER.fullmatch(value):
+        number = int(value) if value is not None and _NUMBER.fullmatch(value) else -1
+        if own is None or number < _NUMBERS[own].least:
             return Error(f"(error) Failed setting config value {own or name}")
-        self._numbers[own] = int(value)
+        self._numbers[own] = number
         errors.show_traceback = bool(self._numbers["PythonAttemptTraceback"])
         return SimpleString("OK")

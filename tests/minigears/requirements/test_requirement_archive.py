@@ -93,7 +93,7 @@ def test_an_import_keeps_what_is_installed(store):
 
 
 def test_what_is_not_installed_is_not_exported(store):
-    with pytest.raises(RequirementError, match="requirement driver does not exist"):
+    with pytest.raises(RequirementError, match="requirement does not exists"):
         store.export("driver")
 
 

@@ -60,17 +60,17 @@ def profile(gears: Gears, words: list[bytes]) -> Any:
     """`RG.PYPROFILE STATS session [order]` and `RG.PYPROFILE RESET session`."""
     action = words[0].upper()
     if action not in (b"STATS", b"RESET"):
-        raise CommandError(f"Unknown subcommand {words[0].decode('utf-8', 'replace')}")
-    if len(words) < 2:
+        raise CommandError("Wrong subcommand given to RG.PYPROFILE")
+    if not 2 <= len(words) <= (3 if action == b"STATS" else 2):
         raise CommandError("ERR wrong number of arguments for 'rg.pyprofile' command")
     name = words[1].decode("utf-8", "replace")
     session = gears.sessions.get(name)
     if session is None:
-        raise CommandError(f"Session {name} does not exists")
+        raise CommandError("session does not exists")
     if action == b"RESET":
         session.profiler.reset()
         return OK
-    order = words[2].decode("utf-8", "replace") if len(words) > 2 else "cumulative"
+    order = words[2].decode("utf-8", "replace") if len(words) > 2 else "tottime"
     return _report(session.profiler.profile, order)
 
 

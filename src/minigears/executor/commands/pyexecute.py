@@ -90,8 +90,7 @@ def _run(gears: Gears, text: str, options: Options, reply: Future[Any]) -> None:
         return
     source, steps = script.requested_run
     execution = run.run_once(gears, script.session, source, steps)
-    if script.session.registrations:  # such a script answers so, and nobody is told of its run
-        gears.executions.drop(execution)
+    if script.session.registrations:  # such a script answers so; RG.DUMPEXECUTIONS has its run
         reply.set_result(OK)
     elif options.unblocking:
         reply.set_result(execution.id)

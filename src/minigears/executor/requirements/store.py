@@ -105,7 +105,7 @@ class RequirementStore:
         """
         found = self.find(name)
         if found is None:
-            raise RequirementError(f"requirement {name} does not exist")
+            raise RequirementError("requirement does not exists")
         header = {"requirement": _describe(found), "python": python_tag()}
         return found.metadata(), archive.pack(found.site, header)
 

@@ -20,10 +20,12 @@ def hook(table: CommandTable, name: str, key_prefix: str | None) -> None:
         _check_keys(command, "override")
 
 
-def commands(table: CommandTable, names: Iterable[str]) -> None:
-    """Check the commands of a KeysReader, which always has a prefix; raises GearsError."""
+def commands(table: CommandTable, names: Iterable[str], prefix: str) -> None:
+    """Check the commands of a KeysReader and the prefix of its keys; raises GearsError."""
     for name in names:
         _check_keys(_find(table, name, "hook"), "hook")
+        if not prefix:
+            raise GearsError("Empty perfix given to command hooker")
 
 
 def _find(table: CommandTable, name: str, verb: str) -> Command:

@@ -114,7 +114,7 @@ class Script:
     def _check(self, args: Args) -> None:
         """See that it can stand beside those there are; raises GearsError."""
         if isinstance(args, KeysArgs):
-            checks.commands(self._gears.rules.table, args.commands or ())
+            checks.commands(self._gears.rules.table, args.commands or (), args.prefix)
         elif isinstance(args, CommandArgs) and args.trigger is not None:
             self._check_trigger(args.trigger)
         elif isinstance(args, CommandArgs) and args.hook is not None:

@@ -237,7 +237,8 @@ GB('CommandReader').repartition(one).map(lambda x: double(x[1])).register(trigge
     assert text(door.call("RG.PYPROFILE", "STATS", "profiled", "x")) == "Unknown order x"
     assert door.call("RG.PYPROFILE", "RESET", "profiled") == b"OK"
     assert "No profile information" in text(door.call("RG.PYPROFILE", "STATS", "profiled"))
-    assert text(door.call("RG.PYPROFILE", "STATS", "nobody")) == "Session nobody does not exists"
+    assert text(door.call("RG.PYPROFILE", "STATS", "nobody")) == "session does not exists"
+    assert text(door.call("RG.PYPROFILE", "x", "y")) == "Wrong subcommand given to RG.PYPROFILE"
 
 
 @pytest.mark.parametrize("script", ["while True: pass", "raise SystemExit", "import os; os.fork()"])

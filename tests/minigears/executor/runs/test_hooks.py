@@ -75,8 +75,19 @@ def test_a_reply_is_left_alone_or_overridden_once(door: FakeDoor):
     reply = door.event_of_command(twice, b"b", "set", b"SET", b"b", b"v")
     assert isinstance(reply, hiredis.ReplyError)
     assert str(reply) == "ERR one"
-    assert b"already" in door.stats(twice)["lastError"]
+    assert b"Can only override reply once" in door.stats(twice)["lastError"]
     assert door.event_of_command("0" * 40 + "-7", b"a", "set", b"SET", b"a", b"v") is None
+
+
+def test_what_override_reply_is_given(door: FakeDoor):
+    door.script("GB().foreach(lambda x: override_reply(1, 2)).register('a', commands=['set'])")
+    door.script("GB('CommandReader').map(lambda x: override_reply(1)).register(hook='get')")
+    keys, hook = door.ids
+    assert door.event_of_command(keys, b"a", "set", b"SET", b"a", b"v") is None
+    assert b"Override reply must get a single argument" in door.stats(keys)["lastError"]
+    assert "Can not get command ctx" in text(
+        door.hook([hook], b"GET", b"k")
+    )  # its result is the reply
 
 
 REFUSED = [

@@ -50,6 +50,15 @@ WORDS = [
     ("GB('StreamReader').run(fromId=1)", "fromId argument must be a string"),
     ("GB('PythonReader').run(1)", "pyreader argument must be a function"),
     ("execute(1)", "the given command must be a string"),
+    ("configGet()", "get_config function must get a single key input"),
+    ("configGet(1)", "get_config key must be a string"),
+    ("gearsConfigGet(b'a')", "get_config key must be a string"),
+    ("gearsFuture(1)", "Future gets no arguments"),
+    ("flat_error()", "not enough arguments for time flat error"),
+    ("setGearsSession()", "Wrong number of args given to setGearsSession"),
+    ("override_reply()", "Can not get command ctx"),
+    ("log(1, level=2)", "Log message must be a string"),
+    ("GB().register('', commands=['set'])", "Empty perfix given to command hooker"),
 ]
 
 

@@ -147,10 +147,11 @@ def test_a_sync_trigger_that_triggers_another(door: FakeDoor):
 
 
 def test_configuration(door: FakeDoor):
-    assert one(door, "configGet('maxmemory-policy')") == b"noeviction"
-    assert one(door, "configGet('nosuch')") == b"None"
+    assert one(door, "configGet('maxmemory-policy')") == b"None"  # Redis's own
+    assert one(door, "configGet('MaxExecutions')") == b"None"  # one that no script asks for
     door.call("RG.CONFIGSET", "key", "value")
-    assert one(door, "gearsConfigGet('key')") == b"value"
+    assert one(door, "[configGet('key'), gearsConfigGet('key')]") == b"['value', 'value']"
+    assert one(door, "gearsConfigGet('Key', 'other')") == b"other"
 
 
 def test_a_value_that_is_not_stored_is_not_there(door: FakeDoor, redis_conn: BlockingConnection):
