@@ -73,4 +73,76 @@ def latest(pauses):
     check=_check_latest,
 )
 
-EXERCISES = (LATEST,)
+# Seconds at which viewers press, writes a second, how long each waits, and the misconception.
+_CROWDS: tuple[tuple[str, list[float], float, list[float], str], ...] = (
+    ("nobody", [], 10, [], "Nobody waits."),
+    (
+        "one viewer, at second 5",
+        [5.0],
+        10,
+        [0.1],
+        "With ten writes a second a write takes 0.1 seconds, and the wait begins when the viewer presses.",
+    ),
+    (
+        "two viewers at the same moment",
+        [0.0, 0.0],
+        10,
+        [0.1, 0.2],
+        "The second one's write begins when the first one's is done.",
+    ),
+    (
+        "four viewers at once, and a fifth when the burst is over",
+        [0.0, 0.0, 0.0, 0.0, 0.35],
+        10,
+        [0.1, 0.2, 0.3, 0.4, 0.15],
+        "The fifth presses at 0.35, and the database is busy with the four until 0.4: a queue outlasts "
+        "its burst.",
+    ),
+    (
+        "a quiet hour between the first viewer and the next two",
+        [0.0, 3600.0, 3600.0],
+        10,
+        [0.1, 0.1, 0.2],
+        "An idle hour is not saved up: a write cannot begin before its viewer has pressed.",
+    ),
+)
+
+
+def _check_waits(answer: Answer) -> str:
+    waits = answer.function("waits")
+    for case, arrivals, capacity, wanted, why in _CROWDS:
+        given = ask(waits, list(arrivals), capacity, case=case)
+        if given is None or given is ... or not isinstance(given, Iterable):
+            raise Wrong(f"For {case} your function returned `{given!r}`, not a list of seconds.")
+        told = ask(lambda given=given: [float(wait) for wait in given], case=case)
+        if len(told) != len(wanted):
+            raise Wrong(f"For {case} you return {len(told)} numbers: each arrival has one wait.")
+        if any(abs(mine - right) > 1e-6 for mine, right in zip(told, wanted, strict=True)):
+            shown = [round(wait, 3) for wait in told]
+            raise Wrong(f"For {case} you say {shown}, not {wanted}. {why}")
+    return "One line that waits its turn: this is the storm that you have measured, without a database."
+
+
+WAITS = Exercise(
+    id="01-2",
+    asks=("waits",),
+    stub="""\
+def waits(arrivals, capacity): ...  # of each arrival, the seconds until its write is done
+""",
+    solution="""\
+def waits(arrivals, capacity):
+    free, result = 0, []
+    for pressed in arrivals:
+        free = max(free, pressed) + 1 / capacity
+        result.append(free - pressed)
+    return result
+""",
+    hints=(
+        "Play it with coins: what do you have to remember from one viewer to the next?",
+        "Remember the moment at which the database is free again. A write takes `1 / capacity` seconds.",
+        "A write begins at `max(free, pressed)`; it ends `1 / capacity` later, and then it is free again.",
+    ),
+    check=_check_waits,
+)
+
+EXERCISES = (LATEST, WAITS)

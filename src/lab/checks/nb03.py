@@ -8,7 +8,7 @@ from typing import Any
 from redis import ResponseError
 from redis.commands.search.query import Query
 
-from lab.checks.exercise import Answer, Exercise, Wrong
+from lab.checks.exercise import Answer, Exercise, Wrong, ask
 from lab.course.movies import load_movies
 from lab.names import COLLECTION, KEY_PREFIX, SEARCH_FIELDS, SEARCH_INDEX
 
@@ -126,4 +126,80 @@ query = "@genres:{Animation} @year:[1980 1999] @imdbRating:[8 +inf]"
     check=_check_query,
 )
 
-EXERCISES = (BEST, QUERY)
+# What somebody types, the title that has to be found (None: nothing is), and the misconception.
+_TYPED: tuple[tuple[str, str | None, str], ...] = (
+    ("alien", "Alien", "The word is in the title as it is."),
+    ("Schindler's list", "Schindler's List", "The index has split the title at the apostrophe."),
+    ("3:10 to Yuma", "3:10 to Yuma", "A colon ends the name of a field."),
+    ("-alien", "Alien", "The `-` has reached the query, where it means *not*."),
+    ("heat | alien", None, "The `|` has reached the query, where it means *or*."),
+    ("@year:[1900 2100]", None, "A user has just written a query of his own, and your app ran it."),
+    ("", None, "A search box is empty at first, and that is no error."),
+    ("?!", None, "Without its punctuation nothing is left, and a query needs a word."),
+    (
+        "Schindler’s list",
+        "Schindler's List",
+        "A telephone types this apostrophe, and the index splits words at the other one only.",
+    ),
+    (
+        "WALL·E",
+        "WALL·E",
+        "RediSearch splits at ASCII's punctuation only. To the index this title is one word, dot "
+        "and all, so your query must not split it either.",
+    ),
+    ("लगान", "लगान", "Its vowel signs are no letters to `\\w`, but they belong to the word."),
+)
+
+
+def _check_search(answer: Answer) -> str:
+    search = answer.function("search")
+    for typed, wanted, why in _TYPED:
+        case = f"{typed!r}"
+        try:
+            given = ask(search, typed, case=case)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong} {why}") from None
+        if not isinstance(given, (list, tuple)) or not all(isinstance(one, str) for one in given):
+            raise Wrong(f"For {case} your function returned `{given!r}`, not a list of titles.")
+        if wanted is None and given:
+            raise Wrong(f"For {case} you found {len(given)}, {given[0]!r} among them. {why}")
+        if wanted and wanted not in given:
+            raise Wrong(f"For {case} you did not find {wanted!r}. {why}")
+        if len(given) > _MOST:
+            raise Wrong(f"For {case} you found {len(given)} titles. {why}")
+    return "Words go in, and nothing of the query language: whatever a user types."
+
+
+_MOST = 100  # titles; more means that nearly all were found
+
+SEARCH = Exercise(
+    id="03-3",
+    asks=("search",),
+    stub="""\
+def search(typed): ...  # yours: titles of movies that have all words which a user typed
+""",
+    solution="""\
+import re
+
+from redis.commands.search.query import Query
+
+
+def search(typed):
+    words = re.sub(r"[!-/:-@\\[-`{-~’]", " ", typed).split()  # ASCII's punctuation, and one more
+    if not words:
+        return []
+    query = Query(" ".join(words)).return_fields("title").paging(0, 100)
+    found = stack.redis.ft("MovieEntity:index").search(query)
+    return [movie.title for movie in found.docs]
+""",
+    hints=(
+        "Begin with `by_words` above, and let the check tell you what it does not survive.",
+        "Take punctuation out as the index does: `string.punctuation`, and one apostrophe more. What is "
+        "left when that was all?",
+        "Put a space in the place of each of `string.punctuation` and of `’`; return `[]` when no word "
+        'is left; else search for `@title:(…)`, or with `Movie.title % "(…)"`, and take the titles.',
+    ),
+    check=_check_search,
+)
+
+EXERCISES = (BEST, QUERY, SEARCH)

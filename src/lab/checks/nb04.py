@@ -106,4 +106,91 @@ GB("KeysReader").filter(old_enough).map(name).sort().run("person:*")
     check=_check_script,
 )
 
-EXERCISES = (FORTY,)
+_COUNTED: dict[str, dict[Any, Any]] = {
+    "person:check-4": {"name": "Noor", "age": "9"},
+    "person:check-5": {"name": "Otto", "age": "109"},
+    "person:check-6": {"name": "Pia", "age": "40"},
+    "person:check-7": {"name": "Quentin", "age": "forty"},
+    "person:check-8": {"name": "Rosa"},
+}
+
+
+def _check_census(answer: Answer) -> str:
+    script = answer["census"]
+    if not isinstance(script, str):
+        raise Wrong(f"`census` is of type {type(script).__name__}; the text of a script is a str.")
+    client = answer.stack.redis
+    with undone(client):
+        try:
+            for key, fields in _COUNTED.items():
+                client.hset(key, mapping=fields)
+            _judge_census(_census(client, script), client)
+        finally:
+            client.delete(*_COUNTED)
+    return "Everybody is counted once, and who has no age stops nobody."
+
+
+def _census(client: redis.Redis, script: str) -> list[str]:
+    """Run the script; a record that it fails on is told as what it costs."""
+    try:
+        return _results(client, script)
+    except Wrong as wrong:
+        if "A step failed on a record" not in str(wrong):
+            raise
+        raise Wrong(
+            f"{wrong} One who says `forty` for an age, or nothing, ends the whole batch: deal with "
+            "odd records inside the function."
+        ) from None
+
+
+def _judge_census(lines: list[str], client: redis.Redis) -> None:
+    wanted: dict[str, int] = {}
+    for key in client.scan_iter("person:*", _type="hash"):
+        age = client.hget(key, "age") or ""
+        decade = str(int(age) // 10 * 10) if age.isdigit() else "unknown"
+        wanted[decade] = wanted.get(decade, 0) + 1
+    counts: dict[str, int] = {}
+    for line in lines:
+        decade, colon, count = line.partition(": ")
+        if not colon or not count.isdigit() or decade.strip("0123456789") not in ("", "unknown"):
+            raise Wrong(f"A result is `{line}`, and not of the form `30: 2` or `unknown: 1`.")
+        if decade in counts:
+            raise Wrong(f"`{decade}` is there twice: all of one decade belong together.")
+        counts[decade] = int(count)
+    if strange := sorted(set(counts) - set(wanted)):
+        raise Wrong(f"Nobody is of the decade `{strange[0]}`: 34 is of 30, 109 of 100, 9 of 0.")
+    for decade, right in wanted.items():
+        if (mine := counts.get(decade, 0)) != right:
+            told = "they have to be somewhere" if decade == "unknown" else "who is missing?"
+            raise Wrong(f"{right} are in `{decade}`, and you count {mine}: {told}.")
+
+
+CENSUS = Exercise(
+    id="04-2",
+    asks=("census",),
+    stub="""\
+census = ...  # a script of your own, from its first line
+""",
+    solution='''\
+census = """
+def decade(record):
+    try:
+        return str(int(record["value"]["age"]) // 10 * 10)
+    except (KeyError, ValueError):
+        return "unknown"
+
+line = lambda group: "%s: %s" % (group["key"], group["value"])
+GB("KeysReader").countby(decade).map(line).run("person:*")
+"""
+''',
+    hints=(
+        "First the decade of one person, as a function. Then a step that counts how many have which.",
+        "`countby(f)` gives a record for each value of `f`, with `key` and `value`. What does `f` return "
+        "for somebody without an age?",
+        '`GB("KeysReader").countby(decade).map(line).run("person:*")`, where `decade` catches KeyError and '
+        'ValueError, and `line` makes `30: 2` of `{"key": "30", "value": 2}`.',
+    ),
+    check=_check_census,
+)
+
+EXERCISES = (FORTY, CENSUS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from redis.crc import key_slot
 
@@ -137,4 +137,78 @@ remedy = {{  # "a master", "a worker", "a database shard" or "none of these"
     check=_check_remedy,
 )
 
-EXERCISES = (KEY, REMEDY)
+
+class _Masters:
+    """Three masters that answer from memory, best rated first, and note how much they were asked for."""
+
+    FOUND: ClassVar[dict[str, list[tuple[float, str]]]] = {
+        "a": [(9.1, "Amarcord"), (8.9, "Brazil"), (8.7, "Charade"), (8.1, "Delicatessen")],
+        "b": [(9.0, "Europa"), (5.0, "Fandango")],
+        "c": [],
+    }
+
+    def __init__(self) -> None:
+        self.most = 0
+
+    def ask(self, master: str, first: int, count: int) -> list[tuple[float, str]]:
+        self.most = max(self.most, first + count)
+        return self.FOUND[master][first : first + count]
+
+    @classmethod
+    def best(cls) -> list[tuple[float, str]]:
+        return sorted((movie for found in cls.FOUND.values() for movie in found), reverse=True)
+
+
+# First movie of the page, movies a page, and the misconception.
+_PAGES = (
+    (0, 4, "They are not spread evenly: how many of the best four can be on one master?"),
+    (0, 10, "There are fewer than ten: then all of them, the best first."),
+    (
+        2,
+        2,
+        "Nobody knows how many of the first page's movies came from which master. So a master may not "
+        "leave out any of its own: ask each from 0 on, and leave out when they are merged.",
+    ),
+    (6, 2, "After the last movie comes an empty page."),
+)
+
+
+def _check_page(answer: Answer) -> str:
+    page = answer.function("page")
+    for first, count, why in _PAGES:
+        masters, case = _Masters(), f"{count} movies from number {first} on"
+        given = ask(page, masters.ask, list(masters.FOUND), first, count, case=case)
+        if not isinstance(given, (list, tuple)):
+            raise Wrong(f"For {case} your function returned `{given!r}`, not a list of movies.")
+        wanted = masters.best()[first : first + count]
+        if list(given) != wanted:
+            raise Wrong(f"For {case} you return {list(given)}, not {wanted}. {why}")
+        if masters.most > first + count:
+            raise Wrong(
+                f"For {case} you asked one master for {masters.most} movies. With a million of them "
+                f"that is slow: which can be on this page at all?"
+            )
+    return "Right, and now you see the price: page 100 asks each master for a hundred pages."
+
+
+PAGE = Exercise(
+    id="12-3",
+    asks=("page",),
+    stub="""\
+def page(ask, masters, first, count): ...  # yours: the `count` best of all masters, from `first` on
+""",
+    solution="""\
+def page(ask, masters, first, count):
+    found = [movie for master in masters for movie in ask(master, 0, first + count)]
+    return sorted(found, reverse=True)[first : first + count]
+""",
+    hints=(
+        "Take the first page first. How many of its movies can come from one master?",
+        "All of them: so ask each for a whole page, merge, sort, and cut.",
+        "For a later page ask each for all up to its end, `ask(master, 0, first + count)`, and cut at "
+        "`[first : first + count]`.",
+    ),
+    check=_check_page,
+)
+
+EXERCISES = (KEY, REMEDY, PAGE)

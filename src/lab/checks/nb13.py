@@ -144,4 +144,99 @@ def lost(writes, moment, unsynced):
     check=_check_lost,
 )
 
-EXERCISES = (STORY, LOST)
+_ARRIVED = Write("a", sent=0, answered=1, committed=51)
+_SLOW = Write("b", sent=5, answered=10, committed=700)
+_STUCK = Write("c", sent=99, answered=100)
+
+# Writes, the moment, for how long MongoDB was or is behind, and the misconception.
+_WINDOWS: tuple[tuple[str, list[Write], float, float, str], ...] = (
+    ("no writes at all", [], 1000, 0, "Nothing was promised, so nothing is late."),
+    (
+        "a write that was answered at 1 ms and is in MongoDB since 51",
+        [_ARRIVED],
+        1000,
+        50,
+        "The window opens with the answer: before it nobody could know of the write.",
+    ),
+    (
+        "the same, and one that took from 10 to 700",
+        [_SLOW, _ARRIVED],
+        5000,
+        690,
+        "That it is over does not undo it: somebody has read the old value for so long.",
+    ),
+    (
+        "the first one, and one that was answered at 100 and is not in MongoDB yet",
+        [_ARRIVED, _STUCK],
+        1000,
+        900,
+        "What has not arrived has waited longest, and leaves no number behind. Whoever counts only what "
+        "has arrived sees 50 ms in the middle of an outage.",
+    ),
+    (
+        "a look back at 200 ms, when a write of 120 was on its way until 300",
+        [Write("d", sent=119, answered=120, committed=300)],
+        200,
+        80,
+        "At that moment nobody knew of 300: look at the moment, not at the end of the run.",
+    ),
+    (
+        "a write that nobody was told OK for",
+        [Write("e", sent=10)],
+        1000,
+        0,
+        "It was never promised.",
+    ),
+    (
+        "a write that has its answer only later",
+        [Write("f", sent=150, answered=220)],
+        200,
+        0,
+        "At that moment it had no answer yet.",
+    ),
+    (
+        "write-through, where MongoDB has it before the answer",
+        [Write("g", sent=0, answered=41, committed=40)],
+        1000,
+        0,
+        "MongoDB was never behind, and never ahead of time either.",
+    ),
+)
+
+
+def _check_window(answer: Answer) -> str:
+    window = answer.function("window")
+    for case, writes, now, wanted, why in _WINDOWS:
+        given = ask(window, list(writes), now, case=case)
+        if isinstance(given, bool) or not isinstance(given, (int, float)):
+            raise Wrong(f"For {case} your function returned `{given!r}`, not a number.")
+        if abs(given - wanted) > 1e-6:
+            raise Wrong(f"For {case} you say {given:g} ms, not {wanted:g}. {why}")
+    return "The figure that readers of MongoDB feel, also while it still grows."
+
+
+WINDOW = Exercise(
+    id="13-3",
+    asks=("window",),
+    stub="""\
+def window(writes, now): ...  # yours: the longest time, in ms, that MongoDB was or is behind
+""",
+    solution="""\
+def window(writes, now):
+    behind = [0]
+    for write in writes:
+        if write.answered is not None and write.answered <= now:
+            arrived = now if write.committed is None else min(write.committed, now)
+            behind.append(arrived - write.answered)
+    return max(behind)
+""",
+    hints=(
+        "When does a reader of MongoDB begin to see something old, and when does that end?",
+        "It begins with the answer and ends with the commit; if there is no commit yet, it goes on until `now`.",
+        "For each write that was answered by `now`: `min(committed, now) - answered`, with `now` in the "
+        "place of a missing `committed`. Then the greatest, and at least 0.",
+    ),
+    check=_check_window,
+)
+
+EXERCISES = (STORY, LOST, WINDOW)

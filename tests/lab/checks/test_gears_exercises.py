@@ -36,6 +36,44 @@ WRONG_SCRIPTS = {
     ),
 }
 
+COUNT = """
+def decade(record):
+    {}
+
+GB().countby(decade).map(lambda g: "%s: %s" % (g["key"], g["value"])).run("person:*")
+"""
+
+WRONG_CENSUSES = {
+    "a number": (7, "is of type int"),
+    "registered": ("GB().register('person:*')", "Asked for is an answer now"),
+    "trusting": (
+        COUNT.format('return int(record["value"]["age"]) // 10 * 10'),
+        "ends the whole batch",
+    ),
+    "ages and not decades": (
+        COUNT.format('return record["value"].get("age", "unknown")'),
+        "is `forty: 1`, and not of the form",
+    ),
+    "by the first digit": (
+        COUNT.format('return record["value"].get("age", "u")[0].replace("f", "u") + "0"'),
+        "not of the form",
+    ),
+    "without the unknown": (
+        'GB().filter(lambda r: r["value"].get("age", "").isdigit())'
+        '.countby(lambda r: int(r["value"]["age"]) // 10 * 10)'
+        '.map(lambda g: "%s: %s" % (g["key"], g["value"])).run("person:*")',
+        "they have to be somewhere",
+    ),
+    "not counted": (
+        COUNT.format('return "unknown"').replace(".countby(decade)", "").replace("g[", "g.get("),
+        "A step failed|not of the form|failed",
+    ),
+    "one line for each": (
+        'GB().map(lambda r: "unknown: 1").run("person:*")',
+        "`unknown` is there twice",
+    ),
+}
+
 ADD = 'lambda r: execute("XADD", "changes", "*", "key", r["key"], "event", r["event"])'
 
 WRONG_CAPTURES = {
@@ -68,6 +106,15 @@ def test_a_wrong_script_is_told_why(stack: Stack, answer: object, told: str) -> 
     verdict = check("04-1", answer)
     assert not verdict
     assert told in verdict.message
+
+
+@pytest.mark.parametrize(("answer", "told"), WRONG_CENSUSES.values(), ids=WRONG_CENSUSES)
+def test_a_wrong_census_is_told_why(stack: Stack, answer: object, told: str) -> None:
+    lab.prepare("empty")
+    verdict = check("04-2", answer)
+    assert not verdict
+    assert any(words in verdict.message for words in told.split("|")), verdict
+    assert stack.redis.keys() == []
 
 
 @pytest.mark.parametrize(("answer", "told"), WRONG_CAPTURES.values(), ids=WRONG_CAPTURES)

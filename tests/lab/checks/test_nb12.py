@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.checks.nb12 import _CASES, KEY, REMEDY
+from lab.checks.nb12 import _CASES, KEY, PAGE, REMEDY
 
 RIGHT = {case: tool for case, (tool, _) in _CASES.items()}
 Named = Callable[[str, int], object]
+Asked = Callable[[str, int, int], list[tuple[float, str]]]
 
 
 def number(identity: str, count: int) -> int:
@@ -48,3 +49,41 @@ def test_each_wrong_remedy_gets_a_reason(case: str) -> None:
 def test_the_right_answers_pass() -> None:
     assert REMEDY.judge({"remedy": RIGHT})[0]
     assert KEY.judge({"key_for": lambda i, n: f"Movie:{{p{number(i, n):02d}}}:{i}"})[0]
+
+
+def share_of_each(ask: Asked, masters: list[str], first: int, count: int) -> list[object]:
+    found = [movie for one in masters for movie in ask(one, 0, count // len(masters) + 1)]
+    return sorted(found, reverse=True)[:count]
+
+
+def same_offset(ask: Asked, masters: list[str], first: int, count: int) -> list[object]:
+    found = [movie for master in masters for movie in ask(master, first, count)]
+    return sorted(found, reverse=True)[:count]
+
+
+def everything(ask: Asked, masters: list[str], first: int, count: int) -> list[object]:
+    found = [movie for master in masters for movie in ask(master, 0, 1_000_000)]
+    return sorted(found, reverse=True)[first : first + count]
+
+
+def one_after_the_other(ask: Asked, masters: list[str], first: int, count: int) -> list[object]:
+    found = [movie for master in masters for movie in ask(master, 0, first + count)]
+    return found[first : first + count]
+
+
+@pytest.mark.parametrize(
+    ("page", "told"),
+    [
+        (7, "not a function"),
+        (lambda ask, masters, first, count: None, "not a list of movies"),
+        (lambda ask, masters, first, count: [], "They are not spread evenly"),
+        (share_of_each, "They are not spread evenly"),
+        (one_after_the_other, "They are not spread evenly"),
+        (same_offset, "ask each from 0 on"),
+        (everything, "which can be on this page at all"),
+    ],
+)
+def test_a_page_that_is_merged_wrongly_is_told_why(page: object, told: str) -> None:
+    passed, message = PAGE.judge({"page": page})
+    assert not passed
+    assert told in message

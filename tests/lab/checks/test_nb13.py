@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from lab.cells.timemachine import Recording, Write
-from lab.checks.nb13 import ANSWER, COMMIT, ENTRY, GONE, LOST, MONGO, STORY
+from lab.checks.nb13 import ANSWER, COMMIT, ENTRY, GONE, LOST, MONGO, STORY, WINDOW
 
 RIGHT = [ENTRY, ANSWER, MONGO, COMMIT, GONE]
 
@@ -73,3 +73,50 @@ def test_the_time_machine_itself_passes() -> None:
     assert STORY.judge({"happened": RIGHT})[0]
     passed, message = LOST.judge({"lost": lambda writes, *rest: Recording(writes).lost_at(*rest)})
     assert passed, message
+
+
+def of_those_that_arrived(writes: list[Write], now: float) -> float:
+    return max((w.committed - w.answered for w in writes if w.committed and w.answered), default=0)
+
+
+def of_those_that_wait(writes: list[Write], now: float) -> float:
+    waiting = [w for w in writes if w.answered and (w.committed is None or w.committed > now)]
+    return max((now - w.answered for w in waiting if w.answered), default=0)
+
+
+def until_the_end(writes: list[Write], now: float) -> float:
+    return max(((w.committed or now) - w.answered for w in writes if w.answered), default=0)
+
+
+def of_everybody(writes: list[Write], now: float) -> float:
+    return max([0, *(min(w.committed or now, now) - (w.answered or w.sent or 0) for w in writes)])
+
+
+def with_those_to_come(writes: list[Write], now: float) -> float:
+    return max([0, *(abs(min(w.committed or now, now) - w.answered) for w in writes if w.answered)])
+
+
+@pytest.mark.parametrize(
+    ("window", "told"),
+    [
+        (7, "not a function"),
+        (lambda writes, now: None, "not a number"),
+        (
+            lambda writes, now: max(w.committed for w in writes),
+            "For no writes at all your function",
+        ),
+        (
+            lambda writes, now: max((w.committed - w.sent for w in writes), default=0),
+            "before it nobody",
+        ),
+        (of_those_that_wait, "not 50"),
+        (of_those_that_arrived, "in the middle of an outage"),
+        (until_the_end, "At that moment nobody knew of 300"),
+        (of_everybody, "It was never promised"),
+        (with_those_to_come, "it had no answer yet"),
+    ],
+)
+def test_a_window_that_flatters_is_told_why(window: object, told: str) -> None:
+    passed, message = WINDOW.judge({"window": window})
+    assert not passed
+    assert told in message
