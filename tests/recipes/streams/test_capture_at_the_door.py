@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
@@ -162,6 +163,38 @@ def test_replies_are_those_of_redis_byte_for_byte(
     finally:
         plain.stop(signal.SIGKILL)
     assert list(zip(COMMANDS, ours, strict=True)) == list(zip(COMMANDS, theirs, strict=True))
+
+
+GREETINGS = [
+    "HELLO 4;{}",
+    "HELLO 3 AUTH nobody wrong;{}",
+    "HELLO 3 SETNAME;{}",
+    "HELLO 3;{};HELLO 2;{};HELLO 3;{};HELLO 4;{};RESET;{}",
+    "MULTI;HELLO 3;EXEC;{}",
+    "MULTI;HELLO 3;DISCARD;{}",
+    "MULTI;{};HELLO 3;EXEC;{}",
+    "MULTI;HELLO 4;EXEC;{}",
+    "MULTI;HELLO 3;RESET;{}",
+    "HELLO 3;MULTI;{};RESET;{}",
+    "GET x;HELLO 3;{};GET x",
+]
+
+
+@pytest.mark.parametrize("pieces", [1, 1000])
+@pytest.mark.parametrize("greeting", GREETINGS)
+def test_a_captured_write_is_answered_in_the_resp_that_redis_has_agreed_to(
+    client: Redis, door: MiniGears, greeting: str, pieces: int
+) -> None:
+    """And in no other, if it refuses `HELLO`: beside a key that is not captured."""
+    redis = door.server.client()
+    lines = {}
+    for key in ("Movie:1", "Other:1"):
+        redis.execute_command("JSON.SET", key, "$", '{"n":1}')
+        commands = greeting.replace("{}", f"JSON.NUMINCRBY {key} $.n 1").split(";")
+        answers = replies(("127.0.0.1", door.port), 2, commands, pieces)
+        lines[key] = [a for c, a in zip(commands, answers, strict=True) if c[:5] != "HELLO"]
+        lines[key] = [re.sub(rb":\d+", b":", line) for line in lines[key]]
+    assert lines["Movie:1"] == lines["Other:1"]
 
 
 def parts(commands: list[str]) -> Iterator[list[str]]:

@@ -89,11 +89,3 @@ class Captures:
 def _captures_itself(argv: Command) -> bool:
     """Whether it comes from a client of the recipe; other scripts on captured keys are refused."""
     return len(argv) > 1 and argv[0].lower() == b"fcall" and argv[1].startswith(b"wb_")
-
-
-def protocol_after(argv: Command, protocol: int) -> int:
-    """The RESP version that a client speaks once this has been carried out."""
-    name = argv[0].lower() if len(argv[0]) == 5 else b""
-    if name == b"hello" and len(argv) > 1 and argv[1] in (b"2", b"3"):
-        return int(argv[1])
-    return 2 if name == b"reset" and len(argv) == 1 else protocol

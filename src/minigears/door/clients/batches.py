@@ -125,12 +125,21 @@ class Batches:
         return batch
 
     def cut(
-        self, pending: deque[Command], classifier: Classifier, counting: bool
+        self,
+        pending: deque[Command],
+        classifier: Classifier,
+        counting: bool,
+        capture: Callable[[Command], Command] | None = None,
     ) -> Iterator[Batch]:
-        """Take batches off `pending`, up to the first command that needs more than forwarding."""
+        """Take batches off `pending`, up to the first command that needs more than forwarding.
+
+        `capture` gives the call that takes the place of a command.
+        """
         batch = Batch()
         while pending:
             argv = pending[0]
+            if capture:
+                argv = pending[0] = capture(argv)
             kind = classifier.kind(argv)
             if self.stops(kind, counting):
                 break

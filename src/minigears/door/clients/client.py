@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from minigears.door.availability import Availability
-from minigears.door.clients.conversation import Conversation, Serve
-from minigears.door.clients.sockets import BackendSide
-from minigears.door.clients.states import AT_REST, HAS_TASK, SHARING, Front, State, Transition
+from minigears.door.clients.conversation import Conversation
+from minigears.door.clients.sockets import BackendSide, Reading
+from minigears.door.clients.states import ARRIVING, AT_REST, SHARING, Place, Side, State, Transition
 from minigears.door.clients.unavailable import UNAVAILABLE, Refusal
 from minigears.door.events.watch import Watch
 from minigears.door.pooled.connections import ConnectionPool
 from minigears.door.pooled.guest import Sharing
 from minigears.door.redis import BackendError, connect
-from minigears.protocol import encode_error
+from minigears.protocol import Command, encode_error
 
 _LAST_WORDS = 2.0  # seconds for what a client sent before it left and that has not gone to Redis
-_GONE = Front.GONE  # Python 3.11 takes its time to find the member of an enum
+_GONE = Side.GONE  # Python 3.11 takes its time to find the member of an enum
 _UNASKED = (b"-DENIED ", b"-ERR max number of clients")
 """Errors that Redis sends to whom it does not let in at all, before it closes."""
 
+Serve = Callable[[Conversation, Command], Coroutine[Any, Any, None]]
+"""Serves a command of kind SPECIAL for a client all of whose earlier ones are answered."""
 
-class Client(Conversation, asyncio.Protocol):
-    """Relays one client."""
+
+class Client(asyncio.Protocol):
+    """Relays one client: has done what its conversation says."""
 
     def __init__(
         self,
@@ -33,21 +38,26 @@ class Client(Conversation, asyncio.Protocol):
         clients: set[Client],
     ):
         """It is one of `clients` as long as a side of it is open."""
-        super().__init__(watch, serve)
+        self._watch = watch
+        self._serve = serve
         self._availability = availability
         self._clients = clients
         self._transport: asyncio.Transport | None = None
         self._backend: BackendSide | None = None
-        self._introduced = False
-        """Whether Redis has answered what it is asked first."""
-        self._turned_away = False
-        """Whether Redis says, unasked, that it does not let the client in."""
+        self._front = self._back = Side.OPEN
+        """The client's side, and redis-server's."""
+        self.reading = Reading()
+        self.hearing = Reading()
+        """Of the client's own connection to redis-server."""
+        self.place = Place()
+        self.conversation = Conversation(watch, self, self.place)
+        self.replies = self.conversation.replies
+        self._received = self.conversation.received
         self._sharing: Sharing | None = Sharing(self, watch, pool, clients, self.place)
         """What takes the client's bytes until it needs its own connection."""
         self._refusal = Refusal()
-        self._front = Front.OPEN
-        self._lost = False
-        """Whether redis-server has closed its side."""
+        self._task: asyncio.Task[None] | None = None
+        """Finds redis-server for the client, and later serves commands for it."""
         self._last_words: asyncio.TimerHandle | None = None
 
     # asyncio calls these
@@ -56,7 +66,7 @@ class Client(Conversation, asyncio.Protocol):
         """Accept the client and connect it to redis-server; what it says meanwhile waits."""
         self._transport = self.reading.transport = transport  # type: ignore[assignment]
         self._clients.add(self)
-        self._run(self._connect())
+        self._run(self._connect(), None)
 
     def data_received(self, data: bytes) -> None:
         """Bytes from the client."""
@@ -87,13 +97,13 @@ class Client(Conversation, asyncio.Protocol):
         """
         if self._watch.address.tls or self.reading.tls:
             return False
-        self._front = Front.LEAVING
+        self._front = Side.LEAVING
         self._left()
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone; its writes that Redis already has are still followed to their end."""
-        self._front = Front.GONE
+        self._front = Side.GONE
         if (
             self.replies.blocked
         ):  # Redis has to know, or it would give to nobody what somebody sends
@@ -103,7 +113,6 @@ class Client(Conversation, asyncio.Protocol):
 
     def _left(self) -> None:
         """The client sends no more: what it sent still goes to Redis, if that is soon."""
-        self._more.set()
         if self.place.now in AT_REST:
             self.came_to_rest()
         elif self.place.now is State.CONNECTING and not self._availability.available.is_set():
@@ -114,15 +123,12 @@ class Client(Conversation, asyncio.Protocol):
 
     def _cut_short(self) -> None:
         """Drop what still waits here: who asked for it is long gone, or has given up."""
-        self.abandoned = True
-        self._pending.clear()
         if self._sharing:
             self._sharing.take_held()
-        if self.place.now in (State.CONNECTING, State.INTRODUCING):
+        if self.place.now in ARRIVING:
             self.turn_away()
-        elif self.place.now is State.WAITING and self._task:
-            self._task.cancel()
-            self._rest()
+        else:
+            self.conversation.cut_short()
         self._close_if_done()
 
     def _end_input(self) -> None:
@@ -142,10 +148,13 @@ class Client(Conversation, asyncio.Protocol):
             self.refuse(str(error))
             return
         self.hearing.transport = self._backend.transport
-        self.place.take(Transition.INTRODUCE)
-        await self._introduce()
-        self._task = None
-        if self._sharing:
+        if self.place.now is State.CONNECTING:
+            self.place.take(Transition.INTRODUCE)
+            self.conversation.introduce(self._introduced)
+
+    def _introduced(self) -> None:
+        """Redis has said whether it serves this client as it is."""
+        if self._sharing and self.place.now is State.INTRODUCING:
             self._sharing.connected()
 
     async def _find_redis(self) -> bool:
@@ -169,39 +178,54 @@ class Client(Conversation, asyncio.Protocol):
         if self._refusal.over or self.ending:
             self.close()
 
-    async def _introduce(self) -> None:
-        """Ask Redis whether it serves this client as it is; if not, replies are counted from here.
-
-        Whom Redis does not let say PING, no marker would find later.
-        """
-        self.replies.count_from_start()
-        reply = await self.ask([b"PING"])
-        self._introduced = True
-        self._welcome = reply.startswith(b"+")
-        if self._welcome:
-            self.trust(count=False)
-
     def from_redis(self, data: bytes) -> None:
         """Bytes from the client's own connection to redis-server."""
-        if not self._introduced and (self._turned_away or data.startswith(_UNASKED)):
-            self._turned_away = True
+        if self._sharing is None:
+            self.conversation.heard(data)
+            return
+        arriving = self.place.now in ARRIVING
+        if arriving and data.startswith(_UNASKED):
+            self.place.take(Transition.TURN_AWAY)
+        if self.place.now is State.TURNED_AWAY:
             self.write(data)  # it is no answer to anything: Redis closes
             return
-        self.replies.feed(data)
-        if self.replies.kept_bytes and self.replies.full:
-            self.hearing.pause("held")
-        if self._sharing:
+        self.conversation.heard(data)
+        if self._sharing and not arriving:
             self._sharing.from_own(data)
 
     def backend_lost(self) -> None:
         """redis-server has closed: so do we, as it would have, behind the replies that wait."""
         self._backend = None
-        self._lost = True
+        self._back = Side.GONE
         if self._task:
             self._task.cancel()
-        if holds := self.replies.abandon():
-            self._watch.settle(holds, lambda: self._settled(holds))
+        self.conversation.lost()
         self._close_if_done()
+
+    # commands that are served
+
+    def serve(self, argv: Command) -> None:
+        """Have a command served; the conversation goes on when that is done."""
+        self._run(self._serve(self.conversation, argv), self.conversation.served)
+
+    def _run(self, work: Coroutine[Any, Any, None], then: Callable[[], None] | None) -> None:
+        task = self._task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(lambda done: self._ended(done, then))
+
+    def _ended(self, task: asyncio.Task[None], then: Callable[[], None] | None) -> None:
+        if self._task is task:
+            self._task = None
+        if task.cancelled():
+            return
+        if error := task.exception():
+            self.failed(error)
+        elif then:
+            then()
+
+    def failed(self, error: BaseException) -> None:
+        """A client for whom something went wrong here is not left without a word: it is closed."""
+        self._watch.loops.failed("serving a client", error)
+        self.refuse("minigears failed; its log says how")
 
     # what the conversation and the rest of the door use
 
@@ -225,12 +249,12 @@ class Client(Conversation, asyncio.Protocol):
     @property
     def ending(self) -> bool:
         """Whether nothing more comes from the client."""
-        return self._front is not Front.OPEN
+        return self._front is not Side.OPEN
 
     @property
     def one_sided(self) -> bool:
         """Whether the client sends no more, or redis-server has closed the client's own connection."""
-        return self._lost or self.ending
+        return self._back is Side.GONE or self.ending
 
     def refuse(self, message: str) -> None:
         """Say what is wrong and close."""
@@ -249,8 +273,7 @@ class Client(Conversation, asyncio.Protocol):
     @property
     def stuck(self) -> bool:
         """Whether the client waits for something of the door's that waits for redis-server."""
-        connecting = self.place.now in (State.CONNECTING, State.INTRODUCING)
-        return connecting or (self.place.now in HAS_TASK and self.asking)
+        return self.place.now in ARRIVING or self.conversation.stuck
 
     @property
     def waiting(self) -> bool:
@@ -273,7 +296,7 @@ class Client(Conversation, asyncio.Protocol):
     @property
     def may_share(self) -> bool:
         """Whether its commands could come from anybody."""
-        return self._welcome and not self.ending
+        return self.conversation.welcome and not self.ending
 
     def own_way(self, data: bytes) -> None:
         """The sharing is over: `data`, and all that follows, goes to the client's own connection.
@@ -282,12 +305,9 @@ class Client(Conversation, asyncio.Protocol):
             WrongStateError: something is still on its way, here or there.
         """
         self.place.take(Transition.PART)
-        self._batches.wrote_elsewhere = self._sharing is not None and self._sharing.wrote
-        if self._sharing is not None:
-            self.protocol = self._sharing.protocol
-        self._sharing = None
-        if data:
-            self._received(data)
+        sharing, self._sharing = self._sharing, None
+        assert sharing is not None
+        self.conversation.begin(data, sharing.protocol, sharing.wrote)
         self.came_to_rest()
 
     def came_to_rest(self) -> None:
@@ -298,17 +318,17 @@ class Client(Conversation, asyncio.Protocol):
                 self._last_words = None
             if self.place.now is State.UNAVAILABLE and self.ending:
                 self.close()
-            elif self._front is Front.LEAVING:
+            elif self._front is Side.LEAVING:
                 self._end_input()
         self._close_if_done()
 
     def _close_if_done(self) -> None:
         """Close once a side has gone and nothing that the client asked for is left to do."""
-        if self._lost and not self.waiting:
+        if self._back is Side.GONE and not self.waiting:
             self.close()
             return
         unheard = self.replies.blocked or not self.waiting
-        if unheard and self._front is Front.GONE and self.place.now in AT_REST:
+        if unheard and self._front is Side.GONE and self.place.now in AT_REST:
             self._close_backend()
 
     def _close_backend(self) -> None:

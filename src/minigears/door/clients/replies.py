@@ -9,6 +9,7 @@ chunk with the reply of a concerned write is kept until that write is settled. P
 from __future__ import annotations
 
 import enum
+import functools
 import secrets
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
@@ -105,6 +106,11 @@ class ReplyStream:
     def waiting(self) -> bool:
         """Whether a reply is held back or the reply of a concerned write is still to come."""
         return bool(self._holds or self._kept)
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits for Redis to answer, and for no function."""
+        return self._capture is not None or (self._on_drained is not None and not self.waiting)
 
     @property
     def blocked(self) -> bool:
@@ -251,11 +257,14 @@ class ReplyStream:
         self._count(rest)
 
     def _count(self, data: bytes) -> None:
+        taken = None
         if self._capture or self.discard:
-            data = self._sift(data)
+            data, taken = self._sift(data)
         elif data:
             self._read(data)
         self._keep_or_emit(data)
+        if taken:
+            taken()
         self._check_drained()
 
     def _read(self, data: bytes) -> list[object]:
@@ -270,9 +279,13 @@ class ReplyStream:
                     callback(isinstance(reply, hiredis.ReplyError))
         return found
 
-    def _sift(self, data: bytes) -> bytes:
-        """Give a reply to who captures it, or drop it; push messages and the rest are for the client."""
-        passed = []
+    def _sift(self, data: bytes) -> tuple[bytes, Callable[[], None] | None]:
+        """Take a reply away for who captures it, or drop it; push messages and the rest are for the client.
+
+        Returns these, and what gives the reply to who captures it.
+        """
+        passed: list[bytes] = []
+        taken = None
         for line in data.splitlines(keepends=True):  # a message ends where a line ends
             self._lines.append(line)
             for reply in self._read(line):
@@ -283,14 +296,14 @@ class ReplyStream:
                     self._received -= 1
                     passed.append(message)
                 elif self._capture:
-                    callback, self._capture = self._capture, None
-                    callback(message)
+                    taken = functools.partial(self._capture, message)
+                    self._capture = None
                 elif not self.discard:
                     passed.append(message)
         if not (self._capture or self.discard):
             passed += self._lines
             self._lines = []
-        return b"".join(passed)
+        return b"".join(passed), taken
 
     def _keep_or_emit(self, data: bytes) -> None:
         """A chunk waits for the holds of all batches that it has replies of."""

@@ -31,9 +31,15 @@ class State(enum.Enum):
     RELAYING = enum.auto()
     """It is forwarded on the client's own connection."""
     WAITING = enum.auto()
-    """It waits: a task of the door's waits for earlier replies, or forwards what came meanwhile."""
+    """It waits: for earlier replies, or for one to something that the door asks."""
     SERVING = enum.auto()
     """It waits: the door serves a command, all earlier ones being answered."""
+    ABANDONED = enum.auto()
+    """There is none: the door still serves a command of a client that left long ago."""
+    SKIPPING = enum.auto()
+    """It waits for the next command, whose reply the client does not want; nothing is on its way."""
+    TURNED_AWAY = enum.auto()
+    """It is dropped: redis-server says, unasked, that it does not let the client in, and closes."""
     CLOSED = enum.auto()
     """It is dropped."""
 
@@ -59,12 +65,18 @@ class Transition(enum.Enum):
     """Every introduction is answered."""
     PART = (State.INTRODUCING, State.FREE), State.RELAYING
     """It shares no more, or not at all: nothing of it is on its way anywhere."""
-    STOP = (State.RELAYING,), State.WAITING
+    TURN_AWAY = (State.CONNECTING, State.INTRODUCING), State.TURNED_AWAY
+    """redis-server does not want it."""
+    STOP = (State.RELAYING, State.SKIPPING), State.WAITING
     """A command needs more than forwarding."""
     SERVE = (State.WAITING,), State.SERVING
     """All earlier commands are answered: the door serves this one."""
-    END_SERVING = (State.SERVING,), State.WAITING
-    """It is served, or given up."""
+    ABANDON = (State.SERVING,), State.ABANDONED
+    """The client has left, and what it said last was not done in time."""
+    END_SERVING = (State.SERVING, State.ABANDONED), State.WAITING
+    """It is served."""
+    SKIP = (State.WAITING,), State.SKIPPING
+    """What came is done, and the next reply is not wanted."""
     GO_ON = (State.WAITING,), State.RELAYING
     """Nothing is left that needs more than forwarding."""
     CLOSE = tuple(State), State.CLOSED
@@ -75,8 +87,8 @@ class Transition(enum.Enum):
         self.after = after
 
 
-class Front(enum.Enum):
-    """What still comes from the client."""
+class Side(enum.Enum):
+    """What still comes from the client, or from redis-server."""
 
     OPEN = enum.auto()
     LEAVING = enum.auto()
@@ -84,14 +96,43 @@ class Front(enum.Enum):
     GONE = enum.auto()
 
 
+class Login(enum.Enum):
+    """Whether Redis would serve a client; the door keeps no user, and asks before it does something itself."""
+
+    MISSING = enum.auto()
+    """Redis asks for a password that it has not had."""
+    DONE = enum.auto()
+    """It has had one."""
+    NOT_NEEDED = enum.auto()
+    """Redis serves whoever comes."""
+
+
+class Told(enum.Enum):
+    """Which replies a client wants, by `CLIENT REPLY`."""
+
+    ALL = enum.auto()
+    ALL_BUT_NEXT = enum.auto()
+    ALL_BUT_THIS = enum.auto()
+    """The command that is not to be answered is on its way."""
+    NONE = enum.auto()
+
+
 SHARING = frozenset({State.FREE, State.AWAY, State.GREETING})
 """States of a client that shares."""
 
-AT_REST = frozenset({State.FREE, State.RELAYING, State.UNAVAILABLE, State.CLOSED})
+AT_REST = frozenset(
+    {State.FREE, State.RELAYING, State.SKIPPING, State.UNAVAILABLE, State.TURNED_AWAY, State.CLOSED}
+)
 """States in which nothing that the client sent waits in the door."""
 
-HAS_TASK = frozenset({State.WAITING, State.SERVING})
-"""States in which a task of the door's works for the client."""
+ARRIVING = frozenset({State.CONNECTING, State.INTRODUCING})
+"""States of a client of which Redis has not said yet whether it serves it."""
+
+SERVED = frozenset({State.SERVING, State.ABANDONED})
+"""States in which somebody serves a command."""
+
+STOPPED = SERVED | {State.WAITING}
+"""States in which what the client sends is kept."""
 
 
 class Place:

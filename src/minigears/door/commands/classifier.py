@@ -239,7 +239,7 @@ def _special_subcommand(argv: Command) -> bool:
     if words == [b"command", b"info"]:
         return any(name.lower().startswith(b"rg.") for name in argv[2:])
     if words[0] == b"hello":
-        return len(argv) > 2  # it logs in, or names the connection
+        return len(argv) > 1  # it changes how replies look, or who the client is
     if words[0] == b"info":
         return len(argv) == 1 or not _SECTIONS.isdisjoint(map(bytes.lower, argv[1:]))
     if words == [b"config", b"set"]:
@@ -254,6 +254,11 @@ def _special_subcommand(argv: Command) -> bool:
 def is_forged_event(argv: Command) -> bool:
     """Whether what it publishes would look like an event that Redis tells of."""
     return len(argv) > 1 and argv[0].lower() == b"publish" and argv[1].startswith(KEYSPACE)
+
+
+def is_hello(argv: Command) -> bool:
+    """Whether it asks for a RESP version."""
+    return len(argv) > 1 and argv[0].lower() == b"hello"
 
 
 def reply_mode(argv: Command) -> bytes:

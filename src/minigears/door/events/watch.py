@@ -16,7 +16,7 @@ from minigears.door.capture.register import Register
 from minigears.door.clients.replies import Hold
 from minigears.door.commands.classifier import Classifier
 from minigears.door.events.delivery import Delivery, Event
-from minigears.door.events.journal import Journal
+from minigears.door.events.journal import Intent, Journal
 from minigears.door.events.notifications import Notifications, enable_notifications
 from minigears.door.events.overrides import Overrides
 from minigears.door.events.suspects import Suspects
@@ -64,6 +64,15 @@ class Watch:
         self._flushing = False
 
     # writes
+
+    @property
+    def crowded(self) -> bool:
+        """Whether some registration has too many events on their way."""
+        return bool(self.delivery.crowded)
+
+    def record(self, keys: Collection[bytes]) -> Intent:
+        """Have the journal know of keys that are about to be changed."""
+        return self.journal.record(keys)
 
     def settle(self, holds: Sequence[Hold], callback: Callable[[], None]) -> None:
         """Call back when the synchronous functions of these writes are done, and there is room again.

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import hiredis
 
 from minigears.door.redis import BackendError, Connection
+from minigears.door.serving.asking import ask
 
 if TYPE_CHECKING:
     from minigears.door.clients.conversation import Conversation
@@ -68,7 +69,7 @@ async def check(admin: Connection) -> None:
 
 async def _connection_number(client: Conversation) -> int | None:
     """The number that Redis gave the client's connection; None if it would not serve the client."""
-    said = await client.ask([b"HELLO"], past_messages=True)
+    said = await ask(client, [b"HELLO"], past_messages=True)
     if said.startswith(_NOT_SERVED):
         return None
     reader = hiredis.Reader()

@@ -9,13 +9,20 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from minigears.door.commands.classifier import TAKES_AWAY, is_forged_event, reply_mode
+from minigears.door.clients.states import Told
+from minigears.door.commands.classifier import (
+    TAKES_AWAY,
+    is_forged_event,
+    is_hello,
+    reply_mode,
+)
 from minigears.door.events.notifications import SETTING, with_needed
 from minigears.door.events.watch import Watch
 from minigears.door.executor import ExecutorLost
 from minigears.door.redis import BackendError
 from minigears.door.serving import slowlog
 from minigears.door.serving.access import ANY_KEY, allowed
+from minigears.door.serving.asking import ask
 from minigears.door.serving.overriding import override
 from minigears.door.serving.slowlog import SlowLog
 from minigears.door.serving.transactions import execute, queue_gears, queue_hooked
@@ -73,7 +80,7 @@ async def serve(desk: Desk, client: Conversation, argv: Command) -> None:
 
 async def _info(desk: Desk, client: Conversation, argv: Command) -> None:
     """`INFO`, and what the executor says where the section `rg` of RedisGears is asked for."""
-    reply = await client.ask(argv)
+    reply = await ask(client, argv)
     sections = {word.lower() for word in argv[1:]}
     if b"rg" in sections and not reply.startswith((b"-", b"+")):
         with contextlib.suppress(ExecutorLost):
@@ -88,15 +95,15 @@ async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:
     on_key = argv[0].lower() == b"rg.triggeronkey" and len(argv) > 2
     nonce = secrets.token_hex(16).encode()
     script, key = b"return {ARGV[1], false}", argv[2] if on_key else ANY_KEY
-    ask: Command = [b"EVAL", script, b"1", key, nonce]
+    stand_in: Command = [b"EVAL", script, b"1", key, nonce]
     if client.in_multi and capture:
-        await client.ask([b"EVAL"])  # it is refused, and EXEC is
+        await ask(client, [b"EVAL"])  # it is refused, and EXEC is
         client.reply(_NOT_QUEUED)
         return
     if client.in_multi:
-        await queue_gears(client, argv, ask, nonce)
+        await queue_gears(client, argv, stand_in, nonce)
         return
-    said = await client.ask(ask, past_messages=True)
+    said = await ask(client, stand_in, past_messages=True)
     _, mine, nil = said.partition(b"*2\r\n$%d\r\n%b\r\n" % (len(nonce), nonce))
     if not mine:  # an error, or QUEUED
         name = b"'" + argv[0].lower() + b"'"
@@ -119,18 +126,24 @@ async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:
 
 
 async def _login(client: Conversation, argv: Command) -> None:
-    """`AUTH` and `HELLO … AUTH`: once Redis has agreed, the client may send large commands."""
-    reply = await client.ask(argv)
+    """`AUTH` and `HELLO`: once Redis has agreed, the client may send large commands, or speaks another RESP."""
+    reply = await ask(client, argv)
     client.reply(reply)
-    if not client.in_multi and not reply.startswith(b"-"):
+    if reply.startswith(b"-"):
+        return
+    if client.in_multi:
+        if is_hello(argv):
+            client.queue(argv)
+    else:
+        client.agreed(argv)
         # Whom Redis lets say PING, a marker finds: replies need not be counted until they matter.
-        allowed = await client.ask([b"PING"])
+        allowed = await ask(client, [b"PING"])
         client.trust(count=allowed.startswith(b"-"))
 
 
 async def _command(watch: Watch, client: Conversation, argv: Command) -> None:
     """`COMMAND INFO` knows the commands of both sides, for whom Redis lets ask."""
-    said = await client.ask(argv)
+    said = await ask(client, argv)
     if client.in_multi or said.startswith(b"-"):
         client.reply(said)
         return
@@ -144,7 +157,7 @@ async def _command(watch: Watch, client: Conversation, argv: Command) -> None:
                 client.reply(encode_error(f"ERR {error}"))
                 return
         else:
-            reply = await client.ask(single)
+            reply = await ask(client, single)
         parts.append(reply.partition(b"\r\n")[2])
     client.reply(b"*%d\r\n" % len(parts) + b"".join(parts))
 
@@ -156,18 +169,18 @@ async def _client_reply(client: Conversation, argv: Command) -> None:
     """
     wanted = reply_mode(argv)
     if wanted and not client.in_multi:
-        said = await client.ask([*argv[:2], b"ON"])
+        said = await ask(client, [*argv[:2], b"ON"])
         if said.startswith(b"-"):
             client.reply(said)
             return
     if wanted == b"on":
-        client.replies.discard = False
+        client.tell(Told.ALL)
         client.reply(b"+OK\r\n")
     elif wanted == b"off":
-        client.replies.discard = True
+        client.tell(Told.NONE)
     elif wanted == b"skip":
-        if not client.replies.discard:
-            await client.skip_next()
+        if client.told is Told.ALL:
+            client.tell(Told.ALL_BUT_NEXT)
     else:
         client.forward(argv)
 
@@ -184,7 +197,7 @@ async def _config_set(watch: Watch, client: Conversation, argv: Command) -> None
 
 async def _function(watch: Watch, client: Conversation, argv: Command) -> None:
     """A client that clears Redis's functions does not mean what was registered, which is kept there."""
-    reply = await client.ask(argv)
+    reply = await ask(client, argv)
     if not reply.startswith(b"-"):
         with contextlib.suppress(ExecutorLost):
             await watch.executor.command(argv, {})  # it stores them again
@@ -205,7 +218,7 @@ async def _refuse_forged_event(watch: Watch, client: Conversation, argv: Command
 
 async def _takes_away(watch: Watch, client: Conversation, argv: Command) -> None:
     """A command that may take the journal away from where it is, or bring it into view."""
-    reply = await client.ask(argv)
+    reply = await ask(client, argv)
     if not reply.startswith(b"-") and not client.in_multi:
         await watch.bring_back()
     client.reply(reply)
@@ -244,7 +257,7 @@ async def _with_override(
     """Run a command, then the functions that it triggers, any of which may replace its reply."""
     intent = watch.journal.record(set(keys))
     async with watch.overrides.collect(keys) as events:
-        answer = await client.ask(argv)
+        answer = await ask(client, argv)
         told = asyncio.Event()
         watch.notifications.barrier(told.set)
         await told.wait()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from minigears.door.redis import BackendError, Connection
+from minigears.door.serving.asking import ask
 from minigears.protocol import Command, array_elements, encode_command
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ async def note(
 
 async def serve(kept: SlowLog, client: Conversation, argv: Command) -> None:
     """`SLOWLOG`."""
-    answer = await client.ask(argv)
+    answer = await ask(client, argv)
     what = argv[1].lower() if len(argv) > 1 else b""
     if client.in_multi or answer.startswith(b"-"):
         pass

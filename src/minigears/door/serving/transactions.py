@@ -16,6 +16,7 @@ from minigears.door.clients.queued import Queued
 from minigears.door.executor import ExecutorLost
 from minigears.door.redis import BackendError
 from minigears.door.serving.access import allowed
+from minigears.door.serving.asking import ask
 from minigears.door.serving.overriding import override
 from minigears.protocol import Command, array_elements, encode_error
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 async def queue_gears(client: Conversation, argv: Command, stand_in: Command, mark: bytes) -> None:
     """Inside MULTI: an `RG.*` command, for which Redis queues `stand_in`, as it may the client run that."""
-    said = await client.ask(stand_in)
+    said = await ask(client, stand_in)
     if said.startswith(b"-"):
         said = said.replace(b"'eval'", b"'" + argv[0].lower() + b"'")
     else:
@@ -38,7 +39,7 @@ async def queue_gears(client: Conversation, argv: Command, stand_in: Command, ma
 async def queue_hooked(client: Conversation, argv: Command) -> None:
     """Inside MULTI: a command that a hook stands in front of."""
     mark = secrets.token_hex(16).encode()
-    said = await client.ask([b"PING", mark])
+    said = await ask(client, [b"PING", mark])
     if not said.startswith(b"-"):
         client.queue(argv, mark)
     client.reply(said)
@@ -53,12 +54,14 @@ async def execute(watch: Watch, client: Conversation, argv: Command) -> None:
     overriding = [queued for queued in queue if queued.mark is None]
     keys = {key for queued in overriding for key in watch.table.keys(queued.argv)}
     async with watch.overrides.collect(keys) as events:
-        answer = await client.ask(argv)
+        answer = await ask(client, argv)
         await _all_told(watch)
     replies = array_elements(answer)
     told = replies is not None and len(replies) == length
     overriding = [q for q in overriding if told and not _failed(replies, q.place)]
     await _run_overriding(watch, overriding, events, replies or [])
+    for queued in overriding:
+        client.agreed(queued.argv)
     for queued in queue if replies is not None else ():
         if queued.mark is not None:
             await _take_place(watch, client, queued, replies or [])
@@ -151,4 +154,4 @@ async def _hooked(watch: Watch, client: Conversation, argv: Command) -> bytes:
     hooks = watch.interest.hooks_for(argv[0], watch.table.keys(argv))
     user = await allowed(watch.admin, client, argv)
     answer = await watch.executor.call(hooks, argv, user, in_multi=True) if user and hooks else None
-    return await client.ask(argv) if answer is None else answer
+    return await ask(client, argv) if answer is None else answer

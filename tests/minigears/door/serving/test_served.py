@@ -24,8 +24,8 @@ class Asked:
         self.watch = self.executor = self.slowlog = self.admin = self
         self.in_multi, self.reply = False, self.replies.append
 
-    async def ask(self, argv, past_messages=False):
-        return self.answer or encode_command(argv[-1:]).replace(b"*1", b"*2") + b"$-1\r\n"
+    def ask(self, argv, callback, past_messages=False):
+        callback(self.answer or encode_command(argv[-1:]).replace(b"*1", b"*2") + b"$-1\r\n")
 
     async def command(self, argv, client, wanted=None):
         self.ran.append(argv)
