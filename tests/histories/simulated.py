@@ -1,7 +1,8 @@
 """A write-behind of a few lines in memory, with bugs to plant: what a judge must find. Deterministic.
 
 One thread, one random source: clients, Redis, the queue, the workers and the database take turns as
-a seed says. Each bug is one that people ship.
+a seed says. Each bug is one that people ship. With disasters Redis loses what it may: a stranger flushes
+it, or the power is cut and the last turns are gone.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from collections import deque
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from tests.histories.verdict.durability import FLUSH, POWER
 from tests.histories.verdict.history import (
+    NEVER,
     Change,
     Document,
     Fault,
@@ -23,7 +26,13 @@ from tests.histories.verdict.history import (
 from tests.histories.verdict.model import Impossible, apply
 from tests.histories.world.operations import Request, requests
 
-KINDS = {Kind.SET, Kind.MERGE, Kind.PUT, Kind.INCREMENT, Kind.DELETE, Kind.READ}
+KINDS = set(Kind) - {Kind.RENAME}
+
+WINDOW = 10.0
+"""Turns that a power cut may take back."""
+
+_A_SECOND = 50.0
+"""Turns, for what expires."""
 
 
 class Bug(Enum):
@@ -35,6 +44,14 @@ class Bug(Enum):
     MAXLEN = "the stream is trimmed to a length"
     FOUR_CONSUMERS = "four consumers share one stream"
     NO_TOMBSTONE = "a delete leaves nothing that outlives it"
+    PERSIST_FORGOTTEN = "what was persisted expires all the same"
+    FLUSH_DELETES = "what a stranger flushed from Redis is deleted from the database, too"
+    LOSES_MORE = "a power cut takes more than Redis has promised to keep"
+    TORN_APART = "a power cut takes the entry and leaves the document"
+
+
+DISASTROUS = frozenset({Bug.FLUSH_DELETES, Bug.LOSES_MORE, Bug.TORN_APART})
+"""The bugs that show in a disaster only."""
 
 
 @dataclass(frozen=True)
@@ -44,14 +61,34 @@ class _Entry:
     document: Document | None
 
 
+@dataclass(frozen=True)
+class _Disk:
+    """What Redis would be after a power cut: all that it was at one moment."""
+
+    at: float
+    documents: dict[str, Document]
+    due: dict[str, float]
+    queue: list[_Entry]
+
+
 class Simulation:
     """One run. Times are the numbers of turns."""
 
-    def __init__(self, seed: int, bug: Bug = Bug.NONE, clients: int = 3, steps: int = 120):
+    def __init__(
+        self,
+        seed: int,
+        bug: Bug = Bug.NONE,
+        clients: int = 3,
+        steps: int = 120,
+        disasters: bool = False,
+    ):
         self._chance = random.Random(f"simulation {seed}")
         self._bug = bug
         self._now = 0.0
+        self._disasters = disasters or bug in DISASTROUS
         self._redis: dict[str, Document] = {}
+        self._due: dict[str, float] = {}
+        self._disks = [_Disk(-NEVER, {}, {}, [])]
         self._queue: deque[_Entry] = deque()
         self._batches: list[list[_Entry]] = []  # taken by workers, not yet written
         self._version = 0
@@ -60,17 +97,21 @@ class Simulation:
         self._requests = requests(seed, clients, "k:", KINDS)
         self._waiting: dict[int, deque[Request]] = {n: deque() for n in range(clients)}
         self._left = steps
-        self.history = History()
+        self.history = History(notes={"window": WINDOW if self._disasters else 0.0})
 
     def run(self) -> History:
         """Take turns until every request is made, then let the workers finish."""
-        turns = [self._invoke, self._answer, self._take, self._write, self._crash]
-        weights = [30, 30, 15, 20, 3]
+        turns = [self._invoke, self._answer, self._take, self._write, self._crash, self._sweep]
+        weights = [30.0, 30, 15, 20, 3, 10]
+        if self._disasters:
+            turns += [self._flush, self._power_cut]
+            weights += [0.3, 0.7]
         while self._left or self._open:
             self._now += 1
             self._chance.choices(turns, weights)[0]()
-        while self._queue or self._batches:
+        while self._queue or self._batches or self._due:
             self._now += 1
+            self._sweep()
             self._take()
             self._write()
         self.history.redis = dict(self._redis)
@@ -103,21 +144,76 @@ class Simulation:
                 result = self._do(operation)
             except Impossible:
                 outcome = Outcome.REFUSED
-        ended = {} if outcome is Outcome.UNKNOWN else {"ended": self._now}
+        ended = {"left" if outcome is Outcome.UNKNOWN else "ended": self._now}
         self.history.operations.append(replace(operation, outcome=outcome, result=result, **ended))
 
     def _do(self, operation: Operation) -> object:
         if operation.kind is Kind.READ:
             return self._redis.get(operation.key)
-        self._redis = dict(apply(self._redis, operation))
+        if operation.kind in (Kind.EXPIRE, Kind.PERSIST):
+            self._time(operation)
+        else:
+            self._redis = dict(apply(self._redis, operation))
+            self._capture(operation.key)
+        if operation.kind is Kind.INCREMENT:
+            return self._redis[operation.key]["n"]
+        return None
+
+    def _time(self, operation: Operation) -> None:
+        """Let a document expire, or not. Raises Impossible."""
+        if operation.kind is Kind.EXPIRE:
+            if operation.key not in self._redis:
+                raise Impossible
+            self._due[operation.key] = self._now + operation.value * _A_SECOND
+        elif operation.key not in self._due:
+            raise Impossible
+        elif self._bug is not Bug.PERSIST_FORGOTTEN:
+            del self._due[operation.key]
+        self._save()
+
+    def _capture(self, key: str) -> None:
+        """Queue what has become of a document."""
         self._version += 1
-        document = self._redis.get(operation.key)
-        self._queue.append(_Entry(self._version, operation.key, document))
+        document = self._redis.get(key)
+        if document is None:
+            self._due.pop(key, None)
+        self._queue.append(_Entry(self._version, key, document))
         if self._bug is Bug.MAXLEN and len(self._queue) > 8:
             self._queue.popleft()
-        if operation.kind is Kind.INCREMENT and document is not None:
-            return document["n"]
-        return None
+        self._save()
+
+    def _save(self) -> None:
+        pending = [entry for batch in self._batches for entry in batch]
+        disk = _Disk(self._now, dict(self._redis), dict(self._due), [*pending, *self._queue])
+        self._disks.append(disk)
+
+    def _sweep(self) -> None:
+        """Delete one document whose time has come."""
+        for key in [key for key, at in self._due.items() if at <= self._now][:1]:
+            del self._due[key], self._redis[key]
+            self._capture(key)
+
+    def _flush(self) -> None:
+        """A stranger's FLUSHALL."""
+        self.history.faults.append(Fault(self._now, self._now, FLUSH, "redis"))
+        self._redis, self._due = {}, {}
+        self._queue.clear()
+        self._disks = [_Disk(-NEVER, {}, {}, [])]
+        if self._bug is Bug.FLUSH_DELETES:
+            for key in list(self._database):
+                self._capture(key)
+
+    def _power_cut(self) -> None:
+        """Redis is what it was some turns ago; a worker still has its batch."""
+        self.history.faults.append(Fault(self._now, self._now, POWER, "redis"))
+        oldest = max(n for n, disk in enumerate(self._disks) if disk.at < self._now - WINDOW)
+        if self._bug is Bug.LOSES_MORE:
+            oldest = max(0, oldest - 10)
+        disk = self._chance.choice(self._disks[oldest:])
+        if self._bug is not Bug.TORN_APART:
+            self._redis, self._due = dict(disk.documents), dict(disk.due)
+        self._queue = deque(disk.queue)
+        self._disks = [replace(disk, at=-NEVER)]  # there is no way back past this
 
     def _take(self) -> None:
         """A worker reads a batch. Without the bug there is one at a time for the partition."""

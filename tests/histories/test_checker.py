@@ -32,9 +32,10 @@ def test_a_planted_bug_is_found_within_a_few_seeds(bug: Bug) -> None:
     assert any(judge(Simulation(seed, bug).run()) for seed in range(SEEDS))
 
 
+@pytest.mark.parametrize("disasters", [False, True])
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_recipe_without_a_bug_is_cleared(seed: int) -> None:
-    assert judge(Simulation(seed).run()) == []
+def test_a_recipe_without_a_bug_is_cleared(seed: int, disasters: bool) -> None:
+    assert judge(Simulation(seed, steps=80, disasters=disasters).run()) == []
 
 
 def test_a_history_is_the_same_after_a_trip_to_a_file(tmp_path: Path) -> None:
@@ -152,7 +153,7 @@ def test_a_queue_that_does_not_drain_is_found() -> None:
 
 def test_a_search_that_grows_too_large_says_so() -> None:
     unknown = [replace(_operation(n, Kind.SET, 1), outcome=Outcome.UNKNOWN) for n in range(12)]
-    found = linear.explain(unknown, [], {"k": {"a": "nobody's"}}, budget=50)
+    found = linear.explain(unknown, [], linear.End({"k": {"a": "nobody's"}}), budget=50)
     assert found is linear.Verdict.TOO_LARGE
 
 

@@ -87,7 +87,7 @@ class Gears:
     makes a retry harmless, but a PING is."""
 
     space = "MovieEntity:k"
-    kinds = frozenset(set(Kind) - {Kind.EXPIRE})
+    kinds = frozenset(set(Kind) - {Kind.EXPIRE, Kind.PERSIST})
 
     def __init__(self, name: str, script: str):
         self.name, self._script = name, script

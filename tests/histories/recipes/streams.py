@@ -138,6 +138,9 @@ def _do(recipe: WriteBehind, request: Request) -> Any:
         case Kind.EXPIRE:
             if not recipe.expire(key, value):
                 raise Refused("there is no such document")
+        case Kind.PERSIST:
+            if not recipe.persist(key):
+                raise Refused("it does not expire")
         case Kind.RENAME:
             call = recipe.call("RENAME", key)
             call.other = (value, _PARTITIONS.of(value))

@@ -29,6 +29,7 @@ class Kind(str, Enum):
     INCREMENT = "increment"  # the number in field "n" of a document that is there
     DELETE = "delete"
     EXPIRE = "expire"  # the document goes by itself, some time later
+    PERSIST = "persist"  # the document stays: an expiry is taken back
     RENAME = "rename"  # to the key in `value`
     READ = "read"
 
@@ -46,7 +47,8 @@ class Operation:
     """One call of one client.
 
     `value`: the fields of SET, MERGE and PUT, the summand of INCREMENT, the new key of RENAME, else
-    None. `result`: what READ or INCREMENT returned. `entry`: the id of the stream entry, where the
+    None. `left`: when the client tried it for the last time, also in vain. `result`: what READ or
+    INCREMENT returned. `entry`: the id of the stream entry, where the
     recipe tells it.
     """
 
@@ -57,6 +59,7 @@ class Operation:
     value: Any
     invoked: float
     ended: float = NEVER
+    left: float = NEVER
     outcome: Outcome = Outcome.UNKNOWN
     result: Any = None
     entry: str | None = None
@@ -65,6 +68,11 @@ class Operation:
     def writes(self) -> bool:
         """Whether it may change something."""
         return self.kind is not Kind.READ
+
+    @property
+    def queued(self) -> bool:
+        """Whether it passes on what it changed, so that both stores hold the same afterwards."""
+        return self.kind not in (Kind.READ, Kind.PERSIST)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -128,6 +136,11 @@ class History:
     database: dict[str, Document] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def begin(self) -> float:
+        """When the first operation was called."""
+        return min((operation.invoked for operation in self.operations), default=0.0)
+
     def save(self, file: Path) -> None:
         """Write it, one JSON object a line."""
         with file.open("w", encoding="utf-8") as out:
@@ -152,9 +165,9 @@ class History:
     def _take(self, line: dict[str, Any]) -> None:
         match line.pop("is", None):
             case "operations":
-                line["ended"] = NEVER if line["ended"] is None else line["ended"]
+                ends = {name: NEVER for name in ("ended", "left") if line.get(name) is None}
                 kind, outcome = Kind(line.pop("kind")), Outcome(line.pop("outcome"))
-                self.operations.append(Operation(kind=kind, outcome=outcome, **line))
+                self.operations.append(Operation(kind=kind, outcome=outcome, **line | ends))
             case "changes":
                 self.changes.append(Change(**line))
             case "faults":

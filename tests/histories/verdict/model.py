@@ -30,11 +30,15 @@ def apply(state: State, operation: Operation) -> State:
             return _with(state, operation.key, operation.value)
         case Kind.MERGE:
             return _with(state, operation.key, {**(document or {}), **operation.value})
-        case Kind.DELETE | Kind.EXPIRE:  # EXPIRE: the moment at which the document goes
+        case Kind.DELETE:
             return _with(state, operation.key, None)
     if document is None:
         raise Impossible
     match operation.kind:
+        case Kind.EXPIRE:  # the moment at which the document goes
+            return _with(state, operation.key, None)
+        case Kind.PERSIST:
+            return state
         case Kind.PUT:
             return _with(state, operation.key, {**document, **operation.value})
         case Kind.INCREMENT:

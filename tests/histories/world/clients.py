@@ -73,5 +73,6 @@ class Clients:
             name = f"{type(error).__name__}: {error}"[:120]
             self.errors[name] = self.errors.get(name, 0) + 1
             unread = not asked.writes  # a READ that failed has seen nothing
-            return replace(asked, outcome=Outcome.REFUSED) if unread else asked
+            left = replace(asked, left=self._clock())
+            return replace(left, outcome=Outcome.REFUSED) if unread else left
         return replace(asked, ended=self._clock(), outcome=Outcome.ACKNOWLEDGED, result=result)

@@ -23,7 +23,8 @@ _WEIGHTS = {
     Kind.INCREMENT: 10,
     Kind.DELETE: 10,
     Kind.READ: 10,
-    Kind.EXPIRE: 2,
+    Kind.EXPIRE: 4,
+    Kind.PERSIST: 4,
     Kind.RENAME: 3,
 }
 
@@ -73,7 +74,7 @@ def _value(
         case Kind.INCREMENT:
             return chance.randrange(1, 5)
         case Kind.EXPIRE:
-            return 0.2  # seconds
+            return chance.choice([0.1, 0.3, 0.9])  # seconds
         case Kind.RENAME:
             return f"{prefix}r{client}-{number}"
     return None
