@@ -39,6 +39,13 @@ class Call:
         """The documents that it changes."""
         return [self.key, self.other[0]] if self.other else [self.key]
 
+    def sets_whole(self) -> bool:
+        """Whether it sets the whole document, on no condition."""
+        words = self.arguments
+        if self.command == "JSON.SET":
+            return len(words) == 2 and words[0] in ("$", ".", b"$", b".")
+        return self.command == "SET" and len(words) == 1
+
 
 @dataclass(frozen=True)
 class Written:
@@ -52,6 +59,10 @@ Outcome = Written | Exception
 
 
 def written_of(reply: Any) -> Written:
-    """What the library answers to a write."""
+    """What the library answers to a write: its entry's id alone stands for OK."""
+    if isinstance(reply, bytes):
+        return Written(reply.decode(), b"OK")
+    if isinstance(reply, str):
+        return Written(reply, "OK")
     stream_id, value = reply[0], reply[1] if len(reply) > 1 else None
     return Written(stream_id.decode() if isinstance(stream_id, bytes) else stream_id or None, value)

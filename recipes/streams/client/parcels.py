@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.library import VERSION
+from ..core.names import Partition
 from .calls import Call, Limits
 
 MOST_CALLS = 200
@@ -39,51 +40,53 @@ class Parcel:
     """Those with earlier writes of the same keys, which have to be in first."""
     size: int = 0
 
+    @property
+    def number(self) -> str:
+        """The sequence as it is sent: of one width, so that text compares as numbers do."""
+        return f"{self.sequence:012d}"
+
     def words(self, limits: Limits) -> list[Any]:
         """The FCALL."""
-        number, bounds = (
-            f"{VERSION} {self.lane.name} {self.sequence}",
-            f"{limits.entries} {limits.bytes}",
-        )
         call = self.calls[0]
-        at = call.partition
-        if len(self.calls) == 1:
-            keys = [call.key, at.stream, at.state, at.due]
-            if call.other:
-                there = call.other[1]
-                keys += [call.other[0], there.stream, there.state, there.due]
-            first = (
-                f"{self.before[0].lane.name} {self.before[0].sequence}" if self.before else "- -"
-            )
-            head = f"{number} {first} {bounds} {call.etag or '-'}"
-            change = (head, call.command.upper(), *call.arguments)
-            return ["FCALL", "wb_write", len(keys), *keys, *change]
+        if len(self.calls) > 1:
+            return self._bundle(call.partition, limits)
+        if call.sets_whole() and not (call.etag or self.before):
+            return self._set(call, call.partition, limits)
+        return self._write(call, call.partition, limits)
+
+    def _set(self, call: Call, at: Partition, limits: Limits) -> list[Any]:
+        head = f"{VERSION} {call.command.upper()} {limits.entries} {limits.bytes}"
+        words = (head, self.lane.name, self.number, call.arguments[-1])
+        return ["FCALL", "wb_set", 3, call.key, at.stream, at.state, *words]
+
+    def _write(self, call: Call, at: Partition, limits: Limits) -> list[Any]:
+        keys = [call.key, at.stream, at.state, at.due]
+        if call.other:
+            there = call.other[1]
+            keys += [call.other[0], there.stream, there.state, there.due]
+        first = f"{self.before[0].lane.name} {self.before[0].number}" if self.before else "- -"
+        bounds = f"{limits.entries} {limits.bytes}"
+        head = f"{VERSION} {self.lane.name} {self.number} {first} {bounds} {call.etag or '-'}"
+        return ["FCALL", "wb_write", len(keys), *keys, head, call.command.upper(), *call.arguments]
+
+    def _bundle(self, at: Partition, limits: Limits) -> list[Any]:
         keys = [at.stream, at.state, at.due, *[call.key for call in self.calls]]
-        words: list[Any] = ["FCALL", "wb_bundle", len(keys), *keys, f"{number} {bounds}"]
-        words.append(len(self.before))
+        head = f"{VERSION} {self.lane.name} {self.number} {limits.entries} {limits.bytes}"
+        words: list[Any] = ["FCALL", "wb_bundle", len(keys), *keys, head, len(self.before)]
         for parcel in self.before:
-            words += (parcel.lane.name, parcel.sequence)
+            words += (parcel.lane.name, parcel.number)
         for call in self.calls:
             words += (call.command.upper(), len(call.arguments), *call.arguments)
         return words
 
     def replies(self, reply: Any) -> list[Any]:
-        """The reply to each call, as `wb_write` gives it, or an error."""
-        if len(self.calls) == 1:
-            return [reply]
-        return [_shortened(one) for one in reply]
+        """The reply to each call, or an error."""
+        return [reply] if len(self.calls) == 1 else list(reply)
 
     def again(self, calls: list[Call]) -> Parcel:
         """Those of its calls that were refused, under the next number: it was answered."""
         self.lane.sequence += 1
         return Parcel(calls, self.lane, self.lane.sequence)
-
-
-def _shortened(one: Any) -> Any:
-    """The reply to one call of a bundle, in full: its entry's id alone stands for OK."""
-    if isinstance(one, str):
-        return [one, "OK"]
-    return [one, b"OK"] if isinstance(one, bytes) else one
 
 
 class Lanes:

@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 4, 1
+local VERSION, OLDEST = 5, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -15,6 +15,10 @@ local EXPIRES = { ['PEXPIREAT'] = true, ['PEXPIRE'] = true, ['PERSIST'] = true }
 local SETS = { ['SET'] = true, ['JSON.SET'] = true } -- with NX or XX they may change nothing
 local ROOT = { ['$'] = true, ['.'] = true }
 local MOST_LANES = 2000
+
+-- Redis shows a library none of these while it loads. The first call fetches them, because each look into
+-- `redis` costs as much as a step of a command.
+local call, try, may, match
 
 local function refuse(code, text)
   return redis.error_reply(code .. ' ' .. text)
@@ -32,32 +36,32 @@ local function failed(reply)
 end
 
 local function now_ms()
-  local time = redis.call('TIME')
+  local time = call('TIME')
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
 -- Whether stream id `a` is greater than `b`.
 local function later(a, b)
-  local a_ms, a_seq = string.match(a, '(%d+)-(%d+)')
-  local b_ms, b_seq = string.match(b, '(%d+)-(%d+)')
+  local a_ms, a_seq = match(a, '(%d+)-(%d+)')
+  local b_ms, b_seq = match(b, '(%d+)-(%d+)')
   a_ms, b_ms = tonumber(a_ms), tonumber(b_ms)
   return a_ms > b_ms or (a_ms == b_ms and tonumber(a_seq) > tonumber(b_seq))
 end
 
 -- The document as text, or false.
 local function text_of(key)
-  local kind = redis.call('TYPE', key).ok
+  local kind = call('TYPE', key).ok
   if kind == 'none' then return false end
-  return redis.call(kind == 'string' and 'GET' or 'JSON.GET', key)
+  return call(kind == 'string' and 'GET' or 'JSON.GET', key)
 end
 
 -- Property 3: versions only grow, even if somebody deleted the stream and the clock stepped back.
-local function append(stream, last, ...)
-  local id = redis.call('XADD', stream, '*', ...)
+local function append(stream, last, key, doc, ...)
+  local id = call('XADD', stream, '*', 'key', key, 'doc', doc, ...)
   if last and id <= last and not later(id, last) then
-    redis.call('XDEL', stream, id)
-    redis.call('XSETID', stream, last)
-    id = redis.call('XADD', stream, '*', ...)
+    call('XDEL', stream, id)
+    call('XSETID', stream, last)
+    id = call('XADD', stream, '*', 'key', key, 'doc', doc, ...)
   end
   return id
 end
@@ -67,45 +71,45 @@ end
 -- The note makes the hash a real one from the start: a small one is searched from end to end.
 local NOTE = 'what waits in bytes, the last version, and what each lane was answered last'
 local function prune(state)
-  redis.call('HSETNX', state, 'note', NOTE)
-  if redis.call('HLEN', state) <= MOST_LANES then return end
-  local all, lanes = redis.call('HGETALL', state), {}
+  call('HSETNX', state, 'note', NOTE)
+  if call('HLEN', state) <= MOST_LANES then return end
+  local all, lanes = call('HGETALL', state), {}
   for i = 1, #all, 2 do
-    local ms = string.match(all[i + 1], '^%d+%*? (%d+)-')
+    local ms = match(all[i + 1], '^%d+%*? (%d+)-')
     if ms then lanes[#lanes + 1] = { tonumber(ms), all[i] } end
   end
   table.sort(lanes, function(a, b) return a[1] < b[1] end)
-  for i = 1, math.floor(#lanes / 2) do redis.call('HDEL', state, lanes[i][2]) end
+  for i = 1, math.floor(#lanes / 2) do call('HDEL', state, lanes[i][2]) end
 end
 
 -- Redis asks at each call whether the client's user may. What it would refuse after the document has
 -- changed is asked before, or the document would be there without its entry. `reads` is whether the
 -- document is going to be read. Says what is refused, or nothing.
 local function forbidden(key, stream, state, due, reads)
-  local name = not redis.acl_check_cmd('XADD', stream, '*', 'key', '') and 'xadd'
-    or not redis.acl_check_cmd('HSET', state, 'bytes', '') and 'hset'
+  local name = not may('XADD', stream, '*', 'key', '') and 'xadd'
+    or not may('HSET', state, 'bytes', '') and 'hset'
   if reads and not name then
-    local json, may = pcall(redis.acl_check_cmd, 'JSON.GET', key) -- an error: there is no RedisJSON
-    name = not redis.acl_check_cmd('ZREM', due, key) and 'zrem'
-      or not redis.acl_check_cmd('TYPE', key) and 'type'
-      or not redis.acl_check_cmd('GET', key) and 'get'
-      or json and not may and 'json.get'
+    local json, may_json = pcall(may, 'JSON.GET', key) -- an error: there is no RedisJSON
+    name = not may('ZREM', due, key) and 'zrem'
+      or not may('TYPE', key) and 'type'
+      or not may('GET', key) and 'get'
+      or json and not may_json and 'json.get'
   end
   return name and refuse('NOPERM', 'the queue of ' .. key .. " needs '" .. name .. "', which this user may not")
 end
 
 -- How much waits: entries and bytes.
 local function waiting(stream, bytes)
-  local depth = redis.call('XLEN', stream)
+  local depth = call('XLEN', stream)
   return depth, depth > 0 and tonumber(bytes or 0) or 0 -- whatever was counted, an empty stream has none
 end
 
 -- Property 7: bounded queue. Says why there is no room, or nothing.
 local function no_room(depth, bytes, coming, most_entries, most_bytes)
   if depth == 0 then return end
-  if depth >= tonumber(most_entries) then
+  if depth >= most_entries then
     return refuse('WBFULL', depth .. ' entries wait, and ' .. most_entries .. ' may')
-  elseif bytes + coming > tonumber(most_bytes) then
+  elseif bytes + coming > most_bytes then
     return refuse('WBFULL', bytes .. ' bytes wait, and ' .. most_bytes .. ' may')
   end
 end
@@ -121,10 +125,10 @@ end
 -- When a document expires. Redis itself would delete it without an entry, so its own TTL is never
 -- used: the time stands in a sorted set, and a worker deletes what is due.
 local function expire(key, due, command, at)
-  if redis.call('EXISTS', key) == 0 then return 0 end
-  if command == 'PERSIST' then return redis.call('ZREM', due, key) end
+  if call('EXISTS', key) == 0 then return 0 end
+  if command == 'PERSIST' then return call('ZREM', due, key) end
   if command == 'PEXPIRE' then at = now_ms() + tonumber(at) end
-  redis.call('ZADD', due, string.format('%.0f', at), key)
+  call('ZADD', due, string.format('%.0f', at), key)
   return 1
 end
 
@@ -134,20 +138,20 @@ local function rename(keys, bytes, last, most_entries, most_bytes)
   local key, new, text = keys[1], keys[5], text_of(keys[1])
   if not text then return false, redis.error_reply('ERR no such key') end
   if key == new then return false, 'OK' end
-  local there = redis.call('HMGET', keys[7], 'bytes', 'last')
+  local there = call('HMGET', keys[7], 'bytes', 'last')
   local refusal, bytes_there = full(keys[6], there[1], #text, most_entries, most_bytes)
   if refusal then return false, refusal end
-  redis.call('RENAME', key, new)
-  redis.call('ZREM', keys[4], key)
-  redis.call('ZREM', keys[8], new)
-  local id = append(keys[2], last, 'key', key, 'doc', '')
+  call('RENAME', key, new)
+  call('ZREM', keys[4], key)
+  call('ZREM', keys[8], new)
+  local id = append(keys[2], last, key, '')
   bytes = bytes + #key
   if keys[7] == keys[3] then
-    id = append(keys[2], id, 'key', new, 'doc', text)
+    id = append(keys[2], id, new, text)
     return id, 'OK', bytes + #new + #text
   end
-  local id_there = append(keys[6], there[2], 'key', new, 'doc', text)
-  redis.call('HSET', keys[7], 'bytes', bytes_there + #new + #text, 'last', id_there)
+  local id_there = append(keys[6], there[2], new, text)
+  call('HSET', keys[7], 'bytes', bytes_there + #new + #text, 'last', id_there)
   return id, 'OK', bytes
 end
 
@@ -160,7 +164,7 @@ local function improper(key, command, value, etag)
     end
   end
   if command == 'SET' then
-    local kind = redis.call('TYPE', key).ok
+    local kind = call('TYPE', key).ok
     if kind ~= 'string' and kind ~= 'none' then
       return redis.error_reply('WRONGTYPE the key holds a ' .. kind)
     elseif not pcall(cjson.decode, value) then
@@ -178,18 +182,18 @@ end
 local function after(key, command, first, second)
   if command == 'JSON.SET' and ROOT[first] then return second end
   if command == 'SET' then return first end
-  return command ~= 'DEL' and redis.call('JSON.GET', key) or ''
+  return command ~= 'DEL' and call('JSON.GET', key) or ''
 end
 
 -- One change, whose arguments are args[from] to args[to], and its entry. Returns the entry's id (false:
 -- nothing changed), the command's reply, and the bytes that wait now.
 local function change(key, stream, due, bytes, last, command, args, from, to)
   if EXPIRES[command] then return false, expire(key, due, command, args[from]), bytes end
-  local reply = redis.pcall(command, key, unpack(args, from, to))
+  local reply = try(command, key, unpack(args, from, to))
   if failed(reply) or not reply and SETS[command] then return false, reply, bytes end
   local doc = after(key, command, args[from], args[from + 1])
-  if doc == '' then redis.pcall('ZREM', due, key) end -- an error: no document of ours expires
-  return append(stream, last, 'key', key, 'doc', doc), reply, bytes + #key + #doc
+  if doc == '' then try('ZREM', due, key) end -- an error: no document of ours expires
+  return append(stream, last, key, doc), reply, bytes + #key + #doc
 end
 
 local function value_of(reply)
@@ -202,11 +206,31 @@ end
 -- or nothing; or false and why it comes too late.
 local function answered(kept, sequence)
   if not kept then return end
-  local done, id, answer = string.match(kept, '^(%d+)%*? (%S+) ?(.*)$')
+  local done, id, answer = match(kept, '^(%d+)%*? (%S+) ?(.*)$')
   if done == sequence then return id, answer end
   if tonumber(done) > tonumber(sequence) then
     return false, refuse('WBLATE', 'a later call of the same client has passed this one')
   end
+end
+
+-- What came of a call is kept for a retry. `kept` is what its lane had so far. Returns the id and the reply.
+local function finished(state, lane, sequence, kept, id, reply, bytes)
+  local value = value_of(reply)
+  local now = sequence .. ' ' .. (id or '0-0')
+  if value ~= 'OK' then now = now .. ' ' .. cjson.encode({ value }) end
+  if id then
+    call('HSET', state, 'bytes', bytes, 'last', id, lane, now)
+  else
+    call('HSET', state, lane, now)
+  end
+  if not kept then prune(state) end
+  return id, value
+end
+
+-- What was answered to a call, once more.
+local function retold(id, answer)
+  local value = answer == '' and 'OK' or cjson.decode(answer)[1]
+  return failed(value) and redis.error_reply(value.err) or { id ~= '0-0' and id, value }
 end
 
 local function overtakes()
@@ -214,7 +238,22 @@ local function overtakes()
 end
 
 local function out_of_order(kept, sequence)
-  if string.match(kept or '', '^(%d+) ') ~= sequence then return overtakes() end
+  if match(kept or '', '^(%d+) ') ~= sequence then return overtakes() end
+end
+
+-- What callers say of a queue, in the same words each time: taken apart once.
+local heads, head_count = {}, 0
+local function head_of(text)
+  local head = heads[text]
+  if not head then
+    local version, what, entries, bytes, resp = match(text, '^(%S+) (%S+) (%S+) (%S+) ?(%S*)$')
+    head = {
+      other = other_version(version), what = what, entries = tonumber(entries), bytes = tonumber(bytes), resp = resp,
+    }
+    if head_count == 500 then heads, head_count = {}, 0 end
+    heads[text], head_count = head, head_count + 1
+  end
+  return head
 end
 
 -- Property 1: atomic capture. Redis refuses the call as a whole when it is out of memory, read-only
@@ -225,18 +264,16 @@ end
 -- Returns the entry's id (false: nothing changed) and the command's reply.
 local function write(keys, args)
   local version, lane, sequence, before, before_sequence, most_entries, most_bytes, etag =
-    string.match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
+    match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+) (%S+)$')
   local other = other_version(version)
   if other then return other end
+  most_entries, most_bytes = tonumber(most_entries), tonumber(most_bytes)
   local key, stream, state, due, command = keys[1], keys[2], keys[3], keys[4], args[2]
   if not CHANGES[command] then return refuse('WBCOMMAND', command .. ' cannot be captured') end
 
-  local known = redis.call('HMGET', state, 'bytes', 'last', lane, before)
+  local known = call('HMGET', state, 'bytes', 'last', lane, before)
   local done, answer = answered(known[3], sequence)
-  if done then
-    local value = answer == '' and 'OK' or cjson.decode(answer)[1]
-    return failed(value) and redis.error_reply(value.err) or { done ~= '0-0' and done, value }
-  end
+  if done then return retold(done, answer) end
   local refusal = answer or before ~= '-' and out_of_order(known[4], before_sequence)
   if refusal then return refusal end
   local whole = sets_whole(command, args[3])
@@ -250,20 +287,42 @@ local function write(keys, args)
   if reply then -- refused
   elseif command == 'RENAME' then
     id, reply, bytes = rename(keys, bytes, known[2], most_entries, most_bytes)
-    if failed(reply) and string.match(reply.err, '^WBFULL') then return reply end
+    if failed(reply) and match(reply.err, '^WBFULL') then return reply end
   else
     id, reply, bytes = change(key, stream, due, bytes, known[2], command, args, 3, #args)
   end
 
-  local value = value_of(reply)
-  local kept = sequence .. ' ' .. (id or '0-0') .. (value == 'OK' and '' or ' ' .. cjson.encode({ value }))
-  if id then
-    redis.call('HSET', state, 'bytes', bytes, 'last', id, lane, kept)
-  else
-    redis.call('HSET', state, lane, kept)
-  end
-  if not known[3] then prune(state) end
+  local value
+  id, value = finished(state, lane, sequence, known[3], id, reply, bytes)
   return failed(value) and value or { id, value }
+end
+
+-- Property 1, for what is written most: a whole document, on no condition. It does what `write` does, and
+-- spends little time in Lua.
+-- KEYS document, stream, state. ARGV "version command entries bytes", lane, sequence (all of its caller's
+-- have one width), the document. Returns the entry's id, or what `write` returns.
+local function set(keys, args)
+  local head = head_of(args[1])
+  if head.other then return head.other end
+  local key, stream, state, command = keys[1], keys[2], keys[3], head.what
+  local lane, sequence, doc = args[2], args[3], args[4]
+  if not SETS[command] then return refuse('WBCOMMAND', command .. ' sets no document') end
+  local known = call('HMGET', state, 'bytes', 'last', lane)
+  local kept = known[3]
+  if kept and kept >= sequence then -- it has come before, or comes too late
+    local done, answer = answered(kept, sequence)
+    return done and retold(done, answer) or answer
+  end
+  local refusal, bytes = forbidden(key, stream, state), nil
+  if not refusal then refusal, bytes = full(stream, known[1], #doc, head.entries, head.bytes) end
+  if refusal then return refusal end
+
+  local reply = command == 'JSON.SET' and try(command, key, '$', doc)
+    or improper(key, command, doc, '-') or try(command, key, doc)
+  local id = not failed(reply) and append(stream, known[2], key, doc)
+  local value
+  id, value = finished(state, lane, sequence, kept, id, reply, bytes + #key + #doc)
+  return id or value
 end
 
 -- Property 1, for a pipeline: several documents of one partition in one call, each with its entry or
@@ -275,16 +334,17 @@ end
 -- Returns for each: the id of its entry if the reply is OK; else the id (or false) and the reply, or an error.
 local function bundle(keys, args)
   local version, lane, sequence, most_entries, most_bytes =
-    string.match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
+    match(args[1], '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
   local other = other_version(version)
   if other then return other end
+  most_entries, most_bytes = tonumber(most_entries), tonumber(most_bytes)
   local stream, state, due = keys[1], keys[2], keys[3]
-  local known = redis.call('HMGET', state, 'bytes', 'last', lane)
+  local known = call('HMGET', state, 'bytes', 'last', lane)
   local done, answer = answered(known[3], sequence)
   if done then return cjson.decode(answer) end
   local refusal, at = answer, 3 + 2 * tonumber(args[2])
   for i = 3, at - 2, 2 do
-    refusal = refusal or out_of_order(redis.call('HGET', state, args[i]), args[i + 1])
+    refusal = refusal or out_of_order(call('HGET', state, args[i]), args[i + 1])
   end
   refusal = refusal or forbidden(keys[4], stream, state, due, false)
   if refusal then return refusal end
@@ -322,8 +382,8 @@ local function bundle(keys, args)
   end
   if kept then
     local mark = next(blocked) and '* ' or ' '
-    redis.call('HSET', state, lane, sequence .. mark .. (last or '0-0') .. ' ' .. cjson.encode(answers))
-    if last ~= known[2] then redis.call('HSET', state, 'bytes', bytes, 'last', last) end
+    call('HSET', state, lane, sequence .. mark .. (last or '0-0') .. ' ' .. cjson.encode(answers))
+    if last ~= known[2] then call('HSET', state, 'bytes', bytes, 'last', last) end
     if not known[3] then prune(state) end
   end
   return answers
@@ -347,11 +407,11 @@ local DOCUMENT = { ['none'] = true, ['string'] = true, ['ReJSON-RL'] = true }
 
 -- What a client's command answers, as Redis would tell this client itself.
 local function answer(command, args, resp)
-  if resp ~= '3' or not NUMBERS[command] then return redis.pcall(unpack(args, 2)) end
+  if resp ~= '3' or not NUMBERS[command] then return try(unpack(args, 2)) end
   redis.setresp(3) -- where numbers come as numbers; a null ends a table there
-  local reply = redis.pcall(unpack(args, 2))
+  local reply = try(unpack(args, 2))
   redis.setresp(2)
-  local kinds = not failed(reply) and redis.pcall('JSON.TYPE', args[3], args[4])
+  local kinds = not failed(reply) and try('JSON.TYPE', args[3], args[4])
   if type(reply) == 'table' and kinds and not failed(kinds) then
     local count = type(kinds) == 'table' and #kinds or 1 -- an old path is about one place
     for i = 1, count do if reply[i] == nil then reply[i] = false end end
@@ -380,22 +440,9 @@ local function uncapturable(command, keys, args)
     end
   elseif value and value ~= true and not is_json(args[value + 1]) then
     return no_json()
-  elseif MOVES[command] and not DOCUMENT[redis.call('TYPE', args[3]).ok] then
+  elseif MOVES[command] and not DOCUMENT[call('TYPE', args[3]).ok] then
     return redis.error_reply('WRONGTYPE the key holds no document')
   end
-end
-
--- What a caller says of its queue. Nearly all say what the one before them has said.
-local said, heard
-local function about_queue(text)
-  if text ~= said then
-    local version, partitions, entries, bytes, resp = string.match(text, '^(%S+) (%S+) (%S+) (%S+) (%S+)$')
-    said, heard = text, {
-      other = other_version(version), partitions = partitions, entries = tonumber(entries),
-      bytes = tonumber(bytes), resp = resp,
-    }
-  end
-  return heard
 end
 
 local function no_queue(partitions)
@@ -410,9 +457,9 @@ end
 -- KEYS config, then document, stream, state, due for each document
 -- ARGV "version partitions entries bytes resp", the command as the client sent it. Returns its reply.
 local function capture(keys, args)
-  local about = about_queue(args[1])
-  if about.other then return about.other end
-  if redis.call('HGET', keys[1], 'partitions') ~= about.partitions then return no_queue(about.partitions) end
+  local head = head_of(args[1])
+  if head.other then return head.other end
+  if call('HGET', keys[1], 'partitions') ~= head.what then return no_queue(head.what) end
   local command, coming = string.upper(args[2]), 0
   for i = 3, #args do coming = coming + #args[i] end
   local refusal, bytes, last = uncapturable(command, keys, args), {}, {} -- by partition
@@ -421,23 +468,23 @@ local function capture(keys, args)
     local stream, state = keys[i + 1], keys[i + 2]
     local no_right = forbidden(keys[i], stream, state, keys[i + 3], not root)
     if no_right then return no_right end
-    local known = redis.call('HMGET', state, 'bytes', 'last')
-    local no_room, waits = full(stream, known[1], coming, about.entries, about.bytes)
+    local known = call('HMGET', state, 'bytes', 'last')
+    local no_room, waits = full(stream, known[1], coming, head.entries, head.bytes)
     refusal = refusal or no_room
     bytes[stream], last[stream] = waits or tonumber(known[1] or 0), known[2]
   end
   if refusal and not TIMES[command] then return refusal end
 
-  local reply = answer(command, args, about.resp)
+  local reply = answer(command, args, head.resp)
   if failed(reply) then return reply end
   for i = 2, #keys, 4 do
     local key, stream, state = keys[i], keys[i + 1], keys[i + 2]
     local doc = root and reply and args[5] or text_of(key) or ''
     if not TIMES[command] or doc == '' then
-      if doc == '' then redis.call('ZREM', keys[i + 3], key) end
+      if doc == '' then call('ZREM', keys[i + 3], key) end
       bytes[stream] = bytes[stream] + #key + #doc
-      last[stream] = append(stream, last[stream], 'key', key, 'doc', doc)
-      redis.call('HSET', state, 'bytes', bytes[stream], 'last', last[stream])
+      last[stream] = append(stream, last[stream], key, doc)
+      call('HSET', state, 'bytes', bytes[stream], 'last', last[stream])
     end
   end
   return reply
@@ -450,15 +497,15 @@ local function sweep(keys, args)
   if other then return other end
   local no_right = forbidden('what expires', keys[1], keys[2], keys[3], false)
   if no_right then return no_right end
-  local due = redis.call('ZRANGEBYSCORE', keys[3], '-inf', now_ms(), 'LIMIT', 0, args[4])
+  local due = call('ZRANGEBYSCORE', keys[3], '-inf', now_ms(), 'LIMIT', 0, args[4])
   for n, key in ipairs(due) do
-    local known = redis.call('HMGET', keys[2], 'bytes', 'last')
-    local refusal, bytes = full(keys[1], known[1], #key, args[2], args[3])
+    local known = call('HMGET', keys[2], 'bytes', 'last')
+    local refusal, bytes = full(keys[1], known[1], #key, tonumber(args[2]), tonumber(args[3]))
     if refusal then return n - 1 end -- the rest when there is room
-    redis.call('ZREM', keys[3], key)
-    redis.call('DEL', key)
-    local id = append(keys[1], known[2], 'key', key, 'doc', '')
-    redis.call('HSET', keys[2], 'bytes', bytes + #key, 'last', id)
+    call('ZREM', keys[3], key)
+    call('DEL', key)
+    local id = append(keys[1], known[2], key, '')
+    call('HSET', keys[2], 'bytes', bytes + #key, 'last', id)
   end
   return #due
 end
@@ -471,9 +518,9 @@ end
 
 -- How long a document has to live. KEYS document, due. Returns milliseconds, or -1 and -2 as PTTL.
 local function ttl(keys)
-  local at = redis.call('ZSCORE', keys[2], keys[1])
-  if redis.call('EXISTS', keys[1]) == 0 then return -2 end
-  return at and math.max(0, tonumber(at) - now_ms()) or redis.call('PTTL', keys[1])
+  local at = call('ZSCORE', keys[2], keys[1])
+  if call('EXISTS', keys[1]) == 0 then return -2 end
+  return at and math.max(0, tonumber(at) - now_ms()) or call('PTTL', keys[1])
 end
 
 -- Versions go on from the greatest that the database has, if Redis has lost its stream. If entries
@@ -483,21 +530,21 @@ end
 local function forward(keys, args)
   local other = other_version(args[1])
   if other then return other end
-  if redis.call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
-  local behind = redis.call('XRANGE', keys[1], '-', args[4], 'COUNT', 1)[1]
-  local moved, entries = 0, behind and redis.call('XRANGE', keys[1], '-', '+') or {}
-  local info, last = redis.call('XINFO', 'STREAM', keys[1]), '0-0'
+  if call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
+  local behind = call('XRANGE', keys[1], '-', args[4], 'COUNT', 1)[1]
+  local moved, entries = 0, behind and call('XRANGE', keys[1], '-', '+') or {}
+  local info, last = call('XINFO', 'STREAM', keys[1]), '0-0'
   for i = 1, #info, 2 do
     if info[i] == 'last-generated-id' then last = info[i + 1] end
   end
-  if later(args[4], last) then redis.call('XSETID', keys[1], args[4]) end
+  if later(args[4], last) then call('XSETID', keys[1], args[4]) end
   for _, entry in ipairs(entries) do
-    local id = redis.call('XADD', keys[1], '*', unpack(entry[2]))
-    redis.call('XACK', keys[1], args[3], entry[1])
-    redis.call('XDEL', keys[1], entry[1])
+    local id = call('XADD', keys[1], '*', unpack(entry[2]))
+    call('XACK', keys[1], args[3], entry[1])
+    call('XDEL', keys[1], entry[1])
     last, moved = id, moved + 1
   end
-  redis.call('HSET', keys[2], 'opened', 1, 'last', later(args[4], last) and args[4] or last)
+  call('HSET', keys[2], 'opened', 1, 'last', later(args[4], last) and args[4] or last)
   return moved
 end
 
@@ -506,15 +553,15 @@ end
 local function requeue(keys, args)
   local other = other_version(args[1])
   if other then return other end
-  local letter = redis.call('XRANGE', keys[3], args[2], args[2])[1]
+  local letter = call('XRANGE', keys[3], args[2], args[2])[1]
   if not letter then return false end
   local fields = {}
   for i = 1, #letter[2], 2 do fields[letter[2][i]] = letter[2][i + 1] end
-  local known = redis.call('HMGET', keys[2], 'bytes', 'last')
+  local known = call('HMGET', keys[2], 'bytes', 'last')
   local _, bytes = full(keys[1], known[1], 0, math.huge, math.huge)
-  local id = append(keys[1], known[2], 'key', fields.key, 'doc', fields.doc, 'version', args[3])
-  redis.call('HSET', keys[2], 'bytes', bytes + #fields.key + #fields.doc, 'last', id)
-  redis.call('XDEL', keys[3], args[2])
+  local id = append(keys[1], known[2], fields.key, fields.doc, 'version', args[3])
+  call('HSET', keys[2], 'bytes', bytes + #fields.key + #fields.doc, 'last', id)
+  call('XDEL', keys[3], args[2])
   return id
 end
 
@@ -523,10 +570,10 @@ local function lease(keys, args)
   local other = other_version(args[1])
   if other then return other end
   -- A lease without an end, or with one far away, is a stranger's, or Redis's clock stepped back.
-  local left = redis.call('PTTL', keys[3])
+  local left = call('PTTL', keys[3])
   if left > 0 and left <= 10 * tonumber(args[3]) then return false end
-  local token = redis.call('HINCRBY', keys[2], 'fence', 1) .. ' ' .. args[2]
-  redis.call('SET', keys[3], token, 'PX', args[3])
+  local token = call('HINCRBY', keys[2], 'fence', 1) .. ' ' .. args[2]
+  call('SET', keys[3], token, 'PX', args[3])
   return token
 end
 
@@ -536,13 +583,13 @@ local function share(keys, args)
   local other = other_version(args[1])
   if other then return other end
   local now = now_ms()
-  if args[3] == '0' then redis.call('ZREM', keys[1], args[2])
-  else redis.call('ZADD', keys[1], now + args[3] * 1000, args[2]) end
-  redis.call('ZREMRANGEBYSCORE', keys[1], '-inf', now)
+  if args[3] == '0' then call('ZREM', keys[1], args[2])
+  else call('ZADD', keys[1], now + args[3] * 1000, args[2]) end
+  call('ZREMRANGEBYSCORE', keys[1], '-inf', now)
   if args[3] ~= '0' then -- whoever lives that long said so before Redis's clock stepped back
-    redis.call('ZREMRANGEBYSCORE', keys[1], now + args[3] * 10000, '+inf')
+    call('ZREMRANGEBYSCORE', keys[1], now + args[3] * 10000, '+inf')
   end
-  return redis.call('ZCARD', keys[1])
+  return call('ZCARD', keys[1])
 end
 
 -- The consumer group, from the stream's beginning: what was acknowledged has left the stream, so
@@ -550,15 +597,15 @@ end
 local function group(keys, args)
   local other = other_version(args[1])
   if other then return other end
-  local reply = redis.pcall('XGROUP', 'CREATE', keys[1], args[2], '0', 'MKSTREAM')
-  if failed(reply) and not string.match(reply.err, 'BUSYGROUP') then return reply end
+  local reply = try('XGROUP', 'CREATE', keys[1], args[2], '0', 'MKSTREAM')
+  if failed(reply) and not match(reply.err, 'BUSYGROUP') then return reply end
   return 'OK'
 end
 
 -- KEYS lease. ARGV version, token, milliseconds (0: give it back). Returns whether it was held.
 local function renew(keys, args)
-  if redis.call('GET', keys[1]) ~= args[2] then return 0 end
-  if args[3] == '0' then redis.call('DEL', keys[1]) else redis.call('PEXPIRE', keys[1], args[3]) end
+  if call('GET', keys[1]) ~= args[2] then return 0 end
+  if args[3] == '0' then call('DEL', keys[1]) else call('PEXPIRE', keys[1], args[3]) end
   return 1
 end
 
@@ -569,43 +616,48 @@ end
 local function settle(keys, args)
   local other = other_version(args[1])
   if other then return other end
-  if redis.call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
+  if call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
   local group, count, gone = args[3], tonumber(args[6]), 0
   for i = 7 + count, #args, 5 do
-    redis.call('XADD', keys[4], '*', 'id', args[i], 'key', args[i + 1], 'doc', args[i + 2],
+    call('XADD', keys[4], '*', 'id', args[i], 'key', args[i + 1], 'doc', args[i + 2],
       'error', args[i + 3], 'attempts', args[i + 4])
   end
   for i = 7, 6 + count, 1000 do
     local last = math.min(i + 999, 6 + count)
     local each = args[4] == 'XACKDEL'
-      and redis.pcall('XACKDEL', keys[1], group, 'IDS', last - i + 1, unpack(args, i, last))
+      and try('XACKDEL', keys[1], group, 'IDS', last - i + 1, unpack(args, i, last))
     if each and not failed(each) then
       for _, one in ipairs(each) do if one == 1 then gone = gone + 1 end end
     else
-      redis.call('XACK', keys[1], group, unpack(args, i, last))
-      gone = gone + redis.call('XDEL', keys[1], unpack(args, i, last))
+      call('XACK', keys[1], group, unpack(args, i, last))
+      gone = gone + call('XDEL', keys[1], unpack(args, i, last))
     end
   end
-  local left = tonumber(redis.call('HGET', keys[2], 'bytes') or 0) - tonumber(args[5]) * gone / math.max(count, 1)
-  redis.call('HSET', keys[2], 'bytes', math.max(0, math.floor(left)))
+  local left = tonumber(call('HGET', keys[2], 'bytes') or 0) - tonumber(args[5]) * gone / math.max(count, 1)
+  call('HSET', keys[2], 'bytes', math.max(0, math.floor(left)))
   return gone
 end
 
 -- What Redis does when it is full.
 local function policy()
-  local said = redis.pcall('INFO', 'memory')
+  local said = try('INFO', 'memory')
   said = type(said) == 'table' and (said.verbatim_string or said) or said
   said = type(said) == 'table' and said.string or said
-  return type(said) == 'string' and string.match(said, 'maxmemory_policy:([%w-]+)') or ''
+  return type(said) == 'string' and match(said, 'maxmemory_policy:([%w-]+)') or ''
 end
 
 local function register(name, callback, flags)
-  redis.register_function { function_name = name, callback = callback, flags = flags }
+  local function run(keys, args)
+    if not call then call, try, may, match = redis.call, redis.pcall, redis.acl_check_cmd, string.match end
+    return callback(keys, args)
+  end
+  redis.register_function { function_name = name, callback = run, flags = flags }
 end
 
 register('wb_version', function() return VERSION end, { 'no-writes' })
 register('wb_policy', policy, { 'no-writes' })
 register('wb_write', write, {}) -- no allow-oom: refused before it begins
+register('wb_set', set, {})
 register('wb_bundle', bundle, {})
 register('wb_capture', capture, {})
 register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory

@@ -97,7 +97,7 @@ class LosesReplies:
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         reply = self._redis.execute_command(*args, **options)
-        if args[1:2] in (("wb_write",), ("wb_bundle",)) and self.times:
+        if args[1:2] in (("wb_set",), ("wb_write",), ("wb_bundle",)) and self.times:
             self.times -= 1
             raise ConnectionError("the reply was lost")
         return reply
@@ -126,8 +126,49 @@ def test_a_retry_after_a_lost_reply_applies_once(redis: Redis) -> None:
     wb.redis.times = 1  # type: ignore[attr-defined]
     assert wb.append(KEY, "$.list", "a") == [1]
     wb.redis.times = 1  # type: ignore[attr-defined]
+    wb.redis.times = 2  # type: ignore[attr-defined]
+    version = wb.set(KEY, {"n": 2})
+    assert redis.xrevrange(wb.partitions.of(KEY).stream)[0][0].decode() == version
+    wb.redis.times = 1  # type: ignore[attr-defined]
     assert wb.delete(KEY) == 1
-    assert redis.xlen(wb.partitions.of(KEY).stream) == 4
+    assert redis.xlen(wb.partitions.of(KEY).stream) == 5
+
+
+def test_what_a_later_call_has_passed_comes_too_late(redis: Redis) -> None:
+    """A set that hung on its way, while its client went on."""
+    wb, lane = WriteBehind(redis, Partitions(1)), parcels.Lane("lane")
+    wb.prepare()
+    sets = [parcels.Parcel([wb._set(KEY, {"n": n}, "")], lane, n) for n in (99, 100)]
+    late, later = (parcel.words(wb.limits) for parcel in sets)
+    version = redis.execute_command(*later)
+    assert redis.execute_command(*later)[0] == version
+    with pytest.raises(ResponseError, match="WBLATE"):
+        redis.execute_command(*late)
+    assert wb.get(KEY) == {"n": 100}
+    assert len(entries(wb)) == 1
+
+
+@needs_json
+def test_a_client_of_the_version_before_goes_on(redis: Redis) -> None:
+    """It says so in the words of version 4, which numbered its calls as they come."""
+    wb = WriteBehind(redis, Partitions(1))
+    wb.prepare()
+    at = wb.partitions[0]
+
+    def write(number: int, *change: str) -> Any:
+        head = f"4 lane {number} - - 1000 1000000 -"
+        keys = (KEY, at.stream, at.state, at.due)
+        return redis.execute_command("FCALL", "wb_write", 4, *keys, head, *change)
+
+    first = write(9, "JSON.SET", "$", '{"n": 0}')
+    assert first[1] == b"OK"
+    assert write(9, "JSON.SET", "$", '{"n": 0}') == first
+    second = write(10, "JSON.NUMINCRBY", "$.n", "1")
+    assert write(10, "JSON.NUMINCRBY", "$.n", "1") == second
+    with pytest.raises(ResponseError, match="WBLATE"):
+        write(9, "JSON.SET", "$", '{"n": 0}')
+    assert wb.get(KEY) == {"n": 1}
+    assert len(entries(wb)) == 2
 
 
 @needs_json
