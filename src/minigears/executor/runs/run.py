@@ -108,8 +108,10 @@ def run_in_pool(
         with running(context):
             execution.run(_run(gears, registration, context), records)
 
-    inorder = getattr(registration.args, "inorder", False)
-    gears.pool.submit(job, registration.id if inorder else None)
+    if registration.spec.reader == "KeysReader":  # its events come in their order, as in RedisGears
+        gears.pool.submit(job, registration.id, may_pass=True)
+    else:
+        gears.pool.submit(job, registration.id if registration.args.inorder else None)
 
 
 def run_once(gears: Gears, session: Session, source: Source, steps: list[Step]) -> Execution:

@@ -19,7 +19,7 @@ class Pool:
     """Runs jobs in the order given, at most `size` at once.
 
     A job that waits for something in `blocked()` gives its place to another meanwhile. Jobs of the
-    same lane never overlap.
+    same lane begin one after another: each when the one before has ended or, where they may `pass`, waits.
     """
 
     def __init__(self, size: int):
@@ -27,12 +27,14 @@ class Pool:
         self._changed = threading.Condition()
         self._jobs: deque[Job] = deque()
         self._lanes: dict[str, deque[Job]] = {}
+        self._here = threading.local()
+        """`lane`: what this thread runs the jobs of, as long as those have to wait for it."""
         self._active = 0
         self._idle = 0
         """Threads that have no job, those included that are just being started."""
 
-    def submit(self, job: Job, lane: str | None = None) -> None:
-        """Queue a job; it must not raise."""
+    def submit(self, job: Job, lane: str | None = None, may_pass: bool = False) -> None:
+        """Queue a job; it must not raise. All jobs of a lane say the same of `may_pass`."""
         with self._changed:
             if lane is None:
                 self._jobs.append(job)
@@ -41,7 +43,7 @@ class Pool:
                 return
             else:
                 self._lanes[lane] = deque((job,))
-                self._jobs.append(lambda: self._run_lane(lane))
+                self._jobs.append(lambda: self._run_lane(lane, may_pass))
             self._have_threads()
 
     @contextmanager
@@ -49,6 +51,7 @@ class Pool:
         """Around a wait inside a job."""
         with self._changed:
             self._active -= 1
+            self._leave_lane()
             self._have_threads()
         try:
             yield
@@ -64,7 +67,15 @@ class Pool:
             threading.Thread(target=self._work, name="minigears-worker", daemon=True).start()
             self._idle += 1
 
-    def _run_lane(self, lane: str) -> None:
+    def _leave_lane(self) -> None:
+        """The job of this thread waits: another thread runs what comes behind it in its lane."""
+        lane, self._here.lane = getattr(self._here, "lane", None), None
+        if lane is not None and self._lanes[lane]:
+            self._jobs.append(lambda: self._run_lane(lane, may_pass=True))
+        elif lane is not None:
+            del self._lanes[lane]
+
+    def _run_lane(self, lane: str, may_pass: bool) -> None:
         while True:
             with self._changed:
                 jobs = self._lanes[lane]
@@ -72,7 +83,10 @@ class Pool:
                     del self._lanes[lane]
                     return
                 job = jobs.popleft()
+            self._here.lane = lane if may_pass else None
             _run(job)
+            if may_pass and self._here.lane is None:  # it has waited, and left the lane
+                return
 
     def _work(self) -> None:
         while job := self._next():

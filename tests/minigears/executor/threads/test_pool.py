@@ -81,6 +81,26 @@ def test_a_lane_keeps_its_order():
     assert seen == list(range(200))
 
 
+def test_in_a_lane_one_that_waits_lets_others_pass():
+    pool, released, order = Pool(3), threading.Event(), []
+
+    def waits() -> None:
+        order.append("begins")
+        with pool.blocked():
+            released.wait(10)
+        order.append("waited")
+
+    pool.submit(waits, "one", may_pass=True)
+    for number in range(100):
+        pool.submit(lambda number=number: order.append(number), "one", may_pass=True)
+    pool.submit(released.set, "one", may_pass=True)
+    wait_for(lambda: len(order) == 102)
+    pool.submit(lambda: order.append("last"), "one", may_pass=True)
+    wait_for(lambda: order[-1] == "last")
+    order.remove("waited")
+    assert order == ["begins", *range(100), "last"]
+
+
 def test_a_job_that_raises_harms_no_other(caplog):
     pool, done = Pool(1), threading.Event()
     pool.submit(lambda: 1 / 0)
