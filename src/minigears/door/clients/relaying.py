@@ -208,8 +208,7 @@ class Relaying(ABC):
     def _captured(self, commands: list[Command]) -> list[Command]:
         """The commands, with the calls that capture writes in their places; the same list if there are none."""
         calls = list(map(self._capture, commands))
-        same = all(call is argv for call, argv in zip(calls, commands, strict=True))
-        return commands if same else calls
+        return commands if calls == commands else calls
 
     def _capture(self, argv: Command) -> Command:
         """The call that captures a write, or the command itself."""
