@@ -111,17 +111,17 @@ def test_a_name_belongs_to_one_class(package: str) -> None:
     assert [name for name, times in names.items() if times > 1] == []
 
 
-def test_what_a_newcomer_looks_for_is_where_the_architecture_says() -> None:
+@pytest.mark.parametrize(
+    ("root", "what"),
+    [("src/minigears", "a held reply|an event|a stream's batch"), ("recipes/streams", "an entry")],
+)
+def test_what_a_newcomer_looks_for_is_where_the_architecture_says(root: str, what: str) -> None:
     text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (?:a held reply|an event|a stream's batch) is .*$", text, re.MULTILINE)
+    rows = re.findall(rf"^\| (?:{what}) is .*$", text, re.MULTILINE)
     assert len(rows) == 3
     for row in rows:
-        [first, *_] = files = re.findall(r"`((?:door|executor)/\S+\.py)`", row)
-        code = [(REPOSITORY / "src/minigears" / file).read_text(encoding="utf-8") for file in files]
-        code += [
-            (REPOSITORY / "src/minigears" / first).with_name(file).read_text(encoding="utf-8")
-            for file in re.findall(r"`(\w+\.py)`", row)
-        ]
+        files = re.findall(r"`(\w+/\S+\.(?:py|lua))`", row)
+        code = [(REPOSITORY / root / file).read_text(encoding="utf-8") for file in files]
         for owner, name in re.findall(r"`([A-Z]\w+)\.(\w+)`", row):
             found = [text for text in code if f"class {owner}" in text and f"def {name}(" in text]
             assert found, f"{owner}.{name} is in none of {files}"
