@@ -17,8 +17,8 @@ from lab.course import restoring
 from lab.stack import lifecycle, ports
 
 FIRST = "00_start_here.ipynb"
-_SETTINGS = Path(__file__).parent / "jupyter"
-"""With these JupyterLab fetches no news, nor asks the learner whether it may."""
+SETTINGS = Path(__file__).parent / "jupyter"
+"""What JupyterLab is told: no news, a tour in the menu Help, the time of each cell."""
 
 
 def run(*, stop_stack: bool, port: int | None) -> int:
@@ -41,11 +41,10 @@ def run(*, stop_stack: bool, port: int | None) -> int:
         words.append("--no-browser")
         click.echo("There is no display here: open the URL that JupyterLab prints below.")
     path = os.pathsep.join([str(paths.scripts()), os.environ.get("PATH", "")])
-    settings = os.pathsep.join(
-        filter(None, [str(_SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")])
-    )
+    settings = os.pathsep.join(filter(None, [str(SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH")]))
     env = {**environment.clean(os.environ), **_folders_in_use()}
     env |= {"PATH": path, "JUPYTER_CONFIG_PATH": settings}
+    _open_contents(Path(env["JUPYTER_CONFIG_DIR"], "lab", "workspaces"))
     jupyter = subprocess.Popen(words, env=env, start_new_session=True)
     try:
         status = _wait(jupyter)
@@ -58,6 +57,19 @@ def run(*, stop_stack: bool, port: int | None) -> int:
         stop = command.line("down")
         click.echo(f"JupyterLab has stopped. The stack still runs; stop it with: {stop}")
     return status
+
+
+def _open_contents(workspaces: Path) -> None:
+    """Show the table of contents at the first start; from then on JupyterLab remembers by itself.
+
+    Only in the course's own folder: a learner's own JupyterLab is as the learner left it.
+    """
+    if paths.cache() not in workspaces.parents or workspaces.exists():
+        return
+    from jupyterlab_server.workspaces_handler import WorkspacesManager  # takes a second
+
+    first = (SETTINGS / "first_workspace.json").read_text(encoding="utf-8")
+    WorkspacesManager(str(workspaces)).save("default", first)
 
 
 def _running() -> dict[str, Any] | None:

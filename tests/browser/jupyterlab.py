@@ -21,6 +21,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.wait import WebDriverWait
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from lab.jupyterlab import SETTINGS
 from tests.programs import left_out
 
 _STARTS = 60.0  # seconds that a server or a page may take on a slow machine
@@ -56,6 +57,7 @@ def server(root: Path, theme: str, folder: Path) -> Iterator[str]:
         file.write_text(json.dumps(content))
     runtime = folder / "runtime"
     env = {"JUPYTERLAB_SETTINGS_DIR": str(folder / "settings"), "JUPYTER_RUNTIME_DIR": str(runtime)}
+    env["JUPYTER_CONFIG_PATH"] = str(SETTINGS)  # what a learner has
     words = ["--no-browser", "--allow-root", "--ServerApp.port=0", "--LabApp.news_url=None"]
     words += ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate"]
     words += [
@@ -159,6 +161,18 @@ class NotebookPage:
         )
         here = "return document.body.dataset.jpThemeName"
         self._until(lambda: self._page.execute_script(here) == name)
+
+    def take_the_tour(self, id: str, titles: list[str]) -> None:
+        """Begin a tour of the menu Help, and see each of its steps."""
+        self._page.execute_script(
+            "window.jupyterapp.commands.execute('jupyterlab-tour:launch', {id: arguments[0]})",
+            f"jupyterlab-tour:user-tours:{id}",
+        )
+        for title in titles:
+            self._until(lambda title=title: title in self._all("body")[0].text)
+            (go_on,) = [one for one in self._all("button") if one.text.startswith(("Next", "Done"))]
+            go_on.click()
+        self._until(lambda: titles[-1] not in self._all("body")[0].text)
 
     def close(self) -> None:
         """Save the notebook and end its kernel, so that the next one has the machine."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from lab.jupyterlab import SETTINGS
 from tests.browser.jupyterlab import NotebookPage, browser_or_skip, chromium, server
 from tests.notebooks.book import FOLDER, NOTEBOOKS, REPOSITORY
 from tests.notebooks.running import stack_folder
@@ -60,6 +62,13 @@ def test_all_cells_run_and_show_well(
     finally:
         notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
         notebook.close()
+
+
+def test_a_newcomer_is_shown_round(opened: Callable[[str], NotebookPage]) -> None:
+    """Every step of the tour has its place on the page; one without is passed over in silence."""
+    settings = json.loads((SETTINGS / "labconfig/default_setting_overrides.json").read_text())
+    (tour,) = settings["jupyterlab-tour:user-tours"]["tours"]
+    opened(NOTEBOOKS[0].name).take_the_tour(tour["id"], [step["title"] for step in tour["steps"]])
 
 
 @pytest.mark.parametrize("code", ["1 / 0", "this is no Python"])

