@@ -131,7 +131,7 @@ class Worker:
         """The greatest offset that a next record may get."""
         every = [TopicPartition(self.topic.name, n) for n in range(self.topic.partitions)]
         ask = self._consumer.get_watermark_offsets
-        return max(ask(tp, _ANSWERS_WITHIN)[1] for tp in every)
+        return max(int(ask(tp, _ANSWERS_WITHIN)[1]) for tp in every)
 
     def _turn(self) -> None:
         """Read a batch: as many as are there, or as come within the wait. Write it, and commit."""
