@@ -58,6 +58,13 @@ def test_every_command_explains_itself() -> None:
         assert len(told.output.splitlines()) > 4
 
 
+def test_what_takes_long_to_load_is_left_to_the_commands_that_need_it() -> None:
+    slow = ["nbformat", "nbclient", "matplotlib", "IPython", "docker", "testcontainers"]
+    ask = f"import lab.cli, sys; print(*(set({slow}) & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=True)
+    assert loaded.stdout.split() == []
+
+
 def test_what_the_lab_raises_is_one_message(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lifecycle, "_current", None)
     monkeypatch.setenv("LAB_STACK", "external")

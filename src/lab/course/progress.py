@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-import nbformat
-
 from lab.checks import exercises
 from lab.course import ledger
 from lab.course.notebooks import all_notebooks
@@ -48,6 +46,8 @@ def rows() -> list[NotebookProgress]:
 
 def title(stem: str) -> str:
     """Return a notebook's heading, or its file's name when the learner has broken it."""
+    import nbformat  # takes a second, and most commands need none of it
+
     path = all_notebooks()[stem.partition("_")[0]]
     try:
         first = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0]

@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
-
 from lab.course.notebooks import all_notebooks, notebook
 
 if TYPE_CHECKING:
@@ -95,7 +93,8 @@ def _undisturbed() -> Iterator[None]:
 
 
 def _run(number: str, path: Path) -> Timing:
-    from nbclient import NotebookClient  # takes a second
+    import nbformat  # takes a second, and nbclient another
+    from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
     book = nbformat.read(path, as_version=4)

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
-import nbformat
-
 from lab import paths
 from lab.cells.prepare import prepare
 from lab.course.notebooks import all_notebooks, notebook
@@ -65,6 +63,8 @@ def checkpoint(number: str) -> tuple[str, ...]:
 
 def _states(text: str) -> tuple[str, ...]:
     """Return what a notebook's first `lab.prepare` names; nothing where it calls none."""
+    import nbformat  # takes a second, and most commands need none of it
+
     for cell in nbformat.reads(text, as_version=4).cells:
         if cell.cell_type == "code" and "lab.prepare(" in cell.source:
             return tuple(_arguments(cell.source))
