@@ -42,6 +42,20 @@ class Run:
         raise AssertionError("".join(said))
 
 
+def bare_pytest(root: Path, *plugins: str) -> list[str]:
+    """The command that runs pytest on files below `root` with these plugins; with `BARE`, no others."""
+    named = [word for plugin in ("no:cacheprovider", *plugins) for word in ("-p", plugin)]
+    return [sys.executable, "-m", "pytest", *named, f"--rootdir={root}"]
+
+
+BARE = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+"""Variables of an inner run: the plugins that are installed here take ten times as long to load as
+pytest itself."""
+
+WORKERS = ("xdist.plugin", "pytest_rerunfailures")
+"""The plugins that `make test` runs with."""
+
+
 def hear_ctrl_c() -> None:
     """Undo what a shell does to what it runs in the background: that ignores SIGINT."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -54,11 +68,11 @@ def inner_run(base: Path, code: str, **variables: str) -> Iterator[Run]:
     for place in places.values():
         place.mkdir(parents=True)
     (places["tests"] / "test_inner.py").write_text(code)
-    words = ["-m", "pytest", "-s", "-p", "tests.sandbox", "-p", "no:cacheprovider", "--rootdir"]
+    homes = {"HOME": str(places["h"]), "TMPDIR": str(places["t"])}
     with subprocess.Popen(
-        [sys.executable, *words, places["tests"], places["tests"]],
+        [*bare_pytest(places["tests"], "tests.sandbox"), "-s", places["tests"]],
         cwd=REPOSITORY,
-        env={**os.environ, "HOME": str(places["h"]), "TMPDIR": str(places["t"]), **variables},
+        env={**os.environ, **BARE, **homes, **variables},
         preexec_fn=hear_ctrl_c,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 
 import pytest
 
 from tests import docker_here
 from tests.docker_here import REQUIRED
+from tests.inner import BARE, WORKERS, bare_pytest
 from tests.sandbox import REPOSITORY
 
 NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
@@ -17,10 +17,10 @@ NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 
 def collect(*words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Let pytest, in a process of its own, name the tests that it would run."""
-    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+    command = [*bare_pytest(REPOSITORY, *WORKERS, "pytest_timeout"), "--collect-only", "-q", *words]
     env = {name: value for name, value in os.environ.items() if name != REQUIRED}
     return subprocess.run(
-        [*command, *words], cwd=REPOSITORY, env=env | variables, capture_output=True, text=True
+        command, cwd=REPOSITORY, env=env | BARE | variables, capture_output=True, text=True
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
-import sys
 
 import pytest
 
 from tests import unsteady
+from tests.inner import BARE, WORKERS, bare_pytest
 from tests.sandbox import REPOSITORY
 
 TESTS = """
@@ -25,9 +26,14 @@ def run(tmp_path, count: int) -> subprocess.CompletedProcess[str]:
     """Run five tests, of which `count` pass at their second try, on two workers."""
     (tmp_path / "test_it.py").write_text(TESTS.replace("UNSTEADY", str(count)))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    words = ["-p", "tests.unsteady", "-p", "no:cacheprovider", "-n", "2", "--reruns", "1"]
-    command = [sys.executable, "-m", "pytest", *words, "--rootdir", tmp_path, tmp_path]
-    return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
+    command = [*bare_pytest(tmp_path, *WORKERS, "tests.unsteady"), "-n", "2", "--reruns", "1"]
+    return subprocess.run(
+        [*command, tmp_path],
+        cwd=REPOSITORY,
+        env={**os.environ, **BARE},
+        capture_output=True,
+        text=True,
+    )
 
 
 @pytest.mark.parametrize("count", [0, unsteady.MOST, unsteady.MOST + 1])
