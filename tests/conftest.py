@@ -4,6 +4,7 @@ pytest_plugins = [
     "tests.sandbox",
     "tests.docker_here",
     "tests.minutes",
+    "tests.budgets",
     "tests.unsteady",
     "tests.recipes.twelve.plugin",
 ]
