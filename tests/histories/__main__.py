@@ -19,7 +19,7 @@ from tests.histories.recipes import RECIPES
 from tests.histories.recipes.interface import Recipe
 from tests.histories.run import Script, Size, perform, script
 from tests.histories.shrink import shrink
-from tests.histories.verdict.checker import Finding, judge
+from tests.histories.verdict.checker import Finding, judge, losses
 from tests.histories.verdict.history import History, Kind
 from tests.histories.world.faults import Deed
 from tests.histories.world.operations import TITLE
@@ -114,10 +114,15 @@ def _tell(seed: int, history: History, findings: list[Finding]) -> None:
     outcomes = Counter(operation.outcome.value for operation in history.operations)
     said = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
     _out.print(f"seed {seed}: {said}; {len(history.changes)} changes, {len(history.faults)} faults")
-    for finding in findings[:10]:
-        _out.print(f"  {finding}", style="red", markup=False)
-    if len(findings) > 10:
-        _out.print(f"  and {len(findings) - 10} more", style="red")
+    _list(losses(history), 2, "dim")
+    _list(findings, 10, "red")
+
+
+def _list(findings: list[Finding], most: int, style: str) -> None:
+    for finding in findings[:most]:
+        _out.print(f"  {finding}", style=style, markup=False, soft_wrap=True)
+    if len(findings) > most:
+        _out.print(f"  and {len(findings) - most} more", style=style)
 
 
 def _keep(folder: Path | None, name: str, seed: int, history: History) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from lab import paths
-from tests.histories.verdict.checker import Finding
+from tests.histories.verdict.checker import Finding, losses
 from tests.histories.verdict.history import History
 
 FILE = paths.root() / "benchmarks" / "results" / "histories.json"
@@ -24,7 +24,8 @@ FIRST = 1_000_000
 """The first counted seed: the seeds that fixed runs take are below it."""
 
 Tally = dict[str, dict[str, Any]]
-"""By recipe: `next` (seed), `histories`, `operations`, `faults`, by name, `lost` (seed: rules)."""
+"""By recipe: `next` (seed), `histories`, `operations`, `faults`, by name, `stated` (writes
+lost that may be), `lost` (seed: rules)."""
 
 
 def load(file: Path) -> Tally:
@@ -46,11 +47,13 @@ def add(file: Path, recipe: str, seed: int, history: History, findings: list[Fin
     lost = {str(seed): sorted({finding.rule for finding in findings})} if findings else {}
     outcomes = Counter(operation.outcome.value for operation in history.operations)
     deeds = Counter(fault.what for fault in history.faults)
+    stated = len(losses(history))
     with _held(file) as tally:
         entry = tally.setdefault(recipe, {})
         entry["histories"] = entry.get("histories", 0) + 1
         entry["operations"] = dict(Counter(entry.get("operations", {})) + outcomes)
         entry["faults"] = dict(Counter(entry.get("faults", {})) + deeds)
+        entry["stated"] = entry.get("stated", 0) + stated
         entry["lost"] = entry.get("lost", {}) | lost
 
 
@@ -69,12 +72,12 @@ def _held(file: Path) -> Iterator[Tally]:
 def table(tally: Tally) -> list[str]:
     """The table of a tally, a line an item."""
     lines = [
-        "| recipe | histories | operations | faults | histories with a broken promise |",
-        "|---|--:|--:|--:|--:|",
+        "| recipe | histories | operations | faults | writes lost as stated | histories with a broken promise |",
+        "|---|--:|--:|--:|--:|--:|",
     ]
     lines += [
         f"| {recipe} | {entry['histories']:,} | {sum(entry['operations'].values()):,} "
-        f"| {sum(entry['faults'].values()):,} | {len(entry['lost']):,} |"
+        f"| {sum(entry['faults'].values()):,} | {entry.get('stated', 0):,} | {len(entry['lost']):,} |"
         for recipe, entry in sorted(tally.items())
         if entry.get("histories")
     ]

@@ -8,13 +8,14 @@ import pytest
 
 from tests.histories.simulated import Bug, Simulation
 from tests.histories.tally import FIRST, PAGE, add, claim, load, table, with_table
-from tests.histories.verdict.checker import judge
+from tests.histories.verdict.checker import judge, losses
 
 
 def test_counts_add_up_and_a_loss_is_kept_with_its_seed(tmp_path: Path) -> None:
     file = tmp_path / "histories.json"
     good = Simulation(1).run()
     bad = next(h for n in range(20) if judge(h := Simulation(n, Bug.MAXLEN).run()))
+    stated = next(h for n in range(20) if losses(h := Simulation(n, disasters=True).run()))
     for history in (good, bad):
         add(file, "streams", claim(file, "streams"), history, judge(history))
     entry = load(file)["streams"]
@@ -23,6 +24,8 @@ def test_counts_add_up_and_a_loss_is_kept_with_its_seed(tmp_path: Path) -> None:
     assert sum(entry["operations"].values()) == len(good.operations) + len(bad.operations)
     assert list(entry["lost"]) == [str(FIRST + 1)]
     assert any(line.startswith("| streams | 2 |") for line in table(load(file)))
+    add(file, "streams", claim(file, "streams"), stated, judge(stated))
+    assert f"| {len(losses(stated))} | 1 |" in table(load(file))[2]
 
 
 def test_the_page_has_a_place_for_the_table() -> None:

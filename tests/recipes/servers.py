@@ -13,7 +13,7 @@ import psycopg
 from redis import Redis
 
 from tests.minigears.realmongo import MongoServer
-from tests.minigears.realredis import MODULES, RedisServer, has_json, wait_for
+from tests.minigears.realredis import MODULES, RedisServer, has_json, redis_program, wait_for
 
 __all__ = ["MongoServer", "PlainRedis", "PostgresServer", "has_json", "wait_for"]
 
@@ -99,6 +99,14 @@ class PostgresServer:
 def children(parent: int) -> list[int]:
     """The processes that a process has started and that still run."""
     return [child.pid for child in psutil.Process(parent).children()]
+
+
+def heedless_of_limits(folder: Path) -> Path:
+    """A redis-server that gets an error when a file may not grow, as on a full disk, and no signal."""
+    program = folder / "redis"
+    program.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec '{redis_program()}' \"$@\"\n")
+    program.chmod(0o755)
+    return program
 
 
 def limit_files(pid: int, size: str, **who: object) -> None:

@@ -9,6 +9,7 @@ from tests.histories.recipes.interface import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "streams": streams.on_mongodb,
+    "streams-everysec": streams.on_mongodb_everysec,
     "streams-postgresql": streams.on_postgresql,
     "gears": gears.hardened,
     "rgsync": gears.shipped,

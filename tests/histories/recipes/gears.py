@@ -15,16 +15,16 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from tests.freeports import free_ports
-from tests.histories.recipes.reading import DURABLE, json_documents, sample_of
+from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
 from tests.histories.world.parts import Database, World
 from tests.histories.world.proxy import Proxy
+from tests.histories.world.redisserver import RedisServer
 from tests.histories.world.witness import MongoWitness
 from tests.minigears.realgears import SHARED_CACHE, MiniGears
 from tests.recipes import families
-from tests.recipes.servers import PlainRedis
 
 _PLACE = ("dbSpeedMernDemo", "movies")
 _ABSENT = ("doesn't exist", "does not exist", "must be created at the root", "no such key")
@@ -88,6 +88,7 @@ class Gears:
 
     space = "MovieEntity:k"
     kinds = frozenset(set(Kind) - {Kind.EXPIRE, Kind.PERSIST})
+    window = 0.0
 
     def __init__(self, name: str, script: str):
         self.name, self._script = name, script
@@ -95,7 +96,7 @@ class Gears:
     def open(self, folder: Path) -> None:
         """Start everything, and register the recipe."""
         self._stack = ExitStack()
-        self._redis = PlainRedis(folder, *DURABLE)
+        self._redis = RedisServer(folder)
         self._redis.start()
         self._mongo = Database(folder, free_ports(1)[0])
         self._mongo.start()

@@ -18,6 +18,8 @@ class Recipe(Protocol):
     space: str
     """What the keys of all runs begin with."""
     kinds: set[Kind]
+    window: float
+    """Seconds of acknowledged writes that its Redis may lose with the power."""
     world: World
 
     def open(self, folder: Path) -> None:

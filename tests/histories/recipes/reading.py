@@ -11,10 +11,6 @@ from redis import Redis
 from tests.histories.verdict.history import Document, Sample
 from tests.recipes.servers import PlainRedis
 
-DURABLE = ("--save", "", "--appendonly", "yes", "--appendfsync", "always")
-"""Options of a Redis that loses nothing acknowledged when it is killed. With `everysec` it does: while
-the disk is busy it answers first and writes up to two seconds later."""
-
 
 def json_documents(server: PlainRedis, prefix: str) -> dict[str, Document]:
     """The JSON documents of the keys with a prefix."""

@@ -16,15 +16,15 @@ from redis.exceptions import ResponseError
 
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.core.errors import Refused as NothingDone
-from tests.histories.recipes.reading import DURABLE, json_documents, sample_of
+from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.recipes.stores import TABLE, Mongo, PostgreSQL, Store
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
 from tests.histories.world.parts import Program, World
 from tests.histories.world.proxy import Proxy
+from tests.histories.world.redisserver import WINDOWS, RedisServer
 from tests.histories.world.witness import Witness
-from tests.recipes.servers import PlainRedis
 
 _PARTITIONS = Partitions(2)
 
@@ -35,13 +35,14 @@ class Streams:
     space = "k"
     kinds = frozenset(Kind)
 
-    def __init__(self, name: str, store: Callable[[Path], Store]):
-        self.name, self._make = name, store
+    def __init__(self, name: str, store: Callable[[Path], Store], fsync: str = "always"):
+        self.name, self._make, self._fsync = name, store, fsync
+        self.window = WINDOWS[fsync]
 
     def open(self, folder: Path) -> None:
         """Start everything; two lines to Redis, one to the database."""
         self._stack = ExitStack()
-        self._redis = PlainRedis(folder, *DURABLE)
+        self._redis = RedisServer(folder, self._fsync)
         self._redis.start()
         self._store = self._make(folder)
         self._store.part.start()
@@ -155,6 +156,11 @@ def _do(recipe: WriteBehind, request: Request) -> Any:
 def on_mongodb() -> Streams:
     """Return the recipe on MongoDB."""
     return Streams("streams", Mongo)
+
+
+def on_mongodb_everysec() -> Streams:
+    """Return the recipe on MongoDB, with a Redis that may lose a little."""
+    return Streams("streams-everysec", Mongo, "everysec")
 
 
 def on_postgresql() -> Streams:

@@ -90,8 +90,8 @@ def why(rewind: Rewind, begin: float) -> str:
     if rewind.to_nothing:
         return f"a stranger's FLUSHALL at {rewind.at - begin:.2f} s took what was not in the database yet"
     return (
-        f"Redis promised to keep what was acknowledged before {rewind.since - begin:.2f} s, "
-        f"in a {rewind.what} at {rewind.at - begin:.2f} s"
+        f"of what is younger than {rewind.at - rewind.since:.0f} s Redis has promised nothing, "
+        f"and there was a {rewind.what} at {rewind.at - begin:.2f} s"
     )
 
 

@@ -6,25 +6,29 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from tests.histories.verdict import durability
 from tests.histories.verdict.history import Fault
 from tests.histories.world.parts import World, freeze, thaw
 from tests.histories.world.proxy import Mood
 
 
 class Deed(str, Enum):
-    """What can be done: the first three to a part, the others to a line."""
+    """What can be done: the first three to any part, the next four to a line, the others to some parts."""
 
-    KILL = "SIGKILL"
+    KILL = durability.KILL
     FREEZE = "SIGSTOP, SIGCONT"
     RESTART = "SIGTERM"
     CUT = "cut"
     HANG = "hang"
     REFUSE = "refuse"
     SLOW = "slow"
+    FULL = durability.FULL
+    POWER = durability.POWER
+    FLUSH = durability.FLUSH
 
 
 TO_PARTS = (Deed.KILL, Deed.FREEZE, Deed.RESTART)
@@ -46,23 +50,37 @@ def schedule(
     seed: int,
     count: int,
     seconds: float,
-    parts: Sequence[str],
-    lines: Sequence[str],
+    parts: Mapping[str, Sequence[Deed]],
+    lines: Mapping[str, Sequence[Deed]],
     known: Collection[Deed] = frozenset(Deed),
 ) -> list[Plan]:
-    """Return `count` faults of known deeds over `seconds`. Half of them strike a part, half a line."""
+    """Return `count` faults of known deeds over `seconds`. Half of them strike a part, half a line.
+
+    `parts` and `lines` say what can be done to each.
+    """
     chance = random.Random(f"faults {seed}")
-    choices = [(TO_PARTS, parts), (TO_LINES, lines)]
-    choices = [([d for d in deeds if d in known], targets) for deeds, targets in choices]
-    choices = [(deeds, targets) for deeds, targets in choices if deeds and targets]
+    groups = [
+        {name: able for name, deeds in sorted(group.items()) if (able := _among(deeds, known))}
+        for group in (parts, lines)
+    ]
+    groups = [group for group in groups if group]
     plans = []
-    for _ in range(count if choices else 0):
-        deeds, targets = chance.choice(choices)
+    for _ in range(count if groups else 0):
+        group = chance.choice(groups)
+        target = chance.choice(list(group))
         lasts = chance.choice([0.02, 0.1, 0.3, 0.8])
-        plans.append(
-            Plan(chance.uniform(0, seconds), lasts, chance.choice(deeds), chance.choice(targets))
-        )
+        plans.append(Plan(chance.uniform(0, seconds), lasts, chance.choice(group[target]), target))
     return sorted(plans, key=lambda plan: plan.after)
+
+
+def _among(deeds: Sequence[Deed], known: Collection[Deed]) -> list[Deed]:
+    return [deed for deed in deeds if deed in known]
+
+
+def special_deeds(part: object) -> Mapping[Deed, Callable[[float], None]]:
+    """What can be done to this part and not to others, for so many seconds."""
+    deeds: Mapping[Deed, Callable[[float], None]] = getattr(part, "deeds", {})
+    return deeds
 
 
 class Trouble:
@@ -118,6 +136,9 @@ class Trouble:
             line.be(Mood.PASSING)
             return
         part = self._world.parts[plan.target]
+        if (special := special_deeds(part).get(plan.deed)) is not None:
+            special(plan.seconds)
+            return
         if plan.deed is Deed.FREEZE:
             freeze(part)
             time.sleep(plan.seconds)

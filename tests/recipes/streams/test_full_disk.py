@@ -18,11 +18,11 @@ from redis import Redis
 from recipes.streams import Limits, Sink, Unavailable, Worker, WriteBehind, open_sink
 from recipes.streams.core.errors import TakesNoWrites
 from tests.freeports import free_ports
-from tests.minigears.realredis import redis_program
 from tests.recipes.servers import (
     MongoServer,
     PlainRedis,
     PostgresServer,
+    heedless_of_limits,
     limit_files,
     wait_for,
 )
@@ -37,12 +37,8 @@ pytestmark = pytest.mark.skipif(
 class TestRedis:
     @pytest.fixture(scope="class")
     def redis_server(self, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainRedis]:
-        """A Redis that gets an error when a file may not grow, as on a full disk, and no signal."""
         folder = tmp_path_factory.mktemp("full")
-        program = folder / "redis"
-        program.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec '{redis_program()}' \"$@\"\n")
-        program.chmod(0o755)
-        server = PlainRedis(folder, "--appendonly", "yes", program=program)
+        server = PlainRedis(folder, "--appendonly", "yes", program=heedless_of_limits(folder))
         server.start()
         yield server
         server.stop(signal.SIGKILL)

@@ -1,0 +1,86 @@
+"""The schedule of faults, and what only Redis can suffer: a full disk, a power cut, a stranger."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from redis.exceptions import ConnectionError
+
+from tests.histories.world.faults import TO_LINES, TO_PARTS, Deed, schedule
+from tests.histories.world.redisserver import RedisServer
+from tests.recipes.servers import wait_for
+
+
+def test_a_schedule_is_its_seed_s_and_strikes_each_target_with_what_it_can_suffer() -> None:
+    parts = {"redis": [*TO_PARTS, Deed.POWER], "worker": list(TO_PARTS)}
+    lines = {"line": TO_LINES}
+    plans = schedule(7, 200, 3.0, parts, lines)
+    assert plans == schedule(7, 200, 3.0, parts, lines)
+    assert {plan.deed for plan in plans} == {*TO_PARTS, *TO_LINES, Deed.POWER}
+    assert {plan.target for plan in plans if plan.deed is Deed.POWER} == {"redis"}
+    assert all(plan.deed in {**parts, **lines}[plan.target] for plan in plans)
+    assert {plan.deed for plan in schedule(7, 20, 3.0, parts, lines, {Deed.CUT})} == {Deed.CUT}
+    assert schedule(7, 20, 3.0, parts, {}, {Deed.CUT}) == []
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[[str], RedisServer]]:
+    started = []
+
+    def start(fsync: str) -> RedisServer:
+        started.append(RedisServer(tmp_path, fsync))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop(signal.SIGKILL)
+
+
+def test_a_power_cut_takes_some_of_the_last_second_once(
+    start: Callable[[str], RedisServer],
+) -> None:
+    server = start("everysec")
+    redis = server.client()
+    redis.set("old", 1)
+    later = redis.time()[0] + 3
+    wait_for(lambda: redis.time()[0] >= later, what="the write to be old")
+    for n in range(100):
+        redis.set(f"young:{n}", n)
+    server.power_cut(0)
+    left = redis.dbsize()
+    assert redis.exists("old", "young:0") == 2
+    assert not redis.exists("young:99")
+    server.power_cut(0)
+    assert redis.dbsize() == left
+
+
+def test_a_power_cut_does_not_bring_back_what_was_flushed(
+    start: Callable[[str], RedisServer],
+) -> None:
+    server = start("everysec")
+    redis = server.client()
+    redis.set("k", 1)
+    server.flush(0)
+    server.power_cut(0)
+    assert redis.dbsize() == 0
+
+
+def test_a_full_disk_ends_a_redis_that_waits_for_it_and_it_is_started_again(
+    start: Callable[[str], RedisServer],
+) -> None:
+    server = start("always")
+    assert Deed.POWER not in server.deeds
+    redis = server.client(retry=None)
+    redis.set("k", 1)
+    first = server.process
+    assert first is not None
+    with server.without_room():
+        with pytest.raises(ConnectionError):
+            redis.set("k", 2)
+        wait_for(lambda: first.poll() is not None, what="Redis to end")
+    assert server.process is not first
+    assert redis.get("k") == b"1"

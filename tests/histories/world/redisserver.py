@@ -1,0 +1,91 @@
+"""Redis as a part, and what can be done to its disk and its data besides ending it."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from tests.histories.world.faults import Deed
+from tests.histories.world.parts import pid
+from tests.recipes.servers import PlainRedis, heedless_of_limits, limit_files
+
+_NO_ROOM = "16"
+"""Bytes: whatever is written to a file fails."""
+
+_STAMP = re.compile(rb"#TS:(\d+)\r\n")
+
+
+WINDOWS = {"always": 0.0, "everysec": 2.0}
+"""Seconds of acknowledged writes that Redis may lose, by its `appendfsync`: with `everysec` it answers
+first while the disk is busy, and writes up to two seconds later."""
+
+
+class RedisServer(PlainRedis):
+    """A redis-server with an append-only file. One that may lose something has it taken, too."""
+
+    def __init__(self, folder: Path, fsync: str = "always"):
+        options = ["--save", "", "--appendonly", "yes", "--appendfsync", fsync]
+        options += ["--aof-timestamp-enabled", "yes", "--auto-aof-rewrite-percentage", "0"]
+        super().__init__(folder, *options, program=heedless_of_limits(folder))
+        self.deeds: Mapping[Deed, Callable[[float], None]] = {Deed.FULL: self.full_disk}
+        if WINDOWS[fsync]:
+            self.deeds = {**self.deeds, Deed.POWER: self.power_cut, Deed.FLUSH: self.flush}
+        self._kept = 0  # bytes of the file that no power cut takes any more
+
+    def start(self) -> None:
+        """See `Part`."""
+        super().start()
+        self._kept = self._file.stat().st_size
+
+    def full_disk(self, seconds: float) -> None:
+        """Let no file grow for so many seconds."""
+        with self.without_room():
+            time.sleep(seconds)
+
+    @contextmanager
+    def without_room(self) -> Iterator[None]:
+        """Let no file grow meanwhile. With `always` Redis ends at its next write, and is started again."""
+        number = pid(self)
+        try:
+            if number is not None:
+                limit_files(number, _NO_ROOM)
+            yield
+        finally:
+            if number is not None:
+                with suppress(subprocess.CalledProcessError):  # it has ended
+                    limit_files(number, "unlimited")
+            self._start_again()
+
+    def power_cut(self, seconds: float) -> None:
+        """End it, with half of what it wrote in the last second, torn anywhere; start it after so many seconds."""
+        self.stop(signal.SIGKILL)
+        with self._file.open("rb") as file:
+            file.seek(self._kept)
+            late = file.read()
+        unsafe = (s.start() for s in _STAMP.finditer(late) if int(s[1]) >= time.time() - 1)
+        os.truncate(self._file, self._kept + (next(unsafe, len(late)) + len(late)) // 2)
+        time.sleep(seconds)
+        self.start()
+
+    def flush(self, seconds: float) -> None:
+        """Do what a stranger does who takes it for another one."""
+        self._start_again()
+        with self.client(socket_timeout=30) as redis:
+            redis.flushall()
+        self._kept = self._file.stat().st_size
+
+    def _start_again(self) -> None:
+        if pid(self) is None:
+            self.stop(signal.SIGKILL)
+            self.start()
+
+    @property
+    def _file(self) -> Path:
+        [file] = (self.directory / "appendonlydir").glob("*.incr.aof")
+        return file
