@@ -151,10 +151,10 @@ class Executor:
         finally:
             self._calls.pop(number, None)
 
-    async def event_call(self, event: Event, argv: Command) -> bytes | None:
+    async def event_call(self, event: Event, argv: Command, overridden: bool) -> bytes | None:
         """Run an event's function with the right to override the reply of the command `argv`.
 
-        Returns the reply that it set, or None.
+        That may be done once, and an earlier one may have `overridden` it. Returns the reply that it set, or None.
 
         Raises:
             ExecutorLost: the executor died over it.
@@ -163,7 +163,9 @@ class Executor:
             raise ExecutorLost("the executor is being started again")
         number = next(self._ids)
         future = self._calls[number] = asyncio.get_running_loop().create_future()
-        self.send(("event", number, event.registration, event.key, event.name, list(argv)))
+        self.send(
+            ("event", number, event.registration, event.key, event.name, list(argv), overridden)
+        )
         try:
             return await future
         finally:

@@ -16,7 +16,7 @@ from minigears.executor.redis.prefetch import Prefetch
 from minigears.executor.runs import run
 from minigears.executor.runs.hooks import run_hooks
 from minigears.executor.script.registrations import Registration
-from minigears.executor.usercode.context import UNSET, CommandContext
+from minigears.executor.usercode.context import OVERRIDDEN, UNSET, CommandContext
 from minigears.link import Link
 
 if TYPE_CHECKING:
@@ -132,17 +132,23 @@ class Events:
         return record, Prefetch(rules.table, key, reads, replies)
 
     def _event_of_command(
-        self, seq: int, registration_id: str, key: bytes, event: str, argv: list[bytes]
+        self,
+        seq: int,
+        registration_id: str,
+        key: bytes,
+        event: str,
+        argv: list[bytes],
+        overridden: bool = False,
     ) -> None:
-        """An event whose function may override the reply of the command that caused it."""
+        """An event whose function may override the reply of the command that caused it, if no other did."""
         gears = self._gears
         registration = gears.registry.get(registration_id)
         record = self._read(registration, key, event)[0] if registration is not None else None
-        command = CommandContext(argv)
+        command = CommandContext(argv, OVERRIDDEN if overridden else UNSET)
 
         def answer(execution: Execution | None) -> None:
-            overridden = command.reply is not UNSET
-            raw = replies.encode(replies.from_value(command.reply)) if overridden else None
+            own = command.reply is not UNSET and command.reply is not OVERRIDDEN
+            raw = replies.encode(replies.from_value(command.reply)) if own else None
             self._link.send(("result", seq, raw))
 
         if registration is None or record is None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def override(watch: Watch, events: list[Event], argv: Command) -> bytes | None:
-    """Have the functions of these events run, in turn; returns the reply that the last one set.
+    """Have the functions of these events run, in turn; returns the reply that the first one set that did.
 
     Those whose registration does not name this command were collected for others, and run not at all.
     When the executor dies over one, all that are left stay on their way: the next one gets them.
@@ -24,7 +24,8 @@ async def override(watch: Watch, events: list[Event], argv: Command) -> bytes | 
     watch.delivery.done([event.seq for event in events if event not in left])
     try:
         while left:
-            answer = await watch.executor.event_call(left[0], argv) or answer
+            told = await watch.executor.event_call(left[0], argv, overridden=answer is not None)
+            answer = answer or told
             watch.delivery.done([left.popleft().seq])
     except ExecutorLost:
         left.clear()

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from minigears.executor.usercode.futures import Promise
 
 UNSET = object()
+OVERRIDDEN = object()
+"""A function that ran before for the same command has set the reply."""
 
 
 class Asked(Protocol):
