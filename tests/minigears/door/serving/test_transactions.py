@@ -82,7 +82,7 @@ def test_nothing_waits_inside_multi(gears: MiniGears):
     assert replies[5] == "no cluster mode"
 
 
-OVERRIDDEN = [["k:1", "SET"], "OK", ["k:2", "SET"], None, ["k:2", "DEL"], None]
+OVERRIDDEN = [["k:1", "SET"], "OK", ["k:2", "SET"], None, ["k:1", "DEL"], None]  # once for each
 AS_THEY_WERE = ["OK", "OK", "OK", None, 2, None]
 
 
