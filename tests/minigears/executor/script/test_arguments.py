@@ -5,6 +5,13 @@ from __future__ import annotations
 import pytest
 from fakedoor import FakeDoor, text
 
+
+@pytest.fixture
+def door(shared_door: FakeDoor) -> FakeDoor:
+    """One executor for all tests of this module: what is refused leaves no trace."""
+    return shared_door
+
+
 COUNTED = ["map", "filter", "flatmap", "foreach", "groupby", "batchgroupby", "accumulate"]
 COUNTED += ["repartition"]
 

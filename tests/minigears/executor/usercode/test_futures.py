@@ -7,6 +7,12 @@ from fakedoor import FakeDoor, text
 from realredis import wait_for
 
 
+@pytest.fixture
+def door(shared_door: FakeDoor) -> FakeDoor:
+    """One executor for all tests of this module: what waits is over with its test."""
+    return shared_door
+
+
 def error(door: FakeDoor, function: str, flow: str = "map(f)") -> str:
     """The error of a run of function `f`."""
     results, errors = door.script(f"{function}\nGB('ShardsIDReader').{flow}.run()")
