@@ -6,5 +6,6 @@ pytest_plugins = [
     "tests.minutes",
     "tests.budgets",
     "tests.unsteady",
+    "tests.together",
     "tests.recipes.twelve.plugin",
 ]
