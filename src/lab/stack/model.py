@@ -47,6 +47,11 @@ class Status:
         """True when every component runs."""
         return bool(self.rows) and all(row.status == "running" for row in self.rows)
 
+    @property
+    def ended(self) -> bool:
+        """True when no part runs."""
+        return not any(row.status == "running" for row in self.rows)
+
     def __str__(self) -> str:
         if not self.rows:
             return f"{self.kind} stack: not started"

@@ -32,7 +32,7 @@ from lab.stack import lifecycle, ports
 
 COMMANDER = "redis-commander@0.9.0"
 _ADMIN = ("fastapi", "starlette", "uvicorn", "jinja2", "httpx", "python-multipart", "setproctitle")
-_STARTS, _LOOKS = 60.0, 1.0  # seconds
+_STARTS, LOOKS = 60.0, 1.0  # seconds
 
 
 def insight(port: int, open_browser: bool) -> None:
@@ -184,8 +184,8 @@ def _show(
         click.echo(f"{name}: {shown}   (Ctrl-C ends it; so does the end of the stack)")
         if open_browser and has_display():
             webbrowser.open(shown)
-        while not ended and process.poll() is None and lifecycle.status().running:
-            time.sleep(_LOOKS)
+        while not ended and process.poll() is None and not lifecycle.status().ended:
+            time.sleep(LOOKS)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

@@ -16,6 +16,7 @@ import pytest
 import lab
 from lab.stack import ports
 from lab.stack.model import Stack
+from lab.tools import windows
 from tests.freeports import free_ports
 from tests.programs import left_out
 
@@ -46,7 +47,11 @@ def test_a_window_opens_and_ends(stack: Stack, name: str) -> None:
             if c.status == psutil.CONN_LISTEN
         ]
         assert set(listening) == {"127.0.0.1"}
+        lab.stop("mongo")  # an outage is what there is to look at
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(3 * windows.LOOKS)
     finally:
+        lab.start("mongo")
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 0
