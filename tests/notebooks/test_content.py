@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from docs.book import minutes
 from tests.notebooks.book import FOLDER, NOTEBOOKS, REPOSITORY, Book, links
 from tests.notebooks.rules import RULES, Rule
 
@@ -33,6 +34,22 @@ def test_the_readme_lists_every_notebook_with_its_title_and_minutes():
         f"notebooks/{path.name}": (Book(path).title, Book(path).opener.get("minutes"))
         for path in NOTEBOOKS
     }
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_can_be_read_in_the_minutes_that_it_names(path):
+    book = Book(path)
+    needed = minutes.without_made(minutes.sections(book.notebook)) / 60
+    assert needed < int(book.opener["minutes"]) + 2.5  # they are rounded to five
+
+
+def test_the_guide_has_the_minutes_of_each_section():
+    """`python -m docs.book.minutes` writes the table."""
+    table = (REPOSITORY / "docs/instructor-guide.md").read_text(encoding="utf-8")
+    for path in NOTEBOOKS:
+        (row,) = re.findall(rf"^\| {Book(path).number} \| .* s \|$", table, re.MULTILINE)
+        parts = [one.title for one in minutes.sections(Book(path).notebook) if minutes.is_told(one)]
+        assert re.findall(r"(?:\| |· )([^|·]+?) \d+(?= ·| \|)", row)[: len(parts)] == parts
 
 
 def readme_rows() -> dict[str, tuple[str, str]]:
