@@ -16,6 +16,8 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.minigears.model.commands import Command, Refused
+
 EVENTS = {"SET": "set", "HSET": "hset", "RPUSH": "rpush", "DEL": "del", "APPEND": "append"}
 TYPES = {"SET": "string", "APPEND": "string", "HSET": "hash", "RPUSH": "list"}
 BODIES = {
@@ -104,15 +106,21 @@ class World:
     next_id: int
     keys: dict[str, tuple[str, Any]] = field(default_factory=dict)
     """Type and value by name."""
-    sessions: dict[str, list[Registration]] = field(default_factory=dict)
+    sessions: dict[str, list[Registration | Command]] = field(default_factory=dict)
 
     @property
-    def registrations(self) -> list[Registration]:
+    def registrations(self) -> list[Registration | Command]:
         """Those in force, oldest first."""
         everything = [r for session in self.sessions.values() for r in session]
         return sorted(everything, key=lambda r: int(r.id.rpartition("-")[2]))
 
-    def script(self, session: str, made: list[Registration], fails: bool, *options: str) -> str:
+    @property
+    def _commands(self) -> list[Command]:
+        return [r for r in self.registrations if isinstance(r, Command)]
+
+    def script(
+        self, session: str, made: list[Registration | Command], fails: bool, *options: str
+    ) -> str:
         """RG.PYEXECUTE: the reply, or a part of the error."""
         replaced = options[1] if "REPLACE_WITH" in options else session
         if session in self.sessions and "REPLACE_WITH" in options:
@@ -121,8 +129,16 @@ class World:
             return f"Session {session} already exists"
         if "REPLACE_WITH" in options and replaced not in self.sessions:
             return f"Can not replace with {replaced}, session does not exists."
+        leaving = self.sessions.get(replaced, [])
+        beside = [command for command in self._commands if command not in leaving]
+        before: list[Command] = []
         for registration in made:
             registration.id = f"{'0' * 40}-{self.next_id + 1}"
+            if isinstance(registration, Command):
+                if refused := registration.refused(beside, before):
+                    self.next_id += 1  # the GB() that it came from
+                    return refused
+                before.append(registration)
             self.next_id += 2
         if fails:
             return "ZeroDivisionError"
@@ -143,14 +159,44 @@ class World:
                 return "OK"
         return "execution is not registered"
 
-    def command(self, name: str, key: str, *words: str) -> Any:
-        """A client's command, and the functions that it runs: the reply."""
+    def trigger(self, name: str, *words: str) -> Any:
+        """RG.TRIGGER: its results, or a part of the error."""
+        found = next((c for c in self._commands if c.trigger == name), None)
+        if found is None:
+            return "subcommand not found"
+        try:
+            return found.run(
+                [name, *words], lambda value: self.command("SET", "a:2", value, own=True)
+            )
+        except Refused as error:
+            return str(error)
+
+    def append(self, key: str, value: str) -> Any:
+        """APPEND, and what stands in front of it: the reply, or a part of the error."""
+        hooks = [command for command in reversed(self._commands) if command.stands_before(key)]
+        if not hooks:
+            return self.command("APPEND", key, value)
+        try:
+            return self._hooked(hooks, [key, value])
+        except Refused as error:
+            return str(error)
+
+    def _hooked(self, hooks: list[Command], words: list[str]) -> Any:
+        if hooks:
+            return hooks[0].hook(words, lambda given: self._hooked(hooks[1:], given))
+        reply = self.command("APPEND", *words, own=True)
+        if reply == "WRONGTYPE":
+            raise Refused(reply)
+        return reply
+
+    def command(self, name: str, key: str, *words: str, own: bool = False) -> Any:
+        """A command, and the functions that it runs: the reply. `own`: a function calls it, no client."""
         reply = self._change(name, key, *words)
         if isinstance(reply, str) and reply.startswith("WRONGTYPE"):
             return reply
         if name == "DEL" and reply == 0:
             return reply
-        overridden = self._happened(key, EVENTS[name], name)
+        overridden = self._happened(key, EVENTS[name], None if own else name)
         return reply if overridden is None else overridden
 
     def _change(self, name: str, key: str, *words: str) -> Any:
@@ -177,7 +223,9 @@ class World:
         kind, value = self.keys.get(key, ("empty", None))
         # those that are `sync` have run before the others write anything
         for registration in sorted(self.registrations, key=lambda r: r.mode != "sync"):
-            if not registration.wants(key, event, kind, command):
+            if isinstance(registration, Command) or not registration.wants(
+                key, event, kind, command
+            ):
                 continue
             registration.triggered += 1
             registration.last_error = None

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import redis
 
+from tests.minigears.model.commands import Command
 from tests.minigears.model.registrations import Registration, World
 from tests.minigears.realgears import MiniGears
 from tests.minigears.realredis import wait_for
@@ -50,16 +51,24 @@ class History:
             ids = [r.id for r in self.world.registrations] + [f"{'0' * 40}-1"]
             chosen = self.rng.choice(ids)
             self._same(self.call("RG.UNREGISTER", chosen), self.world.unregister(chosen))
+        elif doing < 0.5:
+            words = [self.rng.choice(["t1", "t2", "t3"]), "b", "c"]
+            self._same(self.call("RG.TRIGGER", *words), self.world.trigger(*words))
         else:
             name, key = self.rng.choice(COMMANDS), self.rng.choice(KEYS)
             words = ["f1", "v"] if name == "HSET" else [] if name == "DEL" else ["v"]
             said = self.call(name, key, *words)
-            self._same(said, self.world.command(name, key, *words))
+            world = self.world
+            expected = (
+                world.append(key, *words) if name == "APPEND" else world.command(name, key, *words)
+            )
+            self._same(said, expected)
         self._compare()
 
     def _script(self) -> None:
         rng, session = self.rng, self.rng.choice(SESSIONS)
-        made = [Registration.made(rng, next(self._numbers)) for _ in range(rng.randrange(4))]
+        kinds = rng.choices([Registration, Command], [0.65, 0.35], k=rng.randrange(4))
+        made = [kind.made(rng, next(self._numbers)) for kind in kinds]
         fails = rng.random() < 0.1
         options = rng.choice([(), ("UPGRADE",), ("REPLACE_WITH", rng.choice(SESSIONS))])
         source = "".join(r.source() for r in made) + ("1 / 0" if fails else "")
