@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 5, 1
+local VERSION, OLDEST = 6, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -565,9 +565,23 @@ local function requeue(keys, args)
   return id
 end
 
--- KEYS stream, state, lease. ARGV version, owner, milliseconds. Returns the fencing token, or false.
+-- What a worker would be refused once it has entries in its hands, asked before: what was written stays
+-- unacknowledged then, and its dead letters would be kept again and again. Says what is refused, or nothing.
+local function cannot_settle(stream, state, dead, group, delete)
+  local name = not may('XREADGROUP', 'GROUP', group, group, 'STREAMS', stream, '>') and 'xreadgroup'
+    or not may('XADD', dead, '*', 'id', '') and 'xadd'
+    or not may('HSET', state, 'bytes', '') and 'hset'
+  if not (name or delete == 'XACKDEL' and may(delete, stream, group, 'IDS', 1, '0-0')) then
+    name = not may('XACK', stream, group, '0-0') and 'xack' or not may('XDEL', stream, '0-0') and 'xdel'
+  end
+  return name and refuse('NOPERM', 'a worker on ' .. stream .. " needs '" .. name .. "', which this user may not")
+end
+
+-- KEYS stream, state, lease, dead. ARGV version, owner, milliseconds, group, XACKDEL or '' (callers of
+-- versions 1 to 5 say neither the last key nor the last two words). Returns the fencing token, or false.
 local function lease(keys, args)
   local other = other_version(args[1])
+    or keys[4] and cannot_settle(keys[1], keys[2], keys[4], args[4], args[5])
   if other then return other end
   -- A lease without an end, or with one far away, is a stranger's, or Redis's clock stepped back.
   local left = call('PTTL', keys[3])
@@ -618,6 +632,12 @@ local function settle(keys, args)
   if other then return other end
   if call('GET', keys[3]) ~= args[2] then return refuse('WBLEASE', 'the lease is lost') end
   local group, count, gone = args[3], tonumber(args[6]), 0
+  -- Whatever may fail does so before anything is changed: rights, and a key that a stranger has made another type of.
+  local no_right = cannot_settle(keys[1], keys[2], keys[4], group, args[4])
+  if no_right then return no_right end
+  call('XLEN', keys[1])
+  call('XLEN', keys[4])
+  local bytes = tonumber(call('HGET', keys[2], 'bytes') or 0)
   for i = 7 + count, #args, 5 do
     call('XADD', keys[4], '*', 'id', args[i], 'key', args[i + 1], 'doc', args[i + 2],
       'error', args[i + 3], 'attempts', args[i + 4])
@@ -633,7 +653,7 @@ local function settle(keys, args)
       gone = gone + call('XDEL', keys[1], unpack(args, i, last))
     end
   end
-  local left = tonumber(call('HGET', keys[2], 'bytes') or 0) - tonumber(args[5]) * gone / math.max(count, 1)
+  local left = bytes - tonumber(args[5]) * gone / math.max(count, 1)
   call('HSET', keys[2], 'bytes', math.max(0, math.floor(left)))
   return gone
 end

@@ -70,9 +70,9 @@ class PartitionWorker:
                 self.metrics.say("lease lost", partition=self.tag, reason=str(error))
                 self.lost.set()
             except ResponseError as error:
+                self._after = "0"  # what was in hand comes again, if anything was
                 if "NOGROUP" in str(error) or "UNBLOCKED" in str(error):
                     self.metrics.say("the consumer group is gone", partition=self.tag)
-                    self._after = "0"
                 else:
                     self._pause("redis refuses", error, backoff)
             except (*REDIS_ERRORS, Unavailable) as error:
@@ -98,7 +98,6 @@ class PartitionWorker:
         now = time.monotonic()
         if now < self._tend_at:
             return
-        self._tend_at = now + min(1.0, self.settings.lease / 5)
         if swept := self.queue.sweep(self.settings.limits):
             self.metrics.say("expired", partition=self.tag, documents=swept)
         # Between batches only what was refused is pending. More: a reading got no reply, and its
@@ -116,6 +115,7 @@ class PartitionWorker:
         if self.queue.partition.index == 0 and now > self._purge_at:
             self._purge_at = now + 3600
             self.sink.purge()
+        self._tend_at = now + min(1.0, self.settings.lease / 5)  # not if any of it failed
 
     def _look(self) -> Sight:
         """Property 12: what waits, for the metrics."""
@@ -219,7 +219,6 @@ class PartitionWorker:
                 self._pause("the database is away", error, backoff)
                 after_outage = True  # somebody may have dropped a table, or an index
             else:
-                self.metrics.trouble(self.tag, "")
                 return rejected
 
     def _fail(self, entry: Entry, error: str, outcome: Outcome) -> None:

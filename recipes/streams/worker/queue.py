@@ -38,13 +38,12 @@ class Sight:
 class Queue:
     """Reads and settles one partition under a fencing token."""
 
-    def __init__(
-        self, redis: RedisClient, partition: Partition, token: str, newer: frozenset[str]
-    ) -> None:
+    def __init__(self, redis: RedisClient, partition: Partition, token: str, delete: str) -> None:
+        """`delete` is XACKDEL where the server has it, else empty."""
         self.redis = redis
         self.partition = partition
         self.token = token
-        self._delete = "XACKDEL" if "XACKDEL" in newer else ""
+        self._delete = delete
         self._oldest = (b"", 0.0)
 
     def make_group(self) -> None:

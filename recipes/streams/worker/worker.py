@@ -17,7 +17,7 @@ from ..core import library
 from ..core.errors import REDIS_ERRORS, Misconfigured, Unavailable
 from ..core.faults import mend, told
 from ..core.library import NEWER_COMMANDS, VERSION, RedisClient
-from ..core.names import Partition
+from ..core.names import GROUP, Partition
 from ..databases.sink import Sink
 from .metrics import Metrics
 from .partition import Backoff, PartitionWorker
@@ -160,19 +160,14 @@ class Worker:
 
     def _lease(self, partition: Partition) -> None:
         milliseconds = int(self.settings.lease * 1000)
-        words = (
-            partition.stream,
-            partition.state,
-            partition.lease,
-            VERSION,
-            self.identity,
-            milliseconds,
-        )
-        token = self.redis.execute_command("FCALL", "wb_lease", 3, *words)
+        delete = "XACKDEL" if "XACKDEL" in self._newer else ""
+        keys = (partition.stream, partition.state, partition.lease, partition.dead)
+        words = (*keys, VERSION, self.identity, milliseconds, GROUP, delete)
+        token = self.redis.execute_command("FCALL", "wb_lease", 4, *words)
         if not token:
             return
         token = token.decode() if isinstance(token, bytes) else token
-        queue = Queue(self.redis, partition, token, self._newer)
+        queue = Queue(self.redis, partition, token, delete)
         work = PartitionWorker(queue, self.sink, self.settings, self.metrics, self._gate)
         thread = threading.Thread(target=work.run, name=partition.tag, daemon=True)
         self._held[partition.index] = Held(partition, token, work, thread)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from recipes.streams import (
     WriteBehind,
     open_sink,
 )
+from recipes.streams.client.client import ask_features
 from recipes.streams.core.errors import Denied
 from recipes.streams.core.names import version_of
 from recipes.streams.verbs.places import MEND, TRY_AGAIN
@@ -133,6 +135,49 @@ def test_a_worker_that_is_never_let_into_redis_ends(user: Rules, mongo: Sink) ->
         Worker(user("+@all", says="wrong"), mongo, QUICK).run()
 
 
+def without(redis: Redis, *commands: str) -> list[str]:
+    """Every right but these, as far as the server has the commands."""
+    return ["+@all", *(f"-{name.lower()}" for name in ask_features(redis, commands))]
+
+
+SETTLES = [("XACK", "XACKDEL"), ("XDEL", "XACKDEL")]
+
+
+@pytest.mark.parametrize("missing", [("XREADGROUP",), ("XADD",), *SETTLES], ids="-".join)
+def test_a_worker_that_could_not_settle_does_not_begin(
+    user: Rules, redis: Redis, mongo: Sink, missing: tuple[str, ...]
+) -> None:
+    with pytest.raises(Misconfigured, match=f"needs '{missing[0].lower()}'.*rights"):
+        Worker(user(*without(redis, *missing)), mongo, QUICK).run()
+
+
+@pytest.mark.parametrize("missing", SETTLES, ids="-".join)
+def test_a_worker_that_may_not_settle_any_more_repeats_no_dead_letter(
+    wb: WriteBehind, mongo: Sink, user: Rules, redis: Redis, missing: tuple[str, ...]
+) -> None:
+    sink, log = Counting(mongo), io.StringIO()
+    settings = replace(QUICK, attempts=1, longest_backoff=0.05)
+    worker = Worker(user("+@all"), sink, settings, Metrics(log))
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        wb.set("Movie:1", {"n": 1})
+        drained(wb)
+        user(*without(redis, *missing))
+        before = sink.writes
+        redis.xadd(wb.partitions.of("Movie:1").stream, {"key": "Nobody:1", "doc": "{}"})
+        wait_for(lambda: sink.writes > before + 3, 60, "the same batch several times")
+        assert f"needs '{missing[0].lower()}'" in worker.trouble()
+        assert len(events(log, "rights")) == 1
+        assert letters(wb) == []
+        user("+@all")
+        drained(wb)
+    finally:
+        worker.stop()
+        thread.join(60)
+    assert [letter[b"key"] for letter in letters(wb)] == [b"Nobody:1"]
+
+
 def test_the_command_ends_with_a_status_that_tells_who_has_to_act(
     redis_server: PlainRedis, postgres_server: PostgresServer, redis: Redis
 ) -> None:
@@ -207,17 +252,29 @@ def exists(admin: psycopg.Connection[Any]) -> bool:
     return bool(admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'limited'").fetchone())
 
 
+def turned_away(redis: Redis) -> int:
+    """How often Redis, or the library in it, has refused something."""
+    stats: Any = redis.info("commandstats")
+    counts = [stats.get(f"cmdstat_{name}", {}) for name in ("fcall", "xreadgroup")]
+    return sum(int(c.get(why, 0)) for c in counts for why in ("rejected_calls", "failed_calls"))
+
+
+@pytest.mark.parametrize("right", ["xreadgroup", "xadd"])
 def test_rights_in_redis_that_are_taken_from_a_worker(
-    wb: WriteBehind, mongo: Sink, user: Rules, redis: Redis
+    wb: WriteBehind, mongo: Sink, user: Rules, redis: Redis, right: str
 ) -> None:
-    worker = Worker(user("+@all"), mongo, QUICK)
+    log = io.StringIO()
+    worker = Worker(user("+@all"), mongo, replace(QUICK, longest_backoff=0.05), Metrics(log))
     thread = threading.Thread(target=worker.run)
     thread.start()
     try:
         wb.set("Movie:1", {"n": 1})
         drained(wb)
-        user("+@all", "-xreadgroup")
-        wait_for(lambda: "xreadgroup" in worker.trouble(), 60)
+        user("+@all", f"-{right}")
+        wait_for(lambda: right in worker.trouble(), 60)
+        before = turned_away(redis)
+        wait_for(lambda: turned_away(redis) > before + 6, 60, "several attempts")
+        assert len(events(log, right)) == 1
         wb.set("Movie:1", {"n": 2})
         user("+@all")
         drained(wb)

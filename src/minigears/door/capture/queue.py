@@ -9,7 +9,7 @@ from functools import cached_property
 
 from minigears.protocol import encode_words
 
-VERSION = 5
+VERSION = 6
 """Of the function library that knows `wb_capture`."""
 
 _TAG = re.compile(rb"\{p(\d+)\}")
