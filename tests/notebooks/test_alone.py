@@ -12,6 +12,7 @@ from tests.notebooks.exercises import tried
 from tests.notebooks.running import run, stack_folder, variant
 
 
+@pytest.mark.waits
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_alone_on_a_fresh_stack(path, record_property):
