@@ -9,7 +9,8 @@ from hostile import Hostile
 from realgears import descriptors
 from realredis import wait_for
 
-from minigears.protocol import ProtocolError, RequestParser, encode_command
+from minigears.door.commands.parser import RequestParser
+from minigears.protocol import ProtocolError, encode_command
 
 SHORT, LONG = 20_000, 1_000_000
 MEMORY = 64 << 20  # bytes that the door may have grown by after a bombardment

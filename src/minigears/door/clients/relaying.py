@@ -16,9 +16,10 @@ from minigears.door.clients.batches import Batch, Batches
 from minigears.door.clients.replies import Hold, Mode, ReplyStream
 from minigears.door.clients.states import STOPPED, Login, Place, State
 from minigears.door.commands.classifier import Classifier
+from minigears.door.commands.parser import RequestParser
 from minigears.door.commands.shareable import Use
 from minigears.door.events.journal import Intent
-from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
+from minigears.protocol import Command, ProtocolError, encode_command
 
 _RELAYING = State.RELAYING  # Python 3.11 takes its time to find the member of an enum
 _PASSING = Mode.PASSING

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from minigears.protocol import ProtocolError, RequestParser, encode_error
+from minigears.door.commands.parser import RequestParser
+from minigears.protocol import ProtocolError, encode_error
 
 UNAVAILABLE = encode_error(
     "LOADING minigears waits for redis-server, which is away or does not answer. Try again later"

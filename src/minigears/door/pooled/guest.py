@@ -17,10 +17,11 @@ import hiredis
 from minigears.door.clients.replies import Hold
 from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import Place, State, Transition
+from minigears.door.commands.parser import RequestParser
 from minigears.door.commands.shareable import MAX_BYTES, Use
 from minigears.door.events.watch import Watch
 from minigears.door.pooled.connections import ConnectionPool
-from minigears.protocol import Command, ProtocolError, RequestParser, encode_command
+from minigears.protocol import Command, ProtocolError, encode_command
 
 FEW = 4
 """Who finds fewer clients than that when it sends its first command does not share: it takes several to make up

@@ -8,9 +8,10 @@ from minigears.commandtable import CommandTable
 from minigears.door.capture.captures import Captures
 from minigears.door.capture.queue import Queue
 from minigears.door.commands.classifier import Classifier
+from minigears.door.commands.parser import RequestParser
 from minigears.door.commands.shareable import Use
 from minigears.interest import Interest
-from minigears.protocol import RequestParser, encode_command
+from minigears.protocol import encode_command
 
 CAPTURES = Captures({b"Movie:": Queue(), b"Movie:Old:": Queue("old", 2)})
 NO_TABLE = CommandTable({})

@@ -14,9 +14,10 @@ from minigears.door.capture.queue import Queue
 from minigears.door.clients.conversation import Conversation
 from minigears.door.clients.states import Place, State, Told, Transition
 from minigears.door.commands.classifier import Classifier
+from minigears.door.commands.parser import RequestParser
 from minigears.door.events.journal import Intent
 from minigears.interest import Interest
-from minigears.protocol import RequestParser, encode_command
+from minigears.protocol import encode_command
 
 TABLE = CommandTable.from_reply(
     [

@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from minigears.commandtable import CommandTable
 from minigears.door.commands.classifier import Classifier
+from minigears.door.commands.parser import RequestParser
 from minigears.door.commands.shapes import MAX_NAME, Glance
 from minigears.interest import Interest
-from minigears.protocol import RequestParser, encode_command
+from minigears.protocol import encode_command
 
 WORDS = st.one_of(
     st.sampled_from([b"", b"k", b"*1\r\n$4\r\nPING\r\n", b"\r\n", b"$3\r\n"]),

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from minigears.commandtable import CommandTable
 from minigears.door.commands.classifier import Classifier
+from minigears.door.commands.parser import RequestParser
 from minigears.door.commands.shareable import _USES, ReplyCutter, Shared, Use
 from minigears.interest import Interest
-from minigears.protocol import ProtocolError, RequestParser, encode_command
+from minigears.protocol import ProtocolError, encode_command
 
 WORD = st.one_of(
     st.sampled_from([b"", b"k", b"*1\r\n$4\r\nPING\r\n", b"\r\n", b"$3\r\n"]),

@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from minigears.protocol import ProtocolError, RequestParser, encode_command, split_inline
+from minigears.door.commands.inline import split_inline
+from minigears.door.commands.parser import RequestParser
+from minigears.protocol import ProtocolError, encode_command
 
 COMMANDS = st.lists(
     st.lists(st.binary(max_size=40), min_size=1, max_size=5), min_size=1, max_size=8
