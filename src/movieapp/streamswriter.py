@@ -88,7 +88,7 @@ class BehindWithStreams(Writer):
         for prefix, name in _ROUTES.items():
             options += ["--route", f"{prefix}={name}"]
         options += ["--partitions", str(_PARTITIONS.count), "--namespace", _PARTITIONS.namespace]
-        self._worker = worker.start([*options, "--lease", _LEASE])
+        self._worker = worker.start([*options, "--lease", _LEASE], self._around.log)
 
     def end_worker(self) -> None:
         """Kill the worker, as a crash would: its successor goes on where it was."""

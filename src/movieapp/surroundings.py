@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 DATABASE = "dbSpeedMernDemo"
 MOVIES, PAUSES = "movies", "pauses"
@@ -21,6 +22,7 @@ class Surroundings:
     `register` makes one recipe of Gears the only one ("write-behind", "write-through"), or with
     None leaves nothing registered. `switch_mongo` stops (False) and starts (True) MongoDB, where
     that can be done. `hosts` are names in the Host header that are answered, besides loopback's.
+    `log` is the file that a worker of the app writes into; without one, standard error.
     """
 
     redis_url: str
@@ -29,3 +31,4 @@ class Surroundings:
     register: Callable[[str | None], None] = _nothing
     switch_mongo: Callable[[bool], None] | None = None
     hosts: tuple[str, ...] = field(default=())
+    log: Path | None = None

@@ -11,15 +11,21 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
 
 _ENDS_WITHIN = 15.0  # seconds in which a worker finishes its batch
 
 
-def start(options: Sequence[str]) -> subprocess.Popen[bytes]:
-    """Start a worker with options of `python -m recipes.streams worker`."""
+def start(options: Sequence[str], log: Path | None) -> subprocess.Popen[bytes]:
+    """Start a worker with options of `python -m recipes.streams worker`.
+
+    What it says is added to the file `log`; without one it goes to standard error.
+    """
     words = [sys.executable, "-m", "movieapp.worker", "worker", *options]
-    # A session of its own: Ctrl-C ends the app, which then ends the worker in order.
-    return subprocess.Popen(words, stdin=subprocess.PIPE, start_new_session=True)
+    with log.open("ab") if log else nullcontext() as into:
+        # A session of its own: Ctrl-C ends the app, which then ends the worker in order.
+        return subprocess.Popen(words, stdin=subprocess.PIPE, stderr=into, start_new_session=True)
 
 
 def end(worker: subprocess.Popen[bytes]) -> None:

@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 import lab
 import lab.tools.movieapp
+from lab import paths
 from lab.stack.model import Stack
 from movieapp.app import create_app
 from movieapp.journeys import Stage
@@ -176,7 +177,7 @@ def test_a_page_that_was_left_open_overnight(stack: Stack) -> None:
 
 
 def test_a_notebook_runs_the_app_and_looks_inside(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     shown = lab.app()
     try:
@@ -186,8 +187,11 @@ def test_a_notebook_runs_the_app_and_looks_inside(
         monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/me/")
         assert shown.url == f"/user/me/proxy/{shown._running.port}/"
         monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX")
+        log = paths.logs(paths.home()) / "movieapp-worker.log"
+        lab.wait_until(lambda: '"started"' in log.read_text(), "the worker says so, in its log")
     finally:
         shown.stop()
+    assert '"event"' not in capfd.readouterr().err, "the log stands between a notebook's cells"
     with pytest.raises(OSError, match="refused"):
         requests_of(shown.url)
 

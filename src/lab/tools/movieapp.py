@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 import movieapp.app
+from lab import paths
 from lab.cells.prepare import RECIPE_REQUIREMENTS, prepare, recipes
 from lab.course.snapshot import count_movies
 from lab.jupyterlab import has_display
@@ -96,6 +97,9 @@ def surroundings(stack: Stack, hosts: tuple[str, ...] = ()) -> Surroundings:
     def switch_mongo(on: bool) -> None:
         (lifecycle.start if on else lifecycle.stop)("mongo")
 
+    # In a notebook it would stand between the cells, in red, with each outage that is asked for.
+    log = paths.logs(paths.home()) / "movieapp-worker.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     said = tuple(filter(None, os.environ.get("LAB_APP_HOSTS", "").split(",")))
     return Surroundings(
         redis_url=stack.redis_url,
@@ -104,6 +108,7 @@ def surroundings(stack: Stack, hosts: tuple[str, ...] = ()) -> Surroundings:
         register=lambda recipe: register(stack, recipe),
         switch_mongo=None if stack.kind == "external" else switch_mongo,
         hosts=(*hosts, *said),
+        log=log,
     )
 
 
