@@ -21,13 +21,18 @@ class Wrong(Exception):
 def ask(function: Callable[..., Any], *given: Any, case: str) -> Any:
     """Return what the learner's function answers. Raises Wrong with the case when it raises.
 
+    Also when it still returns the stub's `...`.
+
     `case` completes "For ... your function raised".
     """
     try:
-        return function(*given)
+        said = function(*given)
     except Exception as problem:
         told = f"{type(problem).__name__}: {problem}"
         raise Wrong(f"For {case} your function raised `{told}`{_place(problem)}.") from None
+    if said is ...:
+        raise Wrong("Your function still returns `...`: replace that with your answer.")
+    return said
 
 
 def ask_for_one(
@@ -35,8 +40,8 @@ def ask_for_one(
 ) -> Any:
     """Return which of four words the learner's function answers. Raises Wrong for anything else."""
     said = ask(function, *given, case=case)
-    if said is None or said is ...:
-        raise Wrong(f"For {case} your function returned `{said!r}`, not one of the words.")
+    if said is None:
+        raise Wrong(f"For {case} your function returned `None`, not one of the words.")
     if said not in of:
         raise Wrong(f"For {case} your function returned {said!r}, which is none of the four.")
     return said
@@ -68,7 +73,8 @@ class Answer:
             )
         value = self.variables[name]
         if value is ... or value is None:
-            raise Wrong(f"`{name}` is still `{value!r}`: replace it with your answer.")
+            shown = "..." if value is ... else repr(value)
+            raise Wrong(f"`{name}` is still `{shown}`: replace it with your answer.")
         return value
 
     def function(self, name: str) -> Callable[..., Any]:

@@ -19,7 +19,7 @@ _PAUSES: list[dict[str, Any]] = [
 def _check_latest(answer: Answer) -> str:
     latest = answer.function("latest")
     given = ask(latest, [dict(pause) for pause in _PAUSES], case="five pauses of two viewers")
-    if given is ... or given is None:
+    if given is None:
         raise Wrong(f"`latest` returns `{given!r}`: replace that with the list of pauses.")
     if isinstance(given, dict) or not isinstance(given, Iterable):
         raise Wrong("`latest` must return a list of the pauses themselves, as they came in.")
@@ -112,7 +112,7 @@ def _check_waits(answer: Answer) -> str:
     waits = answer.function("waits")
     for case, arrivals, capacity, wanted, why in _CROWDS:
         given = ask(waits, list(arrivals), capacity, case=case)
-        if given is None or given is ... or not isinstance(given, Iterable):
+        if not isinstance(given, Iterable):
             raise Wrong(f"For {case} your function returned `{given!r}`, not a list of seconds.")
         told = ask(lambda given=given: [float(wait) for wait in given], case=case)
         if len(told) != len(wanted):

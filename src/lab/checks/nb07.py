@@ -35,7 +35,7 @@ def _add(client: Redis, stream: str, seconds_ago: float) -> None:
 
 def _judge_age(oldest_age: Callable[..., Any], stream: str, wanted: float, case: str) -> None:
     given = ask(oldest_age, stream, case=case)
-    if given is None or given is ...:
+    if given is None:
         raise Wrong(f"For {case} your function returned `{given!r}`, not a number of seconds.")
     if not isinstance(given, (int, float)):
         raise Wrong(f"For {case} your function returned a {type(given).__name__}, not a number.")

@@ -139,12 +139,7 @@ def _check_judge(answer: Answer) -> str:
     judge = answer.function("judge")
     for case, history, found, wanted, why in _HISTORIES:
         given = ask(judge, list(history), dict(found), case=case)
-        if (
-            given is None
-            or given is ...
-            or isinstance(given, str)
-            or not isinstance(given, Iterable)
-        ):
+        if given is None or isinstance(given, str) or not isinstance(given, Iterable):
             raise Wrong(f"For {case} your function returned `{given!r}`, not a list of names.")
         said = set(ask(list, given, case=case))
         if missed := wanted - said:

@@ -51,7 +51,7 @@ def _check_newest(answer: Answer) -> str:
     newest = answer.function("newest")
     for case, entries, wanted, why in _CASES:
         given = ask(newest, list(entries), case=case)
-        if given is None or given is ... or not isinstance(given, Iterable):
+        if not isinstance(given, Iterable):
             raise Wrong(f"For {case} your function returned `{given!r}`, not a list of pairs.")
         pairs: list[Any] = ask(list, given, case=case)
         if strange := [pair for pair in pairs if pair not in entries]:

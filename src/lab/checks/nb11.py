@@ -54,7 +54,7 @@ def _judge_wake(
     wake: Callable[..., Any], case: str, seen: dict[str, Any], wanted: bool, why: str
 ) -> None:
     given = ask(wake, dict(seen), case=case)
-    if given is None or given is ...:
+    if given is None:
         raise Wrong(f"For {case} your function returned `{given!r}`, not True or False.")
     if not isinstance(given, bool):
         raise Wrong(f"For {case} your function returned a {type(given).__name__}, not a bool.")

@@ -34,7 +34,7 @@ def _check_key(answer: Answer) -> str:
 
 def _key(make: Any, identity: str, count: int) -> str:
     given = ask(make, identity, count, case=f"movie {identity} of {count} partitions")
-    if given is None or given is ...:
+    if given is None:
         raise Wrong(f"For movie {identity} your function returned `{given!r}`, not a key.")
     if not isinstance(given, str):
         raise Wrong(f"For movie {identity} you returned a {type(given).__name__}, not a string.")

@@ -190,7 +190,7 @@ def test_an_exercise_tells_what_is_wrong(stack: Stack) -> None:
     right = checks.exercise("03-1").run(checks.exercise("03-1").solution, {"stack": stack})["best"]
     assert lab.check("03-1", right)
     wrong = {
-        "still `Ellipsis`": ...,
+        "still `...`": ...,
         "not a list": stack.db.movies.find(),
         "whole documents": list(stack.db.movies.find()),
         "titles are missing": right[1:],

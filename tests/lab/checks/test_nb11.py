@@ -22,7 +22,7 @@ Seen = dict[str, Any]
         (lambda seen: not seen["up"] or seen["dead"] > 0, "Nobody reports an error"),
         (lambda seen: not seen["up"] or seen["oldest"] > 60 or seen["dead"] > 0, "tries again by"),
         (lambda seen: True, "Everything is well"),
-        (lambda seen: ..., "not True or False"),
+        (lambda seen: ..., "still returns `...`"),
         (lambda seen: seen["oldest"], "returned a float"),
         (lambda seen: seen["age"] > 60, "KeyError"),
         (60, "not a function"),
