@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -17,6 +15,7 @@ from ..core.documents import complaint
 from ..core.errors import Misconfigured
 from ..core.faults import outage
 from .sink import ANSWERS_WITHIN, READS_WITHIN, TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
+from .watch import Watch
 
 _OF_THE_DOCUMENT = ("22", "23", "44", "54", "P0001")
 """SQLSTATE begins so for a document's fault: bad data, a constraint, too large, a trigger's veto."""
@@ -54,6 +53,7 @@ class PostgresSink:
         self._url = url
         self._local = threading.local()
         self._all: list[psycopg.Connection[Any]] = []
+        self._watch = Watch()
 
     def open(self) -> None:
         """Make the tables, or check that those there have what the fence needs."""
@@ -150,6 +150,7 @@ class PostgresSink:
 
     def close(self) -> None:
         """Close every thread's connection."""
+        self._watch.close()
         for connection in self._all:
             connection.close()
 
@@ -167,7 +168,7 @@ class PostgresSink:
                 raise outage("PostgreSQL", error) from error
             self._all = [c for c in self._all if not c.closed] + [connection]
             self._local.connection = connection
-        return _Transaction(connection, seconds or ANSWERS_WITHIN)
+        return _Transaction(connection, self._watch, seconds or ANSWERS_WITHIN)
 
 
 class _Refused(Exception):
@@ -177,20 +178,18 @@ class _Refused(Exception):
 class _Transaction:
     """Commits at the end of the block; tells an outage from a refusal, and ends waiting in vain."""
 
-    def __init__(self, connection: psycopg.Connection[Any], seconds: float) -> None:
-        self._connection = connection
-        self._limit = threading.Timer(seconds, _hang_up, [connection])
-        self._limit.daemon = True
+    def __init__(self, connection: psycopg.Connection[Any], watch: Watch, seconds: float) -> None:
+        self._connection, self._watch, self._seconds = connection, watch, seconds
 
     def __enter__(self) -> psycopg.Connection[Any]:
-        self._limit.start()
+        self._watch.begin(self._connection, self._seconds)
         return self._connection
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         try:
             self._end(error)
         finally:
-            self._limit.cancel()
+            self._watch.end(self._connection)
 
     def _end(self, error: BaseException | None) -> None:
         try:
@@ -207,12 +206,6 @@ class _Transaction:
             if isinstance(error, psycopg.DataError) and not error.sqlstate:  # as a key with NUL
                 raise _Refused(str(error)) from error
             raise outage("PostgreSQL", error) from error
-
-
-def _hang_up(connection: psycopg.Connection[Any]) -> None:
-    """Let whoever waits for an answer on a connection see it closed; libpq itself waits for ever."""
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as end:
-        end.shutdown(socket.SHUT_RDWR)
 
 
 def _for(statement: str, table: str) -> sql.Composed:

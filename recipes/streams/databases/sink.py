@@ -64,6 +64,7 @@ class Sink(Protocol):
 
 
 TOMBSTONE_SECONDS = 24 * 3600
+"""How long a delete is remembered: longer than anything can be replayed."""
 
 ANSWERS_WITHIN = 20.0
 """Seconds that a database may take to answer a batch. Then its connection is given up: a server that went
@@ -71,7 +72,6 @@ without a word would be waited for as long as the lease is renewed, for ever."""
 
 READS_WITHIN = 600.0
 """The same where a driver can tell: for what reads or cleans whole tables."""
-"""How long a delete is remembered: longer than anything can be replayed."""
 
 
 class Routes:

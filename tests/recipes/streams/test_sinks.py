@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -24,7 +25,7 @@ from recipes.streams import (
 )
 from recipes.streams.core.errors import Denied
 from recipes.streams.core.names import version_of
-from tests.recipes.servers import MongoServer, PostgresServer, children
+from tests.recipes.servers import MongoServer, PostgresServer, children, wait_for
 from tests.recipes.streams.conftest import ROUTES, drained, letters
 
 
@@ -164,6 +165,19 @@ class TestPostgres:
     @pytest.fixture
     def sink(self, postgres: Sink) -> Sink:
         return postgres
+
+    def test_one_thread_looks_after_all_transactions_and_ends_with_the_sink(
+        self, postgres: Sink
+    ) -> None:
+        def watching() -> int:
+            return sum(thread.name == "watch" for thread in threading.enumerate())
+
+        before = watching() - 1  # that of this sink, which is open
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda n: postgres.write([change("Movie:1", n, {})]), range(1, 20)))
+        assert watching() == before + 1
+        postgres.close()
+        wait_for(lambda: watching() == before, 60, "the end of the thread")
 
     def test_a_nul_is_the_documents_fault(self, postgres: Sink) -> None:
         changes = [change(f"Movie:{n}", 1, {"t": "\0" if n in (3, 7) else "x"}) for n in range(10)]
