@@ -56,7 +56,7 @@ def install(gears: Gears) -> None:
     context.install(gears.gate)
     module = types.ModuleType("redisgears", "What packages inside RedisGears may call.")
     module.__dict__.update(_NAMES)
-    module.__dict__["GearsFlatError"] = GearsFlatError
+    module.__dict__.update(_ONLY_IN_MODULE)
     sys.modules["redisgears"] = module
 
 
@@ -345,6 +345,17 @@ _NAMES: dict[str, Any] = {
     "setGearsSession": setGearsSession,
     "shardReaderCallback": shardReaderCallback,
 }
+
+_ONLY_IN_MODULE: dict[str, Any] = {
+    "GearsError": GearsError,
+    "GearsFlatError": GearsFlatError,
+    "GearsForceStopped": errors.ForceStopped,
+    "atomicCtx": atomic,
+    "config_get": configGet,
+    "flatError": flat_error,
+    "gearsFutureCtx": gearsFuture,
+}
+"""What packages find in `redisgears`, and scripts not among their globals."""
 
 for _function in set(_NAMES.values()) - {GearsBuilder}:
     _function.__module__ = "redisgears"

@@ -18,9 +18,9 @@ from typing import Any
 from minigears import logs
 from minigears.address import Address
 from minigears.executor import api, commands, replies
+from minigears.executor.errors import GearsError
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
-from minigears.executor.ids import new_session_id
 from minigears.executor.redis.calls import mark_with
 from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.redis.sessionstore import StoreError
@@ -96,8 +96,11 @@ def _serve(gears: Gears, control: Link, events: Link) -> None:
 
 
 def _session_of(context: Context | None) -> Session:
-    """The session that code belongs to; a new one for a thread that nobody has told."""
-    return Session.of(context) or Session(new_session_id())
+    """The session that code belongs to; raises GearsError in a thread that nobody has told."""
+    session = Session.of(context)
+    if session is None:
+        raise GearsError("Can not create a gearsCtx on a python created thread")
+    return session
 
 
 def _serve_control(gears: Gears, control: Link) -> None:

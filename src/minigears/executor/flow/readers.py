@@ -15,6 +15,7 @@ from minigears.executor.streams.records import to_record
 
 _SCAN_COUNT = 1000
 _STREAM_PAGE = 1000
+_KEYS_ONLY_OPTIONS = ("count", "noScan", "patternGenerator")
 _GLOB = frozenset("*?[\\")
 
 Source = Callable[[Caller], Iterator[Any]]
@@ -50,6 +51,8 @@ def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
 
 
 def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
+    if unknown := next((name for name in options if name not in _KEYS_ONLY_OPTIONS), None):
+        raise TypeError(f"createKeysOnlyReader() got an unexpected keyword argument {unknown!r}")
     generator = options.get("patternGenerator")
     count = str(options.get("count", _SCAN_COUNT)).encode()
     no_scan = _flag(options, "noScan", False, "noScan")

@@ -69,9 +69,10 @@ def begin(gears: Gears, seconds: int, callback: Callable[[], Any], key: Any = No
         raise GearsError("callback must be a function")
     if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
         raise GearsError("time argument must be a long")
-    if not isinstance(key, (str, type(None))):
-        raise GearsError("key argument must be a string")
-    session = Session.of(current.get()) or Session("")
+    session = Session.of(current.get())
+    if session is None:
+        raise GearsError("can not create time event on a python created thread")
+    key = key if isinstance(key, str) else None  # as RedisGears has it, without a word
     timer = Timer(seconds, callback, session, key, f"minigears timer {secrets.token_hex(8)}")
     if key is not None:
         reply = gears.blocking.call(plain((b"SET", key.encode(), timer.mark.encode(), b"NX")))

@@ -57,6 +57,7 @@ WORDS = [
     ("GB('StreamReader').run(fromId=1)", "fromId argument must be a string"),
     ("GB('PythonReader').run(1)", "pyreader argument must be a function"),
     ("execute(1)", "the given command must be a string"),
+    ("GB('KeysOnlyReader').run(nosuch=1)", "got an unexpected keyword argument 'nosuch'"),
     ("configGet()", "get_config function must get a single key input"),
     ("configGet(1)", "get_config key must be a string"),
     ("gearsConfigGet(b'a')", "get_config key must be a string"),

@@ -85,3 +85,28 @@ GB('CommandReader').map(f).register(trigger='make', mode='MODE')
     door.kill()
     door.start()
     assert door.call("RG.TRIGGER", "async") == [b"new"]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        ("GB()", "Can not create a gearsCtx on a python created thread"),
+        ("registerTE(1, f)", "can not create time event on a python created thread"),
+    ],
+)
+def test_but_not_in_a_thread_that_acts_for_nobody(door: FakeDoor, call: str, words: str):
+    script = f"""
+import threading
+def f(x):
+    future = gearsFuture()
+    def begin():
+        try:
+            {call}
+        except Exception as error:
+            future.continueRun(str(error))
+    threading.Thread(target=begin).start()
+    return future
+GB('CommandReader').map(f).register(trigger='t')
+"""
+    door.script(script)
+    assert door.call("RG.TRIGGER", "t") == [words.encode()]

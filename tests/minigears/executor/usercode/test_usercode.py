@@ -165,6 +165,8 @@ def test_a_value_that_is_not_stored_is_not_there(door: FakeDoor, redis_conn: Blo
 def test_packages_see_the_runtime(door: FakeDoor):
     names = "executeCommand, log, getMyHashTag, GearsFlatError, isAsyncAllow, atomic, gearsFuture"
     assert door.script(f"from redisgears import {names}\nimport gears\ngears.error") == b"OK"
+    names = "GearsError, GearsForceStopped, atomicCtx, config_get, flatError, gearsFutureCtx"
+    assert door.script(f"from redisgears import {names}") == b"OK"
     assert door.script("assert __name__ != '__main__'") == b"OK"
 
 
@@ -237,12 +239,13 @@ def f(x):
     execute('INCR', 'here')
     while int(execute('GET', 'here')) < 2:  # so both threads are at work
         pass
+GB().foreach(f).register(prefix='f:*', mode='async')
 GB().foreach(f).register(prefix='f:*', mode='async')"""
     door.script(keeps.format(mode))
     door.script(calls)
-    first, second = door.ids
+    first, second, third = door.ids
     door.fire(first, b"e:1", "set")
-    door.wait_done(*door.events([(second, b"f:1", "set"), (second, b"f:2", "set")]))
+    door.wait_done(*door.events([(second, b"f:1", "set"), (third, b"f:1", "set")]))
     assert redis_conn.call("GET", "here") == b"2"
 
 
