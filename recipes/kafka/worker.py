@@ -64,6 +64,7 @@ class Worker:
             "group.id": group,
             "session.timeout.ms": milliseconds,
             "heartbeat.interval.ms": max(1, milliseconds // 5),
+            "max.poll.interval.ms": 6 * milliseconds,  # one who hangs holds up the group for so long
             "enable.auto.commit": False,  # Property 2: by us, after the database
             "auto.offset.reset": "error",  # never by itself to where the fence drops what is new
         })  # fmt: skip
@@ -216,7 +217,7 @@ class Worker:
         raise KafkaException(error)
 
     def _pause(self, error: Exception, backoff: Backoff) -> None:
-        seconds, said = backoff.next(), str(error)
+        seconds, said = min(backoff.next(), 3 * self.settings.lease), str(error)
         self.metrics.trouble(self.topic.name, said)
         self.metrics.say("waiting", error=said, again_in=round(seconds, 2))
         self.stopping.wait(seconds)

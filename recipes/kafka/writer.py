@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterable
 from concurrent.futures import Future
@@ -14,6 +15,14 @@ from recipes.streams.core.errors import Misconfigured, QueueFull, Refused, Unava
 
 from .records import Topic
 
+_GONE = (
+    KafkaError.PRODUCER_FENCED,
+    KafkaError.INVALID_PRODUCER_EPOCH,
+    KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER,
+    KafkaError.UNKNOWN_PRODUCER_ID,
+)
+"""What is said of a producer whose numbering Kafka has lost, or no longer trusts."""
+
 
 class Writer:
     """Each call returns once every replica in sync has the record (`acks=all`), and a retry adds none.
@@ -23,7 +32,10 @@ class Writer:
 
     def __init__(self, servers: str, topic: Topic, wait: float = 10.0) -> None:
         self._topic, self._wait = topic, wait
-        self._producer = producer(servers, wait)
+        self._make = functools.partial(producer, servers, wait)
+        self._producer = self._make()
+        self._broken: Producer | None = None
+        self._lock = threading.Lock()
         self._agreed = False
         self._closed = threading.Event()
         self._ears = threading.Thread(target=self._listen, name="kafka writer", daemon=True)
@@ -75,15 +87,25 @@ class Writer:
             elif error.code() == KafkaError.MSG_SIZE_TOO_LARGE:
                 future.set_exception(Refused(f"{error}: raise max.message.bytes of the topic"))
             else:
+                if error.fatal() or error.code() in _GONE:
+                    self._broken = ours
                 future.set_exception(Unavailable(f"Kafka: {error}; the record may be in the topic"))
 
+        ours = self._working()
         try:
-            self._producer.produce(self._topic.name, value, key, on_delivery=answered)
+            ours.produce(self._topic.name, value, key, on_delivery=answered)
         except BufferError as error:
             raise QueueFull(f"too much waits to be sent to Kafka: {error}") from error
         except KafkaException as error:
             raise Refused(f"Kafka: {error}") from error
         return future
+
+    def _working(self) -> Producer:
+        """The producer, or another in the place of one that Kafka no longer takes anything from."""
+        with self._lock:
+            if self._broken is self._producer:
+                self._producer = self._make()
+            return self._producer
 
     def _listen(self) -> None:
         while not self._closed.is_set():
@@ -100,6 +122,7 @@ def producer(servers: str, wait: float) -> Producer:
         "message.timeout.ms": int(wait * 1000),
         "message.max.bytes": MOST_BYTES + 64 * 1024,
         "linger.ms": 0,
+        "log_level": 2,  # what fails is raised
     })  # fmt: skip
 
 

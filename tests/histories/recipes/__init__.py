@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.histories.recipes import gears, streams
+from tests.histories.recipes import gears, kafka, streams
 from tests.histories.recipes.interface import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -13,5 +13,6 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "streams-postgresql": streams.on_postgresql,
     "gears": gears.hardened,
     "rgsync": gears.shipped,
+    "kafka": kafka.Kafka,
 }
 """What can be judged, by the name that the command line takes."""

@@ -1,0 +1,155 @@
+"""recipes/kafka on MongoDB, with two workers. Tansu has its records in memory, so it is no part that is killed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import signal
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from recipes.streams.core.errors import Refused as NothingDone
+from tests.freeports import free_ports
+from tests.histories.recipes.stores import TABLE, Mongo
+from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
+from tests.histories.world.clients import Do, Refused
+from tests.histories.world.operations import Request
+from tests.histories.world.parts import Program, World
+from tests.histories.world.proxy import Proxy
+from tests.histories.world.witness import Witness
+from tests.recipes.kafka.broker import Broker
+
+_TOPIC, _GROUP, _PARTITIONS = "judged", "write-behind", 2
+_WRITERS = 4
+"""Producers, which are kept for the next run: each has threads and connections of its own."""
+
+
+class Kafka:
+    """See `Recipe`. Whole documents and deletes are all that a topic takes; what the judge compares the
+    database with is the topic itself, read from its beginning."""
+
+    name = "kafka"
+    space = "k"
+    kinds = frozenset({Kind.SET, Kind.DELETE})
+
+    def open(self, folder: Path) -> None:
+        """Start everything. A server of Kafka's tells one address to all, so all share one line."""
+        self._stack = ExitStack()
+        [port] = free_ports(1)
+        self._store = Mongo(folder)
+        self._store.part.start()
+        lines = {
+            "all to kafka": Proxy(port),
+            "workers to database": Proxy(self._store.target),
+        }
+        for line in lines.values():
+            self._stack.enter_context(line)
+        self._broker = Broker(folder, port, lines["all to kafka"].port)
+        self._broker.start()
+        self._stack.callback(self._broker.stop, signal.SIGKILL)
+        self._broker.make(_TOPIC, _PARTITIONS)
+        self._log = Log(self._broker.servers)
+        self._stack.callback(self._log.close)
+        self._writers = itertools.cycle([self._writer() for _ in range(_WRITERS)])
+        words = [sys.executable, "-m", "recipes.kafka", "worker", "--servers", self._broker.servers]
+        words += ["--topic", _TOPIC, "--partitions", str(_PARTITIONS), "--group", _GROUP]
+        words += ["--database", self._store.url(lines["workers to database"].port)]
+        words += ["--route", f"k={TABLE}", "--lease", "2"]
+        words += ["--batch-wait", "0.02", "--batch-entries", "20"]
+        workers = [Program(words, folder / f"worker-{n}.log") for n in (1, 2)]
+        for worker in workers:
+            worker.start()
+        parts = {f"worker {n}": worker for n, worker in enumerate(workers, 1)}
+        self.world = World({"database": self._store.part} | parts, lines)
+
+    def reset(self) -> None:
+        """See `Recipe`. Keys are of one run only, and a queue that stands still is a finding."""
+        self.world.calm()
+
+    def close(self) -> None:
+        """See `Recipe`."""
+        for part in reversed(self.world.parts.values()):
+            part.stop(signal.SIGKILL)
+        self._stack.close()
+
+    def connect(self) -> Do:
+        """Return a client that gives up after some seconds, as an application would."""
+        writer = next(self._writers)
+
+        def do(request: Request) -> None:
+            try:
+                writer.write([(request.key, request.value)])  # a DELETE has no value
+            except NothingDone as error:
+                raise Refused(str(error)) from error
+
+        return do
+
+    def _writer(self) -> Any:
+        from recipes.kafka import Topic, Writer
+
+        writer = Writer(self._broker.servers, Topic(_TOPIC, _PARTITIONS), wait=3)
+        self._stack.callback(writer.close)
+        return writer
+
+    def witness(self, prefix: str) -> Witness:
+        """See `Recipe`."""
+        return self._store.witness(prefix)
+
+    def documents(self, prefix: str) -> dict[str, Document]:
+        """See `Recipe`: what the topic comes to."""
+        self._log.read()
+        last = {k: v for k, v in self._log.last.items() if k.startswith(prefix) and v is not None}
+        return {key: json.loads(value) for key, value in last.items()}
+
+    def dead_letters(self, prefix: str) -> list[DeadLetter]:
+        """See `Recipe`."""
+        letters = [(r.key().decode(), r.value()) for r in self._broker.records(f"{_TOPIC}.dead")]
+        return [
+            DeadLetter(key, json.loads(value or b"{}").get("a"))
+            for key, value in letters
+            if key.startswith(prefix)
+        ]
+
+    def sample(self) -> Sample:
+        """See `Recipe`: what the group has not committed."""
+        self._log.read()
+        waiting = self._log.waiting()
+        oldest = max(0.0, time.time() - min(waiting)) if waiting else 0.0
+        return Sample(time.monotonic(), len(waiting), oldest)
+
+
+class Log:
+    """The topic as it is read by somebody outside the group."""
+
+    def __init__(self, servers: str):
+        from confluent_kafka import Consumer, TopicPartition
+
+        self._consumer: Any = Consumer({"bootstrap.servers": servers, "group.id": _GROUP})
+        self._places = [TopicPartition(_TOPIC, number, 0) for number in range(_PARTITIONS)]
+        self._consumer.assign(self._places)
+        self.last: dict[str, bytes | None] = {}
+        self._at: list[dict[int, float]] = [{} for _ in self._places]
+
+    def read(self) -> None:
+        """Read what has come."""
+        while records := self._consumer.consume(1000, 0.1):
+            for record in records:
+                if not record.error():
+                    self.last[record.key().decode()] = record.value()
+                    self._at[record.partition()][record.offset()] = record.timestamp()[1] / 1000
+
+    def waiting(self) -> list[float]:
+        """When each record was written that the group has not committed yet, in seconds since 1970."""
+        done = self._consumer.committed(self._places, 10)
+        for place in done:
+            at = self._at[place.partition]
+            for offset in [offset for offset in at if offset < place.offset]:
+                del at[offset]
+        return [when for at in self._at for when in at.values()]
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._consumer.close()
