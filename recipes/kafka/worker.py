@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -37,8 +36,8 @@ _ANOTHERS = (
 class Worker:
     """Works until `stop`. Kafka's group shares the partitions among the workers that live.
 
-    In an outage of the database the same records are read again later, so nothing piles up here.
-    Partitions change hands only between two batches. Of a worker that was given up and works on,
+    In an outage of the database one batch is kept, and nothing more is read. Partitions change hands
+    only between two batches. Of a worker that was given up and works on,
     Kafka takes no offset, and the database's fence nothing that is older than what it has.
     """
 
@@ -56,6 +55,7 @@ class Worker:
         self.stopping = threading.Event()
         self._began = False
         self._wrong: Exception | None = None
+        self._batch: list[Any] = []  # records that are read and not yet settled
         self._uncommitted: dict[int, int] = {}
         self._letters = DeadLetters(servers, topic, _ANSWERS_WITHIN)
         milliseconds = int(self.settings.lease * 1000)
@@ -107,7 +107,7 @@ class Worker:
 
     def _assigned(self, consumer: Any, given: list[TopicPartition]) -> None:
         """Go on from what is committed, if offsets still lead on from what the database has."""
-        self._uncommitted.clear()
+        self._forget()
         try:
             done = consumer.committed(given, _ANSWERS_WITHIN)
             if all(tp.offset < 0 for tp in done) and (greatest := self.sink.greatest_version()):
@@ -125,8 +125,13 @@ class Worker:
         self.metrics.say("has", partitions=[tp.partition for tp in done])
 
     def _revoked(self, _: Any, taken: list[TopicPartition]) -> None:
-        self._uncommitted.clear()
+        self._forget()
         self.metrics.say("gives back", partitions=[tp.partition for tp in taken])
+
+    def _forget(self) -> None:
+        """What is not committed is read again by whoever has it now."""
+        self._batch.clear()
+        self._uncommitted.clear()
 
     def _end(self) -> int:
         """The greatest offset that a next record may get."""
@@ -139,14 +144,16 @@ class Worker:
         got: list[Any] = self._consumer.consume(
             self.settings.batch_entries, self.settings.batch_wait
         )
-        records = [record for record in got if not record.error()]
+        self._batch += [record for record in got if not record.error()]
         try:
-            self._apply(records)
-        except BaseException:
-            self._read_again(records)
+            self._apply(self._batch)
+        except BaseException:  # kept, and nothing more is read; the group hears all the same
+            self._consumer.pause(self._consumer.assignment())
             raise
-        self._uncommitted |= {r.partition(): r.offset() + 1 for r in records}
+        self._uncommitted |= {r.partition(): r.offset() + 1 for r in self._batch}
+        self._batch = []
         self._commit()
+        self._consumer.resume(self._consumer.assignment())
         for record in got:
             self._look(record.error())
         if wrong := self._wrong:
@@ -200,12 +207,6 @@ class Worker:
                 raise
             self.metrics.say("too late to commit", error=str(error))
         self._uncommitted.clear()
-
-    def _read_again(self, records: Sequence[Any]) -> None:
-        first = {r.partition(): r.offset() for r in reversed(records)}
-        for number, offset in first.items():
-            with suppress(KafkaException):  # it is another worker's now
-                self._consumer.seek(TopicPartition(self.topic.name, number, offset))
 
     def _look(self, error: KafkaError | None) -> None:
         if error is None or error.code() == KafkaError._PARTITION_EOF:

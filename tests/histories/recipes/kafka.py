@@ -132,14 +132,21 @@ class Log:
         self._consumer.assign(self._places)
         self.last: dict[str, bytes | None] = {}
         self._at: list[dict[int, float]] = [{} for _ in self._places]
+        self._next = [0 for _ in self._places]
 
     def read(self) -> None:
-        """Read what has come."""
-        while records := self._consumer.consume(1000, 0.1):
-            for record in records:
+        """Read to the end. A batch of several records would make Tansu tell another one: see `_end`."""
+        while any(self._next[place.partition] < self._end(place) for place in self._places):
+            for record in self._consumer.consume(1000, 0.1):
                 if not record.error():
                     self.last[record.key().decode()] = record.value()
+                    self._next[record.partition()] = record.offset() + 1
                     self._at[record.partition()][record.offset()] = record.timestamp()[1] / 1000
+
+    def _end(self, place: Any) -> int:
+        """The offset that the next record gets: Tansu tells that of the last batch's first record, and one."""
+        end: int = self._consumer.get_watermark_offsets(place, 10)[1]
+        return end
 
     def waiting(self) -> list[float]:
         """When each record was written that the group has not committed yet, in seconds since 1970."""
