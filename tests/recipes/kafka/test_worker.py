@@ -10,6 +10,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from recipes.streams import Misconfigured
+from tests.freeports import free_ports
 from tests.minigears.realredis import wait_for
 from tests.recipes.kafka.broker import Broker
 from tests.recipes.servers import MongoServer
@@ -65,3 +69,50 @@ def test_a_worker_that_is_killed_loses_nothing(
         second.send_signal(signal.SIGTERM)
         assert second.wait(30) == 0
     assert broker.records(f"{topic}.dead") == []
+
+
+def test_an_outage_is_waited_out_and_poison_is_set_aside(
+    broker: Broker, topic: str, tmp_path: Path, log: Path
+) -> None:
+    mongo = MongoServer(tmp_path, free_ports(1)[0])
+    mongo.start()
+    with running(worker(broker, mongo, topic, "--attempts", "2"), log):
+        write(broker, topic, [("Movie:1", {"n": 1})])
+        wait_for(lambda: stored(mongo, topic) == {"Movie:1": {"n": 1}}, 60, log.read_text)
+        mongo.stop()
+        write(broker, topic, [("Movie:2", {"n": 2}), ("Other:1", {}), ("Movie:3", {"n": 3})])
+        wait_for(lambda: '"waiting"' in log.read_text(), 60, log.read_text)
+        mongo.start()
+        expected = {f"Movie:{n}": {"n": n} for n in (1, 2, 3)}
+        wait_for(lambda: stored(mongo, topic) == expected, 60, log.read_text)
+        wait_for(lambda: broker.records(f"{topic}.dead"), 60, log.read_text)
+    mongo.stop()
+    [letter] = broker.records(f"{topic}.dead")
+    assert letter.key() == b"Other:1"
+    told = dict(letter.headers())
+    assert b"no route" in told["error"]
+    assert told["attempts"] == b"2"
+
+
+def test_a_topic_that_begins_anew_is_no_reason_to_drop_what_is_new(
+    broker: Broker, mongo: MongoServer, topic: str, log: Path
+) -> None:
+    from recipes.kafka import Topic
+
+    with mongo.client() as client:
+        client[topic].movies.insert_one({"_id": "Movie:1", "_v": Topic(topic).version(7), "n": 7})
+    write(broker, topic, [("Movie:1", {"n": 8})])
+    with running(worker(broker, mongo, topic), log) as refused:
+        assert refused.wait(60) == 78
+    assert "epoch greater than 0" in log.read_text()
+    with running(worker(broker, mongo, topic, "--epoch", "1"), log):
+        wait_for(lambda: stored(mongo, topic) == {"Movie:1": {"n": 8}}, 60, log.read_text)
+
+
+def test_writers_and_workers_agree_on_the_number_of_partitions(broker: Broker, topic: str) -> None:
+    from recipes.kafka import Topic, Writer
+
+    writer = Writer(broker.servers, Topic(topic, 3))
+    with pytest.raises(Misconfigured, match="has 2 partitions"):
+        writer.set("Movie:1", {})
+    writer.close()
