@@ -149,6 +149,15 @@ class NotebookPage:
         bare = [picture for picture in pictures if not picture.get_attribute("alt")]
         return [(picture.get_attribute("src") or "")[:60] for picture in bare]
 
+    def missing_pictures(self) -> list[str]:
+        """Return the alt texts of pictures that are not there."""
+        return list(
+            self._page.execute_script(
+                "return [...document.querySelectorAll('.jp-Notebook img')]"
+                ".filter(one => one.complete && !one.naturalWidth).map(one => one.alt)"
+            )
+        )
+
     def is_light(self) -> bool:
         """Tell whether the page shows a light theme."""
         return self._page.execute_script("return document.body.dataset.jpThemeLight") == "true"

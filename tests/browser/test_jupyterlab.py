@@ -34,10 +34,12 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
     folder = tmp_path_factory.mktemp("lab")
     course = folder / "course"
     course.mkdir()
+    copied = [FOLDER, REPOSITORY / "docs"]  # JupyterLab shows no picture beyond a link
     for entry in REPOSITORY.iterdir():
-        if entry != FOLDER and not entry.name.startswith("."):
+        if entry not in copied and not entry.name.startswith("."):
             (course / entry.name).symlink_to(entry)
-    shutil.copytree(FOLDER, course / "notebooks", ignore=shutil.ignore_patterns(".*"))
+    for entry in copied:
+        shutil.copytree(entry, course / entry.name, ignore=shutil.ignore_patterns(".*"))
     with stack_folder(), server(course, THEMES[0], folder) as url, chromium(folder) as page:
         yield lambda name: NotebookPage(page, url.format(f"notebooks/{name}") + "&reset")
 
@@ -58,6 +60,7 @@ def test_all_cells_run_and_show_well(
         assert notebook.errors() == []
         assert notebook.broken_diagrams() == []
         assert notebook.pictures_without_alt() == []
+        assert notebook.missing_pictures() == []
         assert notebook.is_light() == (theme == THEMES[0])
     finally:
         notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
