@@ -81,6 +81,7 @@ class Pool:
                 jobs = self._lanes[lane]
                 if not jobs:
                     del self._lanes[lane]
+                    self._here.lane = None  # the thread's next job may have none
                     return
                 job = jobs.popleft()
             self._here.lane = lane if may_pass else None

@@ -107,3 +107,18 @@ def test_a_job_that_raises_harms_no_other(caplog):
     pool.submit(done.set)
     assert done.wait(10)
     assert "a job failed" in caplog.text
+
+
+def test_a_thread_that_ran_a_lane_waits_later_for_itself_alone():
+    pool, done, released = Pool(1), [], threading.Event()
+    pool.submit(lambda: done.append("lane"), lane="l", may_pass=True)
+    wait_for(lambda: done and not pool._lanes)
+
+    def waits() -> None:
+        with pool.blocked():
+            released.wait(10)
+        done.append("waited")
+
+    pool.submit(waits)  # the same thread: there is no other
+    released.set()
+    wait_for(lambda: done == ["lane", "waited"])
