@@ -1,6 +1,7 @@
 """Who may do what: as Redis itself decides it."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -8,14 +9,16 @@ import psutil
 import pytest
 import redis
 from realgears import MiniGears
+from realredis import RedisServer
 
 PASSWORD = "a-secret-of-this-test"
 
 
-@pytest.fixture
-def guarded(start_redis, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def modules_guarded(tmp_path_factory):
     """A minigears before a Redis with a password, on any address."""
-    server = start_redis("--save", "")
+    server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "")
+    server.start()
     with redis.Redis(unix_socket_path=str(server.socket)) as direct:
         direct.config_set("requirepass", PASSWORD)
         direct.execute_command("AUTH", PASSWORD)
@@ -24,11 +27,24 @@ def guarded(start_redis, tmp_path, monkeypatch):
         )
         direct.acl_setuser("scripter", enabled=True, passwords=["+s"], keys=["*"],
                            categories=["+@scripting", "+@write"])  # fmt: skip
-    monkeypatch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
-    gears = MiniGears(server, tmp_path, "--listen", "0.0.0.0:0")
-    gears.start()
+    gears = MiniGears(server, tmp_path_factory.mktemp("gears"), "--listen", "0.0.0.0:0")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
+        gears.start()
     yield gears
     assert gears.stop() == 0
+    server.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def guarded(modules_guarded, monkeypatch):
+    """It, with no registration and no key, in an environment that knows the password."""
+    monkeypatch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
+    with modules_guarded.client(password=PASSWORD) as client:
+        for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
+            client.execute_command("RG.UNREGISTER", registration[1])
+        client.flushall()
+    return modules_guarded
 
 
 def run(*options: object, **environment: str) -> subprocess.CompletedProcess:

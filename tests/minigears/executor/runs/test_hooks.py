@@ -5,8 +5,21 @@ from __future__ import annotations
 import hiredis
 import pytest
 from fakedoor import FakeDoor, text
+from realredis import RedisServer
 
 from minigears.executor.redis.connection import BlockingConnection
+
+
+@pytest.fixture
+def door(shared_door: FakeDoor) -> FakeDoor:
+    """One executor for all tests of this module: each registers its own hooks."""
+    return shared_door
+
+
+@pytest.fixture
+def redis_server(modules_redis: RedisServer) -> RedisServer:
+    """Its Redis."""
+    return modules_redis
 
 
 def test_call_next_goes_through_all_hooks_to_the_command(
