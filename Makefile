@@ -32,7 +32,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kafka lab app test up down status doctor lint format test-notebooks images book judge bench-minigears bench-recipes recipes-table clean
+.PHONY: help setup kafka lab app test up down status doctor lint format test-notebooks images book pictures judge bench-minigears bench-recipes recipes-table clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -91,6 +91,9 @@ images: setup ## build the images of the stack in containers (2 minutes); BASE=d
 
 book: setup ## run every notebook and render the course as web pages, without a network (3 minutes)
 	@$(BIN)/python -m docs.book.build
+
+pictures: setup ## take the pictures of the movie app in docs/images anew (half a minute; needs Chromium)
+	@$(BIN)/python -m tests.browser.pictures
 
 judge: setup ## try a recipe under faults: RECIPE=streams SEED=7 MINUTES=5 (tests/histories --help has more)
 	@$(BIN)/python -m tests.histories --recipe $(RECIPE) --seed $(SEED) --minutes $(MINUTES)

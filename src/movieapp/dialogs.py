@@ -8,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import escape
 from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.requests import Request
@@ -64,6 +65,13 @@ class Dialogs:
     def _movie(self, request: Request) -> dict[str, Any] | None:
         return self._studio.finder.movie(request.path_params["id"])
 
+    def _position(self, viewer: str, movie_id: str) -> int | None:
+        """Return where the viewer stopped it; None when Redis does not say so: the movie is saved already."""
+        try:
+            return self._studio.finder.positions(viewer, [movie_id]).get(movie_id)
+        except STORES:
+            return None
+
     def _form(self, form: MovieForm, status: int = 200, **told: Any) -> Response:
         page = render("editor.html", form=form, genres=forms.GENRES, longest=forms.LONGEST, **told)
         return HTMLResponse(page, status)
@@ -92,10 +100,13 @@ class Dialogs:
         except ValidationError as problem:
             told = Trouble("This movie holds something that the form cannot keep:", str(problem))
             return self._form(form, 422, trouble=told)
-        facts = facts_of(movie_id, movie.document())
-        answer = HTMLResponse(render("card.html", facts=facts, seconds=None))
-        answer.headers["HX-Retarget"] = "#grid" if form.is_new else f'[id="movie-{css(movie_id)}"]'
-        answer.headers["HX-Reswap"] = "afterbegin" if form.is_new else "outerHTML"
+        facts, seconds = facts_of(movie_id, movie.document()), self._position(viewer, movie_id)
+        card = render("card.html", facts=facts, seconds=seconds, takes_place=not form.is_new)
+        answer = HTMLResponse(card)
+        if form.is_new:
+            answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#grid", "afterbegin"
+        else:  # the card may be gone by now: a search came between
+            answer.headers["HX-Reswap"] = "none"
         return with_events(
             answer, {"close-dialog": f"movie-{movie_id}", "wrote": f"Saved: {facts.title}"}
         )
@@ -129,9 +140,8 @@ class Dialogs:
                 if conflict.now is not None:
                     told = "Somebody changed this movie after you opened this question. It is now:"
                     return self._ask_to_delete(movie_id, conflict.now, told)
-        answer = HTMLResponse("")
-        answer.headers["HX-Retarget"] = f'[id="movie-{css(movie_id)}"]'
-        answer.headers["HX-Reswap"] = "delete"
+        answer = HTMLResponse(f'<li id="movie-{escape(movie_id)}" hx-swap-oob="delete"></li>')
+        answer.headers["HX-Reswap"] = "none"
         return with_events(answer, {"close-dialog": "", "wrote": f"Deleted: {title}"})
 
 
@@ -146,8 +156,3 @@ def with_events(answer: Response, events: Mapping[str, str]) -> Response:
     told = {name: {"detail": value} for name, value in events.items()}
     answer.headers["HX-Trigger-After-Swap"] = json.dumps(told)  # ASCII: headers are not UTF-8
     return answer
-
-
-def css(text: str) -> str:
-    """Return a text for a CSS string in a header."""
-    return "".join(c if c.isascii() and c.isalnum() else f"\\{ord(c):x} " for c in text)

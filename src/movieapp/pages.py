@@ -148,7 +148,7 @@ class Pages(Dialogs):
         viewer = viewer_of(request) or "guest"
         self._studio.pause(viewer, facts.movie_id, seconds, facts.title)
         answer = HTMLResponse(render("watch.html", facts=facts, seconds=seconds))
-        return with_events(answer, {"paused": "", "wrote": f"Paused: {facts.title}"})
+        return with_events(answer, {"wrote": f"Paused: {facts.title}"})
 
     # The panel
 

@@ -26,7 +26,7 @@ def _ms(value: float | None) -> str:
         return "–"
     if value < 10:
         return f"{value:.1f} ms"
-    return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.1f} s"
+    return f"{value:.0f} ms" if value < 1000 else f"{value / 1000:.1f} s"
 
 
 _ENVIRONMENT = Environment(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from filelock import FileLock
 from selenium.common.exceptions import (
     ElementClickInterceptedException,
@@ -30,6 +31,14 @@ from tests.programs import left_out
 
 AXE = "axe-core@4.14.1"
 PATIENCE = 60.0
+IN_CHROMIUM = [
+    pytest.mark.long,
+    pytest.mark.browser,
+    pytest.mark.timeout(400),
+    pytest.mark.xdist_group("browser"),
+]
+STACKS = ["embedded", pytest.param("containers", marks=pytest.mark.containers)]
+ON_BOTH_STACKS = pytest.mark.parametrize("stack", STACKS, indirect=True)
 MOUSE = (
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,"
     "primaryPointerType=4,availablePointerTypes=4"
@@ -107,6 +116,10 @@ class AppPage:
         self.page.get(self.url + query)
         self.until(lambda: self.all("#grid .card"))
         self.until(lambda: self.script("return Boolean(window.htmx)"))
+        can_write = ".modes fieldset[aria-disabled=false]"
+        self.until(
+            lambda: self.all(can_write), problem="the app's first way of writing is not ready"
+        )
         return self
 
     def script(self, code: str, *arguments: Any) -> Any:
@@ -123,7 +136,7 @@ class AppPage:
         self.until(lambda: self._clicked(selector))
 
     def _clicked(self, selector: str) -> bool:
-        found = [e for e in self.all(selector) if e.is_enabled()]
+        found = [e for e in self.all(f"{selector}:not([aria-disabled=true])") if e.is_enabled()]
         if found:
             self.script("arguments[0].scrollIntoView({block: 'center'})", found[0])
             found[0].click()
@@ -136,13 +149,17 @@ class AppPage:
         )
         return " ".join(str(told).split())
 
-    def until(self, condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
+    def until(
+        self, condition: Callable[[], Any], seconds: float = PATIENCE, problem: str = ""
+    ) -> Any:
         ignored = [
             ElementClickInterceptedException,
             ElementNotInteractableException,
             StaleElementReferenceException,
         ]
-        return WebDriverWait(self.page, seconds, 0.05, ignored).until(lambda _: condition())
+        return WebDriverWait(self.page, seconds, 0.05, ignored).until(
+            lambda _: condition(), problem
+        )
 
     def until_text(self, selector: str, words: str) -> None:
         try:
@@ -150,6 +167,22 @@ class AppPage:
         except TimeoutException as problem:
             shown = self.text(selector)[:1500]
             raise AssertionError(f"{words!r} is not in {selector}: {shown!r}") from problem
+
+    def until_shown(self, name: str, value: str) -> None:
+        """Wait until the panel shows a state: mode, mongo, redis or busy."""
+        try:
+            self.until(lambda: self.all(f".panel-inner[data-{name}='{value}']"), 120)
+        except TimeoutException as problem:
+            shown = self.text("#banner, #behind")[:1500]
+            raise AssertionError(f"the panel does not show {name} {value}: {shown!r}") from problem
+
+    def settle(self) -> None:
+        """Wait until the panel shows that nothing waits, and that each of its writes has arrived."""
+        self.until_shown("busy", "no")
+        waits = "something still waits; see the totals and the writes of the panel"
+        self.until(lambda: self.text(".totals div:first-child dd") == "0", problem=waits)
+        unfinished = ".journey:not(.committed, .overtaken)"
+        self.until(lambda: not self.all(unfinished), problem=waits)
 
     def type(self, selector: str, text: str) -> None:
         field = self.one(selector)
@@ -165,27 +198,51 @@ class AppPage:
 
     def choose(self, mode: str) -> None:
         """Choose a way of writing, and wait until it is ready."""
-        self.until(lambda: self.all(".modes fieldset:not([disabled])"))
+        self.until(lambda: self.all(".modes fieldset[aria-disabled=false]"))
         self.click(f"#mode-{mode}")
-        self.until(lambda: self.all(f".panel-inner[data-mode='{mode}']"), 120)
+        self.until_shown("mode", mode)
 
-    def fill(self, title: str, year: str = "1999") -> None:
+    def fill(self, title: str, genre: str = "Drama") -> None:
         """Fill the form of a movie."""
         self.until(lambda: self.all("dialog[open] #f-title"))
         self.type("#f-title", title)
-        self.type("#f-year", year)
-        self.script("document.querySelector('[name=genres][value=Drama]').checked = true")
+        self.type("#f-year", "1999")
+        self.script(f"document.querySelector('[name=genres][value={genre}]').checked = true")
         self.script(
             "document.querySelector('.editor').dispatchEvent(new Event('input', {bubbles: true}))"
         )
 
-    def add(self, title: str) -> None:
+    def add(self, title: str, genre: str = "Drama") -> None:
         """Add a movie; returns when the dialog has closed."""
         self.click("#add")
-        self.fill(title)
+        self.fill(title, genre)
         self.click(".save")
         self.until(lambda: not self.all("dialog[open]"))
         self.until_text(".journey:first-child", title)
+
+    def pause(self, number: int, at_least: str) -> None:
+        """Play a card's movie, and pause it once its clock shows so much."""
+        card = f"#grid .card:nth-child({number})"
+        title = self.text(f"{card} .title")
+        self.click(f"{card} .play")
+        self.until(lambda: self.text(f"{card} .clock") > at_least)
+        self.click(f"{card} .play")
+        self.until_text(".journey:first-child", f"Paused {title}")
+
+    def turn_mongo(self, way: str) -> None:
+        """Turn MongoDB "on" or "off", and wait until the app has seen it."""
+        other = "off" if way == "on" else "on"
+        self.until_text("#mongo-switch[aria-disabled=false]", f"Turn MongoDB {way}")
+        self.click("#mongo-switch")
+        self.until_shown("mongo", "yes" if way == "on" else "no")
+        self.until_text("#mongo-switch[aria-disabled=false]", f"Turn MongoDB {other}")
+
+    def storm(self) -> None:
+        """Let a storm blow, and wait until all its viewers have their answer."""
+        self.click("#storm")
+        self.until(lambda: self.all("#storm[aria-disabled=true]"), problem="no storm begins")
+        self.until(lambda: self.all("#storm[aria-disabled=false]"), problem="the storm blows on")
+        self.until_text(".storm-told", "300 of 300 viewers have their answer")
 
     def arrived(self, what: str) -> None:
         """Wait until the newest write is this one, and is in MongoDB."""

@@ -6,6 +6,7 @@ import io
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,15 +26,25 @@ def engine() -> docker.DockerClient:
     return connect()
 
 
+@contextmanager
+def own_containers() -> Iterator[Path]:
+    """A home whose stack runs in containers and is nobody else's; it is removed with the block's end."""
+    folder = Path(tempfile.mkdtemp(prefix="lab-"))
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in environment(folder, REDIS_IMAGES[0]).items():
+            patch.setenv(name, value)
+        patch.setattr(lifecycle, "_current", None)
+        try:
+            yield folder
+        finally:
+            containers.down(data=True)
+
+
 @pytest.fixture
-def home(engine: docker.DockerClient, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(engine: docker.DockerClient) -> Iterator[Path]:
     """A stack in containers that belongs to the test, not started yet; removed afterwards."""
-    fother_one = Path(tempfile.mkdtemp(prefix="lab-"))
-    for name, value in environment(fother_one, REDIS_IMAGES[0]).items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setattr(lifecycle, "_current", None)
-    yield fother_one
-    containers.down(data=True)
+    with own_containers() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -2,16 +2,24 @@
 "use strict";
 
 const $ = (selector, from = document) => from.querySelector(selector);
+const worked = ({ xhr }) => xhr.status >= 200 && xhr.status < 400; // to htmx a 503 that is shown is a success, too
 const dialog = $("#dialog");
 const SPEED = 60; // seconds of a movie that pass in one second
 const playing = new Map(); // movie's form id → seconds at the start, and when that was
+
+// What cannot be pressed now keeps the focus, which the attribute `disabled` would take from it.
+document.addEventListener("click", (event) => {
+  if (!event.target.closest("[aria-disabled=true]")) return;
+  event.preventDefault();
+  event.stopImmediatePropagation();
+}, true);
 
 // Play and pause. A pause is sent once: when the button is pressed while the movie plays.
 document.addEventListener("click", (event) => {
   const play = event.target.closest(".play");
   if (play) return playing.has(play.form.id) ? pause(play.form) : start(play.form);
   if (event.target.closest("[data-close]")) return dialog.close();
-  if (event.target.closest("[data-dismiss]")) return $("#banner").replaceChildren();
+  if (event.target.closest("[data-dismiss]")) return dismiss(event.target.closest(".trouble"));
   const ticket = event.target.closest(".ticket");
   if (ticket) return follow(event, ticket);
   if (event.target.closest("#toggle-fields")) toggleFields();
@@ -20,6 +28,10 @@ document.addEventListener("click", (event) => {
 
 function start(form) {
   playing.set(form.id, { from: Number(form.dataset.seconds), at: performance.now() });
+  showPlaying(form);
+}
+
+function showPlaying(form) {
   form.classList.add("playing");
   $(".verb", form).textContent = "Pause";
 }
@@ -40,6 +52,7 @@ setInterval(() => {
   for (const id of playing.keys()) {
     const form = document.getElementById(id);
     if (!form) { playing.delete(id); continue; }
+    if (!form.classList.contains("playing")) showPlaying(form); // its card was drawn anew
     const seconds = Math.floor(position(form));
     const two = (number) => String(number).padStart(2, "0");
     $(".clock", form).textContent =
@@ -49,9 +62,10 @@ setInterval(() => {
 }, 250);
 
 // A pause that could not be saved stays where it was: the next press sends it again.
+// (`detail.elt` is a parent when the answer has replaced the form; the request knows who sent it.)
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-  const form = detail.elt;
-  if (!form.classList?.contains("watch") || detail.successful) return;
+  const form = detail.requestConfig.elt;
+  if (!form.matches(".watch") || worked(detail)) return;
   form.dataset.seconds = form.elements.seconds.value;
   start(form);
 });
@@ -69,7 +83,7 @@ document.body.addEventListener("htmx:beforeRequest", ({ detail: { elt } }) => {
   }, 1000);
   waiting.set(elt, { timer, verb, said });
 });
-document.body.addEventListener("htmx:afterRequest", ({ detail: { elt } }) => {
+document.body.addEventListener("htmx:afterRequest", ({ detail: { requestConfig: { elt } } }) => {
   if (!waiting.has(elt)) return;
   const { timer, verb, said } = waiting.get(elt);
   clearTimeout(timer);
@@ -93,11 +107,22 @@ function toggleFields() {
   if (!fields.hidden) $("input", fields).focus();
 }
 
-// The dialog opens when its form has come, and gives the focus back when it closes.
-let opener = null;
+// A way of writing is sent when the arrow keys have rested on it; the controls are not drawn anew before that.
+const RESTS = 300; // milliseconds, as in controls.html
+let chosenAt = -RESTS;
+document.addEventListener("change", (event) => { if (event.target.name === "mode") chosenAt = performance.now(); });
+document.body.addEventListener("htmx:oobBeforeSwap", ({ detail }) => {
+  if (detail.target.id === "controls" && performance.now() - chosenAt < RESTS) detail.shouldSwap = false;
+});
+
+// The dialog opens when its form has come, and gives the focus back when it closes: a movie that was deleted, to the next.
+let neighbour = null;
+document.body.addEventListener("htmx:oobBeforeSwap", ({ detail: { target } }) => {
+  if (target.matches(".card")) neighbour = target.nextElementSibling ?? target.previousElementSibling;
+});
 document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (detail.target.id !== "dialog-body") return;
-  if (!dialog.open) { opener = document.activeElement?.id || null; restoreDraft(); dialog.showModal(); }
+  if (!dialog.open) { restoreDraft(); dialog.showModal(); }
   ($("[aria-invalid]", dialog) || $("#f-title", dialog) || $("button", dialog))?.focus();
 });
 dialog.addEventListener("close", () => {
@@ -107,7 +132,15 @@ dialog.addEventListener("close", () => {
 document.body.addEventListener("close-dialog", ({ detail }) => {
   forgetDraft();
   dialog.close();
-  if (detail.detail) document.getElementById(detail.detail)?.querySelector(".play")?.focus();
+  const card = document.getElementById(detail.detail) ?? neighbour;
+  (card?.querySelector(".play") ?? $("#movies")).focus();
+});
+
+// A movie that was added stands at the top; the list, as it goes on, brings it once more where it belongs.
+document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
+  if (!detail.requestConfig.elt.matches(".more")) return;
+  const seen = new Set();
+  for (const card of document.querySelectorAll("#grid .card")) seen.has(card.id) ? card.remove() : seen.add(card.id);
 });
 
 // What is typed is kept for this tab: no reload, crash or slip onto Escape loses it; Cancel does. With it goes what
@@ -118,7 +151,7 @@ const isTyped = () => Boolean($(".editor", dialog)) && Boolean(sessionStorage.ge
 
 dialog.addEventListener("input", () => {
   const form = $(".editor", dialog);
-  if (form) sessionStorage.setItem(draftName(), JSON.stringify([...new FormData(form)]));
+  if (form) sessionStorage.setItem(draftName(), JSON.stringify({ path: form.getAttribute("hx-post"), pairs: [...new FormData(form)] }));
 });
 dialog.addEventListener("click", (event) => { if (event.target.closest("[data-close]")) forgetDraft(); });
 
@@ -128,7 +161,8 @@ function restoreDraft() {
   const form = $(".editor", dialog);
   const kept = form && sessionStorage.getItem(draftName());
   if (!kept) return;
-  const pairs = JSON.parse(kept);
+  const { path, pairs } = JSON.parse(kept);
+  form.setAttribute("hx-post", path); // the same new movie: what was sent and never answered is not there twice
   for (const box of form.querySelectorAll("[name=genres]"))
     box.checked = pairs.some(([name, value]) => name === "genres" && value === box.value);
   for (const [name, value] of pairs)
@@ -146,13 +180,16 @@ document.body.addEventListener("wrote", ({ detail }) => {
 });
 
 function banner(told, advice) {
-  const box = document.createElement("div"), text = document.createElement("p"), strong = document.createElement("strong");
-  box.className = "trouble";
-  strong.textContent = told;
-  text.append(strong, ` ${advice}`);
-  box.append(text);
+  const box = $("#trouble").content.cloneNode(true);
+  $("strong", box).textContent = told;
+  $("p", box).append(` ${advice}`);
   const place = dialog.open ? $("#told", dialog) : $("#banner");
   place.replaceChildren(box);
+}
+
+function dismiss(box) {
+  box.remove();
+  (dialog.open ? $("input:not([type=hidden]), textarea, button", dialog) : $("#movies")).focus();
 }
 
 let isAway = false;
@@ -164,9 +201,11 @@ for (const name of ["htmx:sendError", "htmx:timeout"])
   });
 document.body.addEventListener("htmx:responseError", ({ detail }) =>
   banner(`The app answered ${detail.xhr.status}.`, "That should not happen; its terminal says why. What you typed is still here."));
-document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
-  if (!detail.successful) return;
-  if (isAway) { isAway = false; $("#banner").replaceChildren(); }
+document.body.addEventListener("htmx:afterRequest", ({ detail }) => { // what was told is over when it works again
+  if (!worked(detail) || (!isAway && detail.requestConfig.elt.id === "panel")) return;
+  if (isAway && dialog.open) $("#told", dialog).replaceChildren();
+  isAway = false;
+  $("#banner").replaceChildren();
 });
 document.body.addEventListener("htmx:beforeSwap", ({ detail }) => { // a trouble while the dialog is open is told in it
   if (detail.xhr.status === 503 && dialog.open && detail.target.id !== "dialog-body")
@@ -182,7 +221,7 @@ function look() {
 }
 document.body.addEventListener("htmx:afterRequest", ({ detail }) => {
   if (detail.elt.id !== "panel") return;
-  const inner = $(".panel-inner"), busy = detail.successful && inner?.dataset.busy === "yes";
+  const inner = $(".panel-inner"), busy = worked(detail) && inner?.dataset.busy === "yes";
   clearTimeout(timer);
   timer = setTimeout(look, isAway ? 3000 : busy ? 250 : 1500);
 });
@@ -190,3 +229,7 @@ document.addEventListener("visibilitychange", look);
 
 if (matchMedia("(max-width: 64rem)").matches) $("#drawer").open = false;
 addEventListener("load", () => { look(); });
+
+// What sticks below the header has to know how high it is: the form in it opens and wraps.
+const header = $(".top");
+new ResizeObserver(() => document.documentElement.style.setProperty("--top", `${header.offsetHeight}px`)).observe(header);

@@ -1,0 +1,136 @@
+"""The pictures of the movie app that the docs show: `make pictures` makes them again.
+
+They are taken on a stack of their own, and only in states that the app itself shows: writes that
+wait, or that have all arrived. A state that does not come ends the run, and says what was seen.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+from selenium.webdriver.common.action_chains import ActionChains
+
+import lab
+from tests.browser.apppage import MOUSE, AppPage, running
+from tests.browser.jupyterlab import chromium
+from tests.lab.conftest import own_stack
+from tests.sandbox import REPOSITORY
+
+FOLDER = REPOSITORY / "docs/images"
+_QUALITY = 82
+
+
+def light(page: AppPage) -> None:
+    """Cards, one of them under the mouse, one playing; three pauses and a storm have arrived."""
+    page.media(prefers_color_scheme="light")
+    page.open()
+    for number, seconds in ((1, "0:02:0"), (2, "0:02:3"), (3, "0:02:5")):
+        page.pause(number, seconds)
+    page.storm()
+    page.settle()
+    page.click("#grid .card:nth-child(4) .play")
+    page.until(lambda: page.text("#grid .card:nth-child(4) .clock") > "0:00:20")
+    _rest(page)
+    _hover(page, "#grid .card:nth-child(3) .frame")
+
+
+def dialog(page: AppPage) -> None:
+    """A form that was refused: what is wrong stands beside the fields."""
+    page.media(prefers_color_scheme="light")
+    page.open()
+    page.click("#add")
+    page.until(lambda: page.focused() == "f-title")
+    page.type("#f-title", "Metropolis")
+    page.type(
+        "#f-plot", "In a city of towers, the son of its master meets those who keep it running."
+    )
+    page.type("#f-year", "nineteen")
+    page.click(".save")
+    page.until_text("#p-year", "A year from")
+
+
+def narrow(page: AppPage) -> None:
+    """A telephone, 400 pixels wide, with what a search by the form has found."""
+    page.media(400, 860, prefers_color_scheme="light")
+    page.open("?genre=Animation")
+    page.click("#toggle-fields")
+    _rest(page)
+
+
+def outage(page: AppPage) -> None:
+    """Dark: MongoDB is off, a storm has blown, and 301 writes wait."""
+    page.media(prefers_color_scheme="dark")
+    page.open("?genre=Sci-Fi&country=USA&from=1960")
+    page.turn_mongo("off")
+    page.storm()
+    page.pause(5, "0:01:3")
+    page.until_text("#places", "301 wait")
+    _rest(page)
+
+
+def drained(page: AppPage) -> None:
+    """Dark: MongoDB is on again, and what waited has arrived."""
+    page.turn_mongo("on")
+    page.settle()
+    page.until_text(".place:nth-child(3)", "movies")
+    _rest(page)
+
+
+PICTURES: dict[str, Callable[[AppPage], None]] = {
+    "movieapp-light": light,
+    "movieapp-dialog": dialog,
+    "movieapp-400px": narrow,
+    "movieapp-outage-dark": outage,
+    "movieapp-drained-dark": drained,
+}
+"""By name, in the order in which they are taken: the last goes on where the one before ended."""
+
+
+@click.command()
+@click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=FOLDER)
+def main(into: Path) -> None:
+    """Take every picture anew."""
+    into.mkdir(parents=True, exist_ok=True)
+    with _page() as page:
+        for name, pose in PICTURES.items():
+            pose(page)
+            told = {"format": "webp", "quality": _QUALITY}
+            taken = page.page.execute_cdp_cmd("Page.captureScreenshot", told)
+            file = into / f"{name}.webp"
+            file.write_bytes(base64.b64decode(taken["data"]))
+            click.echo(f"{file} ({file.stat().st_size // 1024} KB)")
+
+
+@contextlib.contextmanager
+def _page() -> Iterator[AppPage]:
+    """A page of the app on a stack of its own, which holds the course's movies and nothing else."""
+    with tempfile.TemporaryDirectory(prefix="wb-") as name, own_stack(Path(name) / "lab"):
+        lab.prepare("empty", "movies")
+        with (
+            running("write-behind-streams") as app,
+            chromium(Path(name) / "chromium", MOUSE, "--hide-scrollbars") as driver,
+        ):
+            yield AppPage(driver, app.url)
+
+
+def _rest(page: AppPage) -> None:
+    """Show the top of the page, with nothing that has the focus or is under the mouse."""
+    top = "document.activeElement.blur(); scrollTo(0, 0); document.querySelector('#behind').scrollTop = 0"
+    page.script(top)
+    ActionChains(page.page).move_to_element(page.one(".brand")).perform()
+
+
+def _hover(page: AppPage, selector: str) -> None:
+    """Put the mouse on something, and wait until what that shows is seen."""
+    ActionChains(page.page).move_to_element(page.one(selector)).perform()
+    shown = page.one(f"{selector} .actions")
+    page.until(lambda: shown.value_of_css_property("opacity") == "1")
+
+
+if __name__ == "__main__":
+    main()
