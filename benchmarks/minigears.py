@@ -15,8 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
@@ -24,71 +23,24 @@ from statistics import median
 import click
 import psutil
 import redis
-from rich.console import Console
 from rich.table import Table
 
+from benchmarks.loads import (
+    Measure,
+    console,
+    json_set,
+    json_sets,
+    look_ups,
+    ratio,
+    redis_benchmark,
+    take_turns,
+)
 from benchmarks.processor import RECIPE, REQUIREMENTS
-from minigears.interest import Interest
-from recipes.streams import Partitions, WriteBehind
+from recipes.streams import WriteBehind
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "minigears.md"
 RESULTS = HERE / "results" / "minigears.json"
-Measure = Callable[[], float]
-"""One round; operations per second."""
-
-console = Console()
-
-
-def redis_benchmark(port: int, *options: str, requests: int) -> Measure:
-    """SET on keys that no registration is about, 20 clients."""
-    command = ["redis-benchmark", "-p", str(port), "-n", str(requests), "-c", "20", *options]
-
-    def run() -> float:
-        done = subprocess.run(
-            [*command, "-t", "set", "--csv"], capture_output=True, encoding="utf-8", check=True
-        )
-        return float(done.stdout.splitlines()[-1].split(",")[1].strip('"'))
-
-    return run
-
-
-def json_set(port: int, prefix: str, count: int, depth: int) -> Measure:
-    """JSON.SET from one redis-py client, `depth` commands in a pipeline."""
-
-    def run() -> float:
-        client = redis.Redis(port=port, socket_timeout=None)
-        started = time.perf_counter()
-        for start in range(0, count, depth):
-            pipe = client.pipeline(transaction=False)
-            for i in range(start, start + depth):
-                number = i % 500
-                document = json.dumps({"movieId": str(number), "title": f"Film {i}"})
-                pipe.execute_command("JSON.SET", f"{prefix}:{number}", "$", document)
-            pipe.execute() if depth > 1 else client.execute_command(*pipe.command_stack[0][0])
-        taken = time.perf_counter() - started
-        client.close()
-        return count / taken
-
-    return run
-
-
-def json_sets(port: int, prefix: str, back: int) -> Measure:
-    """JSON.SET of 1 KB from 20 clients over 500 keys; what the round queued is dropped before."""
-    document = json.dumps({"title": "x" * 1000})
-    words = ["JSON.SET", f"{prefix}:__rand_int__", "$", document]
-    command = ["redis-benchmark", "-p", str(port), "-n", "20000", "-c", "20", "-r", "500", "--csv"]
-
-    def run() -> float:
-        with redis.Redis(port=back) as client:
-            for partition in Partitions().all():
-                client.xtrim(partition.stream, 0, approximate=False)
-        done = subprocess.run([*command, *words], capture_output=True, encoding="utf-8", check=True)
-        if "WBFULL" in done.stderr or "rror" in done.stderr:
-            raise RuntimeError(done.stderr)
-        return float(re.findall('","?([0-9.]+)', done.stdout)[-7])
-
-    return run
 
 
 @contextmanager
@@ -116,36 +68,6 @@ def bare_relay() -> Iterator[int]:
             yield int(process.stdout.readline())
         finally:
             process.kill()
-
-
-def look_ups(registrations: int) -> float:
-    """How often a second the door tells which of so many registrations an event is for."""
-    watch = {"events": None, "commands": None, "mode": "sync"}
-    keys = [{"id": f"0-{n}", "prefix": f"kind{n}:*", **watch} for n in range(registrations)]
-    interest = Interest.from_frame({"keys": keys, "streams": [], "hooks": []})
-    key, times = b"kind%d:1" % (registrations - 1), 100_000
-    interest.watchers(key, "set")
-    started = time.perf_counter()
-    for _ in range(times):
-        interest.watchers(key, "set")
-    return times / (time.perf_counter() - started)
-
-
-def take_turns(arms: dict[str, Measure], rounds: int) -> dict[str, list[float]]:
-    """Measure all arms in turn, after one round that does not count."""
-    figures: dict[str, list[float]] = {name: [] for name in arms}
-    for number in range(rounds + 1):
-        for name, measure in arms.items():
-            value = measure()
-            if number:
-                figures[name].append(value)
-                console.print(f"  {name}: {value:,.0f}/s", highlight=False)
-    return figures
-
-
-def ratio(over: list[float], under: list[float]) -> float:
-    """Median of the ratios round by round."""
-    return median(a / b for a, b in zip(over, under, strict=True))
 
 
 class Bench:
