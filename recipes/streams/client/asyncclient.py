@@ -28,11 +28,11 @@ class AsyncWriteBehind(Client):
         """As `WriteBehind.get_with_etag`."""
         await self.prepare()
         try:
-            return loaded(await self.redis.execute_command("FCALL", "wb_get", 1, key))
+            return loaded(await library.call(self.redis, "FCALL", "wb_get", 1, key))
         except ResponseError as error:
             self._ready = library.is_there(error)
         await self.prepare()
-        return loaded(await self.redis.execute_command("FCALL", "wb_get", 1, key))
+        return loaded(await library.call(self.redis, "FCALL", "wb_get", 1, key))
 
     async def set(self, key: str, document: Any, if_match: str = "") -> str:
         """As `WriteBehind.set`."""
@@ -143,7 +143,7 @@ class AsyncWriteBehind(Client):
         await self.prepare()
         parcel = self.lanes.parcel(call)
         try:
-            reply = await self.redis.execute_command(*parcel.words(self.limits))
+            reply = await library.call(self.redis, *parcel.words(self.limits))
         except REDIS_ERRORS as error:
             return raised((await self.deliver([parcel], [error]))[call])
         except RuntimeError as error:
@@ -155,10 +155,10 @@ class AsyncWriteBehind(Client):
     async def _send(self, parcels: list[Parcel]) -> list[Any]:
         try:
             if len(parcels) == 1:
-                return [await self.redis.execute_command(*parcels[0].words(self.limits))]
+                return [await library.call(self.redis, *parcels[0].words(self.limits))]
             pipe = self.redis.pipeline(transaction=False)
             for parcel in parcels:
-                pipe.execute_command(*parcel.words(self.limits))
+                library.call(self.redis, *parcel.words(self.limits), through=pipe)
             replies: list[Any] = await pipe.execute(raise_on_error=False)
             return replies
         except REDIS_ERRORS as error:

@@ -35,11 +35,11 @@ class WriteBehind(Client):
         """The document and what `if_match` takes."""
         self.prepare()
         try:
-            return loaded(self.redis.execute_command("FCALL", "wb_get", 1, key))
+            return loaded(library.call(self.redis, "FCALL", "wb_get", 1, key))
         except ResponseError as error:
             self._ready = library.is_there(error)
         self.prepare()
-        return loaded(self.redis.execute_command("FCALL", "wb_get", 1, key))
+        return loaded(library.call(self.redis, "FCALL", "wb_get", 1, key))
 
     def set(self, key: str, document: Any, if_match: str = "") -> str:
         """Write the whole document; returns the entry's stream id.
@@ -144,7 +144,7 @@ class WriteBehind(Client):
         self.prepare()
         parcel = self.lanes.parcel(call)
         try:
-            written = written_of(self.redis.execute_command(*parcel.words(self.limits)))
+            written = written_of(library.call(self.redis, *parcel.words(self.limits)))
         except REDIS_ERRORS as error:
             return raised(self.deliver([parcel], [error])[call])
         self.lanes.give([parcel.lane])
@@ -153,10 +153,10 @@ class WriteBehind(Client):
     def _send(self, parcels: list[Parcel]) -> list[Any]:
         try:
             if len(parcels) == 1:
-                return [self.redis.execute_command(*parcels[0].words(self.limits))]
+                return [library.call(self.redis, *parcels[0].words(self.limits))]
             pipe = self.redis.pipeline(transaction=False)
             for parcel in parcels:
-                pipe.execute_command(*parcel.words(self.limits))
+                library.call(self.redis, *parcel.words(self.limits), through=pipe)
             replies: list[Any] = pipe.execute(raise_on_error=False)
             return replies
         except REDIS_ERRORS as error:

@@ -45,6 +45,18 @@ def everywhere(redis: Any) -> list[dict[str, Any]]:
     return [{"target_nodes": node} for node in redis.get_primaries()]
 
 
+def call(redis: Any, *words: Any, key: str = "", through: Any = None, **options: Any) -> Any:
+    """Send a command to the master of its key, that of an FCALL if none is given. Returns its reply.
+
+    Of a command whose keys may stand anywhere, as FCALL's, redis-py asks its default node which words
+    they are: a round trip more, and an error while that one node is away, whichever master is meant.
+    `through` is a pipeline of the same client.
+    """
+    if find := getattr(redis, "get_node_from_key", None):
+        options["target_nodes"] = find(key or words[3])
+    return (redis if through is None else through).execute_command(*words, **options)
+
+
 def must_load(reply: Any) -> bool:
     """Whether the library is to be loaded, from the reply to `FCALL wb_version 0`, or its error."""
     if isinstance(reply, ResponseError):

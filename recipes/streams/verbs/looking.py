@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..client.client import WriteBehind
+from ..core import library
 from ..core.documents import etag_of
 from ..core.library import VERSION
 from ..core.names import GROUP, Partition, stream_id_of, version_of
@@ -72,7 +73,7 @@ def replay(wb: WriteBehind, letter: Letter) -> None:
     wb.prepare()
     at = letter.partition
     words = (at.stream, at.state, at.dead, VERSION, letter.letter_id, version_of(letter.stream_id))
-    wb.redis.execute_command("FCALL", "wb_requeue", 3, *words)
+    library.call(wb.redis, "FCALL", "wb_requeue", 3, *words)
 
 
 def drop(wb: WriteBehind, letter: Letter) -> None:

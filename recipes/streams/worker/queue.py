@@ -10,6 +10,7 @@ from typing import Any
 from redis.exceptions import ResponseError
 
 from ..client.calls import Limits
+from ..core import library
 from ..core.errors import LeaseLost
 from ..core.library import VERSION, RedisClient
 from ..core.names import CONSUMER, GROUP, Partition, version_of
@@ -48,7 +49,7 @@ class Queue:
 
     def make_group(self) -> None:
         """Make the consumer group where it is missing."""
-        self.redis.execute_command("FCALL", "wb_group", 1, self.partition.stream, VERSION, GROUP)
+        library.call(self.redis, "FCALL", "wb_group", 1, self.partition.stream, VERSION, GROUP)
 
     def read(
         self, after: str, count: int, block: float | None = None
@@ -61,7 +62,8 @@ class Queue:
         words: list[Any] = ["GROUP", GROUP, CONSUMER, "COUNT", count]
         words += [] if milliseconds is None else ["BLOCK", milliseconds]
         words += ["STREAMS", self.partition.stream, after]
-        reply: Any = self.redis.execute_command("XREADGROUP", *words, NEVER_DECODE=True)
+        at = self.partition.stream
+        reply: Any = library.call(self.redis, "XREADGROUP", *words, key=at, NEVER_DECODE=True)
         streams = (
             reply.values() if isinstance(reply, dict) else [entries for _, entries in reply or ()]
         )
@@ -108,7 +110,7 @@ class Queue:
         at = self.partition
         keys = (at.stream, at.state, at.lease)
         words = ("FCALL", "wb_forward", 3, *keys, VERSION, self.token, GROUP, stream_id)
-        return int(self.redis.execute_command(*words))
+        return int(library.call(self.redis, *words))
 
     def is_new(self) -> bool:
         """Whether no worker has had this partition since Redis began, or lost its data."""
@@ -118,7 +120,7 @@ class Queue:
         """Delete documents whose time has come; returns how many."""
         at = self.partition
         words = (at.stream, at.state, at.due, VERSION, limits.entries, limits.bytes, 500)
-        return int(self.redis.execute_command("FCALL", "wb_sweep", 3, *words))
+        return int(library.call(self.redis, "FCALL", "wb_sweep", 3, *words))
 
     def look(self) -> Sight:
         """What waits now."""
@@ -148,7 +150,7 @@ class Queue:
         at = self.partition
         try:
             keys = (at.stream, at.state, at.lease, at.dead)
-            self.redis.execute_command("FCALL", "wb_settle", 4, *keys, *words)
+            library.call(self.redis, "FCALL", "wb_settle", 4, *keys, *words)
         except ResponseError as error:
             if "WBLEASE" in str(error):
                 raise LeaseLost(f"{at.tag}: {error}") from error

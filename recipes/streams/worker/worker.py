@@ -156,14 +156,14 @@ class Worker:
 
     def _living(self, seconds: float) -> int:
         words = (self.settings.partitions.workers, VERSION, self.identity, seconds)
-        return int(self.redis.execute_command("FCALL", "wb_share", 1, *words))
+        return int(library.call(self.redis, "FCALL", "wb_share", 1, *words))
 
     def _lease(self, partition: Partition) -> None:
         milliseconds = int(self.settings.lease * 1000)
         delete = "XACKDEL" if "XACKDEL" in self._newer else ""
         keys = (partition.stream, partition.state, partition.lease, partition.dead)
         words = (*keys, VERSION, self.identity, milliseconds, GROUP, delete)
-        token = self.redis.execute_command("FCALL", "wb_lease", 4, *words)
+        token = library.call(self.redis, "FCALL", "wb_lease", 4, *words)
         if not token:
             return
         token = token.decode() if isinstance(token, bytes) else token
@@ -176,7 +176,7 @@ class Worker:
 
     def _renew(self, held: Held, seconds: float) -> bool:
         words = (held.partition.lease, VERSION, held.token, int(seconds * 1000))
-        return bool(self.redis.execute_command("FCALL", "wb_renew", 1, *words))
+        return bool(library.call(self.redis, "FCALL", "wb_renew", 1, *words))
 
     def _release(self, held: Held) -> None:
         del self._held[held.partition.index]
