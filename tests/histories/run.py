@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tests.histories.recipes.interface import Recipe
 from tests.histories.verdict.durability import rewinds
@@ -64,7 +64,11 @@ class Script:
 def script(recipe: Recipe, seed: int, size: Size) -> Script:
     """Write the script of a seed."""
     prefix = f"{recipe.space}{seed}-"
-    asked = requests(seed, size.clients, prefix, recipe.kinds & size.kinds, size.title)
+    kinds = recipe.kinds & size.kinds
+    asked = (
+        replace(request, key=recipe.key(request.key))
+        for request in requests(seed, size.clients, prefix, kinds, size.title)
+    )
     parts = {n: [*TO_PARTS, *special_deeds(part)] for n, part in recipe.world.parts.items()}
     lines = dict.fromkeys(recipe.world.lines, TO_LINES)
     return Script(

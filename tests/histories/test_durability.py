@@ -128,6 +128,12 @@ def test_a_power_cut_takes_no_write_and_leaves_a_later_one() -> None:
     assert judge(_history(operations, [(POWER, 3)], [(4.0, whole)], redis=whole)) == []
 
 
+def test_what_was_written_and_deleted_and_lost_may_be_in_the_database_half_way() -> None:
+    operations = [_write(1, 1), _write(2, 2, Kind.DELETE)]
+    assert judge(_history(operations, [(POWER, 3)], [(1.75, {"a": 1})])) == []
+    assert _rules(_history(operations, [], [(1.75, {"a": 1})]))
+
+
 def test_a_power_cut_leaves_document_and_entry_or_takes_both() -> None:
     assert _rules(_history([_write(1, 1)], [(POWER, 2)], [], redis={"a": 1}))
     assert judge(_history([_write(1, 1)], [(POWER, 2)], [(1.75, {"a": 1})])) == []

@@ -17,7 +17,7 @@ from pathlib import Path
 from redis import Redis
 from redis.backoff import ConstantBackoff
 from redis.cluster import RedisCluster
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from lab import paths
@@ -41,6 +41,7 @@ class Node:
     port: int
     bus: int
     keeper: Keeper
+    fsync: str = "everysec"
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -54,7 +55,7 @@ class Node:
         words += ["--cluster-node-timeout", str(_NODE_TIMEOUT)]
         # One master that is away leaves the other slots usable.
         words += ["--cluster-require-full-coverage", "no"]
-        words += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
+        words += ["--appendonly", "yes", "--appendfsync", self.fsync, "--save", ""]
         words += ["--dir", str(self.folder), "--repl-diskless-sync-delay", "0"]
         for module in paths.redis_modules().values():
             words += ["--loadmodule", str(module)]
@@ -122,14 +123,21 @@ class Cluster:
         _wait(lambda: _is_master(heir), "the replica to be promoted")
 
     def move_slot(self, slot: int, source: Node, target: Node) -> int:
-        """Move one hash slot between masters while clients use it; returns how many keys moved."""
-        target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.identity)
-        source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", target.identity)
+        """Move one hash slot between masters while clients use it; returns how many keys moved.
+
+        One that was broken off, by a crash for example, is finished by another call. Raises RedisError.
+        """
+        for node, state, other in ((target, "IMPORTING", source), (source, "MIGRATING", target)):
+            try:
+                node.ask("CLUSTER", "SETSLOT", slot, state, other.identity)
+            except ResponseError as error:  # the first call got as far as that
+                if "the owner" not in str(error):
+                    raise
         moved = 0
         with source.client as client:
             while keys := client.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100):
-                words = ["MIGRATE", ports.LOOPBACK, target.port, "", 0, 30_000, "KEYS", *keys]
-                client.execute_command(*words)
+                words = ["MIGRATE", ports.LOOPBACK, target.port, "", 0, 30_000]
+                client.execute_command(*words, "REPLACE", "KEYS", *keys)
                 moved += len(keys)
         owner = target.identity
         for node in (target, source, *self.nodes):  # the new owner hears it first
@@ -145,17 +153,20 @@ class Cluster:
         self._keeper.close()
 
 
-def cluster(masters: int = 3, replicas: bool = False) -> Cluster:
+def cluster(masters: int = 3, replicas: bool = False, fsync: str = "everysec") -> Cluster:
     """Start a Redis Cluster on free loopback ports, and return it once all slots are served.
 
-    `replicas` gives each master one, which takes its place when it dies. Raises Unsupported where
-    there is no redis-server, StartFailed when it does not come up.
+    `replicas` gives each master one, which takes its place when it dies. `fsync` is Redis's
+    `appendfsync`. Raises Unsupported where there is no redis-server, StartFailed when it does not
+    come up.
     """
     folder = Path(tempfile.mkdtemp(prefix="lab-cluster-"))
     count = masters * (2 if replicas else 1)
     free = _free_ports(2 * count)
     keeper = Keeper(folder)
-    nodes = [Node(folder / str(n), free[2 * n], free[2 * n + 1], keeper) for n in range(count)]
+    nodes = [
+        Node(folder / str(n), free[2 * n], free[2 * n + 1], keeper, fsync) for n in range(count)
+    ]
     made = Cluster(keeper, nodes[:masters], nodes[masters:])
     try:
         with progress(f"Starting a Redis Cluster of {masters}"):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.histories.recipes import gears, kafka, streams
+from tests.histories.recipes import cluster, gears, kafka, streams
 from tests.histories.recipes.interface import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "streams": streams.on_mongodb,
+    "streams-cluster": cluster.on_three_masters,
     "streams-everysec": streams.on_mongodb_everysec,
     "streams-postgresql": streams.on_postgresql,
     "gears": gears.hardened,

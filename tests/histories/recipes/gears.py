@@ -155,6 +155,10 @@ class Gears:
 
         return do
 
+    def key(self, name: str) -> str:
+        """See `Recipe`."""
+        return name
+
     def witness(self, prefix: str) -> MongoWitness:
         """See `Recipe`."""
         return MongoWitness(self._mongo.url, _PLACE, _meant, time.monotonic, prefix)

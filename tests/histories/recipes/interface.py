@@ -34,6 +34,9 @@ class Recipe(Protocol):
     def connect(self) -> Do:
         """Return what carries out the requests of one more client."""
 
+    def key(self, name: str) -> str:
+        """Return the key of a document that the judge calls so; it begins with that name."""
+
     def witness(self, prefix: str) -> Witness:
         """Return one who follows the database's changes of the keys with this prefix."""
 

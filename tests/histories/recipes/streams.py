@@ -16,17 +16,16 @@ from redis.exceptions import ResponseError
 
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.core.errors import Refused as NothingDone
+from recipes.streams.core.library import RedisClient
 from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.recipes.stores import TABLE, Mongo, PostgreSQL, Store
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
-from tests.histories.world.parts import Program, World
+from tests.histories.world.parts import Part, Program, World
 from tests.histories.world.proxy import Proxy
 from tests.histories.world.redisserver import WINDOWS, RedisServer
 from tests.histories.world.witness import Witness
-
-_PARTITIONS = Partitions(2)
 
 
 class Streams:
@@ -34,38 +33,42 @@ class Streams:
 
     space = "k"
     kinds = frozenset(Kind)
+    partitions = Partitions(2)
 
     def __init__(self, name: str, store: Callable[[Path], Store], fsync: str = "always"):
         self.name, self._make, self._fsync = name, store, fsync
         self.window = WINDOWS[fsync]
 
     def open(self, folder: Path) -> None:
-        """Start everything; two lines to Redis, one to the database."""
+        """Start everything, with a line to the database."""
         self._stack = ExitStack()
-        self._redis = RedisServer(folder, self._fsync)
-        self._redis.start()
+        servers, lines, url = self._serve(folder)
         self._store = self._make(folder)
         self._store.part.start()
         self._store.prepare()
-        lines = {
-            "clients to redis": Proxy(self._redis.socket),
-            "workers to redis": Proxy(self._redis.socket),
-            "workers to database": Proxy(self._store.target),
-        }
+        lines["workers to database"] = Proxy(self._store.target)
         for line in lines.values():
             self._stack.enter_context(line)
-        words = [sys.executable, "-m", "recipes.streams", "worker"]
-        words += ["--redis", f"redis://127.0.0.1:{lines['workers to redis'].port}?socket_timeout=5"]
+        words = [sys.executable, "-m", "recipes.streams", "worker", "--redis", url()]
         words += ["--database", self._store.url(lines["workers to database"].port)]
-        words += ["--route", f"k={TABLE}", "--partitions", str(_PARTITIONS.count)]
+        words += ["--route", f"k={TABLE}", "--partitions", str(self.partitions.count)]
         words += ["--lease", "1", "--batch-wait", "0.02", "--batch-entries", "20"]
         workers = [Program(words, folder / f"worker-{n}.log") for n in (1, 2)]
         for worker in workers:
             worker.start()
-        parts = {"redis": self._redis, "database": self._store.part}
+        parts = servers | {"database": self._store.part}
         self.world = World(
             parts | {f"worker {n}": worker for n, worker in enumerate(workers, 1)}, lines
         )
+
+    def _serve(self, folder: Path) -> tuple[dict[str, Part], dict[str, Proxy], Callable[[], str]]:
+        """Start Redis; return its parts, the lines to it, and its URL for workers once they are up."""
+        self._redis = RedisServer(folder, self._fsync)
+        self._redis.start()
+        line = Proxy(self._redis.socket)
+        lines = {"clients to redis": Proxy(self._redis.socket), "workers to redis": line}
+        parts: dict[str, Part] = {"redis": self._redis}
+        return parts, lines, lambda: f"redis://127.0.0.1:{line.port}?socket_timeout=5"
 
     def reset(self) -> None:
         """See `Recipe`. Keys are of one run only, and a queue that stands still is a finding."""
@@ -79,9 +82,7 @@ class Streams:
 
     def connect(self) -> Do:
         """Return a client that gives up after some seconds, as an application would."""
-        port = self.world.lines["clients to redis"].port
-        redis = Redis(port=port, socket_timeout=2, socket_connect_timeout=2)
-        recipe = WriteBehind(redis, _PARTITIONS, Limits(wait=3))
+        recipe = WriteBehind(self._client(), self.partitions, Limits(wait=3))
 
         def do(request: Request) -> Any:
             try:
@@ -90,6 +91,18 @@ class Streams:
                 raise Refused(str(error)) from error
 
         return do
+
+    def _client(self) -> RedisClient:
+        port = self.world.lines["clients to redis"].port
+        return Redis(port=port, socket_timeout=2, socket_connect_timeout=2)
+
+    def _ask(self) -> Any:
+        """A client past every line, to be closed."""
+        return self._redis.client(decode_responses=True)
+
+    def key(self, name: str) -> str:
+        """See `Recipe`."""
+        return name
 
     def witness(self, prefix: str) -> Witness:
         """See `Recipe`."""
@@ -102,8 +115,8 @@ class Streams:
     def dead_letters(self, prefix: str) -> list[DeadLetter]:
         """See `Recipe`."""
         letters = []
-        with self._redis.client(decode_responses=True) as redis:
-            for partition in _PARTITIONS.all():
+        with self._ask() as redis:
+            for partition in self.partitions.all():
                 for _, fields in redis.xrange(partition.dead):
                     document = json.loads(fields["doc"]) if fields["doc"] else {}
                     letters.append(DeadLetter(fields["key"], document.get("a")))
@@ -111,9 +124,10 @@ class Streams:
 
     def sample(self) -> Sample:
         """See `Recipe`. A document that is going to expire counts as waiting."""
-        with self._redis.client(decode_responses=True) as redis:
-            seen = sample_of(redis, [partition.stream for partition in _PARTITIONS.all()])
-            due = sum(redis.zcard(partition.due) for partition in _PARTITIONS.all())
+        with self._ask() as redis:
+            # What expires goes into the stream: so it is looked for there afterwards.
+            due = sum(redis.zcard(partition.due) for partition in self.partitions.all())
+            seen = sample_of(redis, [partition.stream for partition in self.partitions.all()])
         return replace(seen, depth=seen.depth + due)
 
 
@@ -144,7 +158,7 @@ def _do(recipe: WriteBehind, request: Request) -> Any:
                 raise Refused("it does not expire")
         case Kind.RENAME:
             call = recipe.call("RENAME", key)
-            call.other = (value, _PARTITIONS.of(value))
+            call.other = (value, recipe.partitions.of(value))
             [outcome] = recipe.run([call])
             if isinstance(outcome, ResponseError) and "no such key" in str(outcome):
                 raise Refused(str(outcome))

@@ -213,9 +213,10 @@ class _Search:
             return _Redis({}, frozenset(self._keys))
         if place.kept is None:
             return place.redis
-        before, now = place.kept.redis, place.redis
-        lost = {k for k in self._keys if before.documents.get(k) != now.documents.get(k)}
-        return _Redis(before.documents, before.apart | lost)
+        before, since = place.kept.redis, place.done & ~place.kept.done
+        lost = [step.what for i, step in enumerate(self._steps) if since >> i & 1]
+        written = {key for o in lost if isinstance(o, Operation) and o.queued for key in o.keys}
+        return _Redis(before.documents, before.apart | written)
 
     def _seen(self, seen: tuple[int, ...], redis: _Redis, since: float) -> tuple[int, ...]:
         """Return how many changes of each key are explained once the order reaches this."""

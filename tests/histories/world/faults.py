@@ -29,6 +29,7 @@ class Deed(str, Enum):
     FULL = durability.FULL
     POWER = durability.POWER
     FLUSH = durability.FLUSH
+    RESHARD = "a slot moves"
 
 
 TO_PARTS = (Deed.KILL, Deed.FREEZE, Deed.RESTART)

@@ -1,0 +1,120 @@
+"""recipes/streams on a Redis Cluster of three masters, whose slots move while they are used."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from redis.backoff import ConstantBackoff
+from redis.cluster import ClusterNode, RedisCluster
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+import lab
+from lab.stack.cluster import Cluster, Node
+from recipes.streams import Partitions
+from recipes.streams.core.library import RedisClient
+from tests.histories.recipes.stores import Mongo
+from tests.histories.recipes.streams import Streams
+from tests.histories.verdict.history import Document, Kind
+from tests.histories.world.faults import Deed
+from tests.histories.world.parts import Part
+from tests.histories.world.proxy import Proxy
+from tests.minigears.realredis import wait_for
+
+
+class Master:
+    """One master as a part. Its slots go to the next one, a partition's at a time."""
+
+    def __init__(self, cluster: Cluster, number: int, slots: set[int]):
+        self._cluster, self._node, self._slots = cluster, cluster.masters[number], slots
+        self._next = cluster.masters[(number + 1) % len(cluster.masters)]
+        self.deeds = {Deed.RESHARD: self.give_a_slot}
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The server's process."""
+        return self._node.process
+
+    def start(self) -> None:
+        """See `Part`. It takes writes again once it has heard of the others."""
+        self._node.start()
+        wait_for(lambda: _serves(self._node), 60, "a master to serve")
+
+    def stop(self, how: int) -> None:
+        """See `Part`."""
+        self._node.end(signal.Signals(how))
+
+    def give_a_slot(self, seconds: float) -> None:
+        """Move a slot, if it has one; try again while one of the two is away."""
+        deadline = time.monotonic() + 60
+        slot = None
+        while time.monotonic() < deadline:
+            with suppress(RedisError):
+                slot = slot if slot is not None else self._one_of_ours()
+                if slot is not None:
+                    self._cluster.move_slot(slot, self._node, self._next)
+                return
+            time.sleep(0.05)
+
+    def _one_of_ours(self) -> int | None:
+        with self._node.client as client:
+            ranges: Any = client.execute_command("CLUSTER SLOTS")
+        mine = [range(a, b + 1) for a, b, owner, *_ in ranges if owner[1] == self._node.port]
+        return next((s for s in sorted(self._slots) if any(s in each for each in mine)), None)
+
+
+class OnCluster(Streams):
+    """See `Recipe`."""
+
+    kinds = frozenset(set(Kind) - {Kind.RENAME})  # whose two keys would have to be in one slot
+    partitions = Partitions(8)
+
+    def _serve(self, folder: Path) -> tuple[dict[str, Part], dict[str, Proxy], Callable[[], str]]:
+        self._cluster = lab.cluster(3, fsync=self._fsync)
+        self._stack.callback(self._cluster.stop)
+        with self._ask() as redis:
+            slots = {redis.keyslot(partition.stream) for partition in self.partitions.all()}
+        masters = range(len(self._cluster.masters))
+        parts: dict[str, Part] = {
+            f"redis {n + 1}": Master(self._cluster, n, slots) for n in masters
+        }
+        return parts, {}, lambda: f"{self._cluster.url}?socket_timeout=5"
+
+    def _client(self, **options: Any) -> RedisClient:
+        nodes = [ClusterNode("127.0.0.1", node.port) for node in self._cluster.masters]
+        return RedisCluster(
+            startup_nodes=nodes, require_full_coverage=False, socket_timeout=2,
+            retry=Retry(ConstantBackoff(0.1), 3), **options,  # type: ignore[arg-type]  # seconds
+        )  # fmt: skip
+
+    def _ask(self) -> Any:
+        return self._client(decode_responses=True)
+
+    def key(self, name: str) -> str:
+        """A key that names its partition."""
+        return f"{name}{{{self.partitions.of(name).tag}}}"
+
+    def documents(self, prefix: str) -> dict[str, Document]:
+        """See `Recipe`. The keys are in several slots, so each is asked for by itself."""
+        with self._ask() as redis:
+            keys = list(redis.scan_iter(match=f"{prefix}*", count=1000))
+            texts = [redis.execute_command("JSON.GET", key, "$") for key in keys]
+        return {k: json.loads(t)[0] for k, t in zip(keys, texts, strict=True) if t is not None}
+
+
+def _serves(node: Node) -> bool:
+    with suppress(RedisError), node.client as client:
+        return bool(client.cluster("info")["cluster_state"] == "ok")
+    return False
+
+
+def on_three_masters() -> OnCluster:
+    """Return the recipe on a cluster and MongoDB."""
+    return OnCluster("streams-cluster", Mongo)
