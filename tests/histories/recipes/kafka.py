@@ -34,6 +34,7 @@ class Kafka:
     name = "kafka"
     space = "k"
     kinds = frozenset({Kind.SET, Kind.DELETE})
+    window = 0.0
 
     def open(self, folder: Path) -> None:
         """Start everything. A server of Kafka's tells one address to all, so all share one line."""
@@ -86,6 +87,10 @@ class Kafka:
                 raise Refused(str(error)) from error
 
         return do
+
+    def key(self, name: str) -> str:
+        """See `Recipe`."""
+        return name
 
     def _writer(self) -> Any:
         from recipes.kafka import Topic, Writer

@@ -64,11 +64,12 @@ class RedisServer(PlainRedis):
 
     def power_cut(self, seconds: float) -> None:
         """End it, with half of what it wrote in the last second, torn anywhere; start it after so many seconds."""
+        second = time.time() - 1
         self.stop(signal.SIGKILL)
         with self._file.open("rb") as file:
             file.seek(self._kept)
             late = file.read()
-        unsafe = (s.start() for s in _STAMP.finditer(late) if int(s[1]) >= time.time() - 1)
+        unsafe = (s.start() for s in _STAMP.finditer(late) if int(s[1]) >= second)
         os.truncate(self._file, self._kept + (next(unsafe, len(late)) + len(late)) // 2)
         time.sleep(seconds)
         self.start()
