@@ -2,7 +2,8 @@
 
     python -m docs.book.build [--no-run]     # --no-run renders what the last run left
 
-nbmake runs the notebooks on a stack of the book's own; Sphinx renders what came out. The gathered
+nbmake runs the notebooks in order, those of the losses last, on one stack: the book's own, or that
+of `--home`; Sphinx renders what came out. The gathered
 pages lie in .cache/book (nbmake passes over all that lies in a folder named _build), the rendered
 ones in _build/book.
 """
@@ -42,11 +43,18 @@ _SHOWN = (
 @click.option(
     "--run/--no-run", default=True, help="Run the notebooks first, or render the last run."
 )
-def main(run: bool) -> None:
+@click.option("--home", type=Path, help="The folder of a stack to run them on. Its data are kept.")
+def main(run: bool, home: Path | None) -> None:
     """Build the book into _build/book."""
     _gather(keep_notebooks=not run)
-    if run:
-        _run_notebooks()
+    if run and home:
+        _run_notebooks(home)
+    elif run:
+        own = SOURCE.parent / "lab"
+        try:
+            _run_notebooks(own)
+        finally:
+            shutil.rmtree(own, ignore_errors=True)
     _stamp_notebooks()
     (SOURCE / "docs/book/state.md").write_text(_state(), encoding="utf-8")
     _render()
@@ -91,8 +99,7 @@ def _without_dead_links(page: Path, text: str) -> str:
     return re.sub(r"(?<!!)\[([^\]\n]+)\]\(([^)\s:]+)\)", plain, text)
 
 
-def _run_notebooks() -> None:
-    home = SOURCE.parent / "lab"
+def _run_notebooks(home: Path) -> None:
     environment = os.environ | {"LAB_HOME": str(home), "LAB_STACK": "embedded"}
     lab = str(Path(sys.executable).with_name("lab"))
     command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "-p", "no:xdist", "-q"]
@@ -102,7 +109,6 @@ def _run_notebooks() -> None:
         subprocess.run(command, check=True, env=environment, cwd=SOURCE)
     finally:
         subprocess.run([lab, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def _stamp_notebooks() -> None:
