@@ -242,10 +242,6 @@ class Studio:
 
     def begin_storm(self) -> None:
         """Let hundreds of viewers pause at once; one storm at a time. Raises Trouble."""
-        if self.storm and not self.storm.is_over:
-            raise Trouble(
-                "A storm is blowing already.", "Wait until all viewers have their answer."
-            )
         with self._turn_to_write():
             pass
         try:
@@ -259,7 +255,12 @@ class Studio:
             movie_id, document = movies[number % len(movies)]
             self.pause(user, movie_id, 60 + number * 7, str(document.get("title")), panel="storm")
 
-        self.storm = storm.begin(pause, self._ended)
+        with self._turn:  # two tabs may press at once
+            if self.storm and not self.storm.is_over:
+                raise Trouble(
+                    "A storm is blowing already.", "Wait until all viewers have their answer."
+                )
+            self.storm = storm.begin(pause, self._ended)
 
     def turn_mongo(self, on: bool) -> None:
         """Stop or start MongoDB, in the background. Raises Trouble where that cannot be done."""

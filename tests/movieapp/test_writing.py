@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
@@ -13,6 +14,7 @@ from lab.stack.model import Stack
 from movieapp.journeys import Stage
 from movieapp.models import pause_of
 from movieapp.studio import Studio
+from movieapp.troubles import Trouble
 from movieapp.writers import Mode
 from tests.movieapp.conftest import ready, studio_of, typed, was
 
@@ -181,3 +183,18 @@ def test_redis_gives_back_each_pause_as_it_was_sent(
         stack.redis_direct.json().set("pause-sent", "$", sent)
         assert stack.redis_direct.json().get("pause-sent") == sent
     stack.redis_direct.delete("pause-sent")
+
+
+def test_a_storm_that_eight_tabs_ask_for_at_once_is_one(studio: Studio) -> None:
+    lab.wait_until(lambda: not studio.storm or studio.storm.is_over, "no storm blows", timeout=90)
+
+    def begins(_: int) -> bool:
+        try:
+            studio.begin_storm()
+        except Trouble:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as tabs:
+        assert sum(tabs.map(begins, range(8))) == 1
+    lab.wait_until(lambda: studio.storm.is_over, "the storm is over", timeout=90)
