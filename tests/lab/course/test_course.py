@@ -128,7 +128,7 @@ def test_progress_counts_what_was_solved_and_can_forget_it(home: Path) -> None:
     assert not lab.quiz("01", wrong)  # takes nothing away
     assert check("01-1", lambda pauses: list({p["_id"]: p for p in pauses}.values()))
     assert [row.solved for row in counted.rows() if row.number == "01"] == [4]
-    assert "4 of 4" in CliRunner().invoke(main, ["progress"]).output
+    assert "4 of 5" in CliRunner().invoke(main, ["progress"]).output
     assert "Forgotten" in CliRunner().invoke(main, ["progress", "--reset", "--yes"]).output
     assert not (home / ledger.FILE).exists()
 
