@@ -1,0 +1,34 @@
+"""The judge on a Redis Cluster: its masters give slots away, also after a first attempt was broken off."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.histories.recipes.cluster import on_three_masters
+from tests.histories.run import Size, perform, script
+from tests.histories.verdict.checker import judge
+from tests.histories.world.faults import Deed, special_deeds
+
+
+@pytest.mark.long
+def test_slots_move_and_a_short_run_is_cleared(tmp_path: Path) -> None:
+    recipe = on_three_masters()
+    recipe.open(tmp_path)
+    try:
+        first, second, _ = recipe._cluster.masters
+        with recipe._ask() as redis:
+            slots = sorted({redis.keyslot(p.stream) for p in recipe.partitions.all()})
+            slot = next(s for s in slots if s <= 5000)  # the first master's
+        second.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", first.identity)
+        special_deeds(recipe.world.parts["redis 1"])[Deed.RESHARD](0)
+        assert f"[{slot}" not in second.ask("CLUSTER", "NODES"), "it still moves"
+        with recipe._ask() as redis:
+            assert redis.nodes_manager.get_node_from_slot(slot).port == second.port
+        size = Size(operations=80, faults=4, seconds=1, deeds=frozenset({Deed.RESHARD, Deed.CUT}))
+        history = perform(recipe, script(recipe, 5, size), size)
+    finally:
+        recipe.close()
+    assert judge(history) == []
+    assert Deed.RESHARD.value in {fault.what for fault in history.faults}
