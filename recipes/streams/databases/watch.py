@@ -24,7 +24,7 @@ class Watch:
     """Hangs up connections that are still waited for when their time is over. Threads may share it."""
 
     def __init__(self) -> None:
-        self._until: dict[Connection, float] = {}
+        self._until: dict[Connection[Any], float] = {}
         self._closed = threading.Event()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
