@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from lab.stack.model import Stack
 from tests.browser.apppage import IN_CHROMIUM, App, AppPage
 from tests.browser.jupyterlab import server
 
@@ -25,11 +26,17 @@ def test_no_console_errors(page: AppPage) -> None:
     assert severe == []
 
 
-def test_ctrl_c_ends_the_app_cleanly(stack: Stack, tmp_path: Path) -> None:
-    app = App("write-behind-streams")
-    assert app.end() == 0
-    app.start()
-    assert app.end() == 0
+def test_ctrl_c_ends_the_app_cleanly(app: App) -> None:
+    for _ in range(2):
+        assert app.end() == 0
+        app.start()
+
+
+def test_a_second_app_of_a_stack_is_refused(app: App) -> None:
+    words = ["-c", "from lab.cli import main; main()", "app", "--no-browser"]
+    second = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=120)
+    assert second.returncode == 1
+    assert "runs already" in second.stdout + second.stderr
 
 
 def test_behind_a_proxy_of_the_notebook(page: AppPage, app: App, tmp_path: Path) -> None:

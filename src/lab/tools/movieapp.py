@@ -9,11 +9,13 @@ import webbrowser
 from pathlib import Path
 
 import click
+import filelock
 
 import movieapp.app
 from lab import paths
 from lab.cells.prepare import RECIPE_REQUIREMENTS, prepare, recipes
 from lab.course.snapshot import count_movies
+from lab.errors import Mendable
 from lab.jupyterlab import has_display
 from lab.names import COLLECTION, DATABASE, KEY_PREFIX
 from lab.report import progress
@@ -30,8 +32,21 @@ _OURS = re.compile(r'"(Movies|Pauses)Write(Behind|Through)\.')
 
 
 def run(*, port: int, mode: str, hosts: tuple[str, ...], open_browser: bool) -> None:
-    """Serve the app until it is interrupted. Raises LabError, and OSError for a port that is taken."""
+    """Serve the app until it is interrupted. Raises LabError, and OSError for a port that is taken.
+
+    One app a stack: each way of writing takes the recipes of the others away, and a second app would
+    not see that nobody carries its writes any more.
+    """
     stack = lifecycle.up()
+    paths.home().mkdir(parents=True, exist_ok=True)
+    alone = filelock.FileLock(paths.home() / "movieapp.lock")
+    try:
+        alone.acquire(timeout=0)  # it ends with the process
+    except filelock.Timeout:
+        raise Mendable(
+            "A movie app of this stack runs already",
+            "Open that one in a second tab, or end it with Ctrl-C in its terminal.",
+        ) from None
     ensure_movies(stack)
 
     def ready(url: str) -> None:
