@@ -20,6 +20,7 @@ from tests.histories.world.operations import Request
 from tests.histories.world.parts import Program, World
 from tests.histories.world.proxy import Proxy
 from tests.histories.world.witness import Witness
+from tests.minigears.realredis import wait_for
 from tests.recipes.kafka.broker import Broker
 
 _TOPIC, _GROUP, _PARTITIONS = "judged", "write-behind", 2
@@ -54,6 +55,7 @@ class Kafka:
         self._broker.make(_TOPIC, _PARTITIONS)
         self._log = Log(self._broker.servers)
         self._stack.callback(self._log.close)
+        self._acknowledged: list[int] = []  # offsets
         self._writers = itertools.cycle([self._writer() for _ in range(_WRITERS)])
         words = [sys.executable, "-m", "recipes.kafka", "worker", "--servers", self._broker.servers]
         words += ["--topic", _TOPIC, "--partitions", str(_PARTITIONS), "--group", _GROUP]
@@ -63,6 +65,9 @@ class Kafka:
         workers = [Program(words, folder / f"worker-{n}.log") for n in (1, 2)]
         for worker in workers:
             worker.start()
+        # Both work before the first fault: it is not their start that is judged.
+        self._acknowledged += next(self._writers).write([(self.space, {})])
+        wait_for(lambda: self._log.committed() > 0, 60, "the first record to be committed")
         parts = {f"worker {n}": worker for n, worker in enumerate(workers, 1)}
         self.world = World({"database": self._store.part} | parts, lines)
 
@@ -82,7 +87,8 @@ class Kafka:
 
         def do(request: Request) -> None:
             try:
-                writer.write([(request.key, request.value)])  # a DELETE has no value
+                # A DELETE has no value.
+                self._acknowledged += writer.write([(request.key, request.value)])
             except NothingDone as error:
                 raise Refused(str(error)) from error
 
@@ -105,7 +111,7 @@ class Kafka:
 
     def documents(self, prefix: str) -> dict[str, Document]:
         """See `Recipe`: what the topic comes to."""
-        self._log.read()
+        self._log.read(len(self._acknowledged))
         last = {k: v for k, v in self._log.last.items() if k.startswith(prefix) and v is not None}
         return {key: json.loads(value) for key, value in last.items()}
 
@@ -120,7 +126,7 @@ class Kafka:
 
     def sample(self) -> Sample:
         """See `Recipe`: what the group has not committed."""
-        self._log.read()
+        self._log.read(len(self._acknowledged))
         waiting = self._log.waiting()
         oldest = max(0.0, time.time() - min(waiting)) if waiting else 0.0
         return Sample(time.monotonic(), len(waiting), oldest)
@@ -137,21 +143,28 @@ class Log:
         self._consumer.assign(self._places)
         self.last: dict[str, bytes | None] = {}
         self._at: list[dict[int, float]] = [{} for _ in self._places]
-        self._next = [0 for _ in self._places]
+        self._count = 0
 
-    def read(self) -> None:
-        """Read to the end. A batch of several records would make Tansu tell another one: see `_end`."""
-        while any(self._next[place.partition] < self._end(place) for place in self._places):
-            for record in self._consumer.consume(1000, 0.1):
+    def read(self, acknowledged: int) -> None:
+        """Read what is there, until as many records are read as were acknowledged, at least.
+
+        Not until the topic's end: of that Tansu tells too little where a batch held several records.
+        """
+        deadline = time.monotonic() + 30
+        while (more := self._consumer.consume(1000, 0.1)) or self._count < acknowledged:
+            assert time.monotonic() < deadline, (
+                f"{acknowledged} acknowledged, {self._count} in the topic"
+            )
+            for record in more:
                 if not record.error():
+                    self._count += 1
                     self.last[record.key().decode()] = record.value()
-                    self._next[record.partition()] = record.offset() + 1
                     self._at[record.partition()][record.offset()] = record.timestamp()[1] / 1000
 
-    def _end(self, place: Any) -> int:
-        """The offset that the next record gets: Tansu tells that of the last batch's first record, and one."""
-        end: int = self._consumer.get_watermark_offsets(place, 10)[1]
-        return end
+    def committed(self) -> int:
+        """How many records the group has settled."""
+        done = self._consumer.committed(self._places, 10)
+        return sum(max(0, place.offset) for place in done)
 
     def waiting(self) -> list[float]:
         """When each record was written that the group has not committed yet, in seconds since 1970."""
