@@ -15,7 +15,7 @@ def test_a_short_run_is_cleared(tmp_path: Path) -> None:
     needs_kafka()
     recipe = Kafka()
     recipe.open(tmp_path)
-    size = Size(operations=80, faults=3, seconds=1, deeds=frozenset({Deed.KILL, Deed.CUT}))
+    size = Size(operations=80, faults=3, seconds=1, deeds=frozenset({Deed.FREEZE, Deed.CUT}))
     try:
         history = perform(recipe, script(recipe, 5, size), size)
     finally:
