@@ -39,7 +39,7 @@ def run(*, port: int, mode: str, hosts: tuple[str, ...], open_browser: bool) -> 
     """
     stack = lifecycle.up()
     paths.home().mkdir(parents=True, exist_ok=True)
-    alone = filelock.FileLock(paths.home() / "movieapp.lock")
+    alone = filelock.FileLock(paths.home() / f"movieapp-{stack.kind}.lock")
     try:
         alone.acquire(timeout=0)  # it ends with the process
     except filelock.Timeout:

@@ -23,8 +23,9 @@ from tests.programs import left_out
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 
 
+@pytest.mark.parametrize("how", ["ctrl-c", "lab down"])
 @pytest.mark.parametrize("name", ["insight", "mongo-admin"])
-def test_a_window_opens_and_ends(stack: Stack, name: str) -> None:
+def test_a_window_opens_and_ends(breakable: Stack, name: str, how: str) -> None:
     if name == "insight" and not shutil.which("npm"):
         left_out("no npm here, which brings redis-commander")
     (port,) = free_ports(1)
@@ -52,7 +53,10 @@ def test_a_window_opens_and_ends(stack: Stack, name: str) -> None:
             process.wait(3 * windows.LOOKS)
     finally:
         lab.start("mongo")
-        process.send_signal(signal.SIGINT)
+        if how == "lab down":
+            lab.down()
+        else:
+            process.send_signal(signal.SIGINT)
         process.communicate(timeout=60)
     assert process.returncode == 0
     lab.wait_until(lambda: ports.is_free(port), "the port is free")
