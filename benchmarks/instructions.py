@@ -50,7 +50,9 @@ class Counted(RedisServer):
             ["callgrind_control", "-d", str(self.process.pid)], capture_output=True, check=True
         )
         newest = max(self.folder.glob("counted.*"), key=lambda path: int(path.suffix[1:]))
-        found = re.search(r"^(?:totals|summary): (\d+)", newest.read_text(errors="replace"), re.M)
+        found = re.search(
+            r"^(?:totals|summary): (\d+)", newest.read_text("utf-8", errors="replace"), re.M
+        )
         assert found is not None
         return int(found[1])
 
