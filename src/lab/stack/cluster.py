@@ -140,9 +140,10 @@ class Cluster:
                 client.execute_command(*words, "REPLACE", "KEYS", *keys)
                 moved += len(keys)
         owner = target.identity
-        for node in (target, source, *self.nodes):  # the new owner hears it first
-            if node.process and _is_master(node):
-                node.ask("CLUSTER", "SETSLOT", slot, "NODE", owner)
+        others = [n for n in self.nodes if n.process and n not in (target, source)]
+        told = [target, source, *filter(_is_master, others)]  # the new owner hears it first
+        for node in told:
+            node.ask("CLUSTER", "SETSLOT", slot, "NODE", owner)
         return moved
 
     def stop(self) -> None:
