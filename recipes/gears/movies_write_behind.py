@@ -241,6 +241,10 @@ class MovieConnector(MongoConnector):
             late = self.newer(versions)
             work = {key: pair for key, pair in latest.items() if key not in late}
             refused += self.apply(work)
+            # Deleted while we wrote, by the worker that took our place: then it is our write that came late. Or by
+            # this very batch, when it was broken off between the note and the deed: then the deed is left to do.
+            for one in self.collection_of(TOMBSTONES).find({'_id': {'$in': list(latest)}}):
+                self.collection.delete_many(self.fence({self.PrimaryKey(): one['_id'], 'version': one['_v']}))
         for letter in refused:  # after the others are safe: a batch that comes again would bury them again
             bury(*letter)
 
@@ -290,11 +294,7 @@ class MovieConnector(MongoConnector):
                 raise
             some = isinstance(error, BulkWriteError)  # else the whole command failed, and does not say at which
             suspects = [pairs[one['index']] for one in error.details['writeErrors']] if some else pairs
-        refused = [letter for pair in suspects for letter in self.alone(*pair)]
-        for one in self.collection_of(TOMBSTONES).find({'_id': {'$in': list(work)}}):
-            # Deleted while we wrote, by the worker that took our place: then it is our write that came late.
-            self.collection.delete_many({pk: one['_id'], '_v': {'$lt': one['_v']}})
-        return refused
+        return [letter for pair in suspects for letter in self.alone(*pair)]
 
     def alone(self, entry, query):
         """Write one operation by itself: what is wrong with it is what is wrong with its document."""

@@ -85,6 +85,20 @@ def test_what_passes_buries_nothing(stack: Stack, proxy: MongoProxy, rule: Rule)
     assert dead_letters(stack) == []
 
 
+def test_a_deletion_that_was_broken_off_after_its_tombstone_is_done(
+    stack: Stack, proxy: MongoProxy
+) -> None:
+    put_good(stack)
+    lab.wait_until(lambda: not queued(stack), "everything is written", 60)
+    before = failures(stack)
+    proxy.rule = about_movies(failing(10107))
+    stack.redis.delete("MovieEntity:0")
+    lab.wait_until(lambda: failures(stack) >= before + 2, "it has tried twice", 60)
+    proxy.rule = None
+    lab.wait_until(lambda: not queued(stack), "the deletion is through", 60)
+    assert in_mongo(stack) == GOOD[1:]
+
+
 def of_poison(operation: Command) -> bool:
     return bool(operation["q"].get("movieId") == "poison")
 
