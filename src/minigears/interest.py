@@ -91,10 +91,6 @@ class Interest:
         return PrefixMap((watch.prefix, watch.exact, watch) for watch in self.keys)
 
     @cached_property
-    def _by_id(self) -> dict[str, KeyWatch]:
-        return {watch.id: watch for watch in self.keys}
-
-    @cached_property
     def _streams(self) -> PrefixMap[None]:
         return PrefixMap((prefix, exact, None) for prefix, exact in self.streams)
 
@@ -149,11 +145,6 @@ class Interest:
         name = name.lower()
         watches = [watch for key in keys for watch in self.about(key)]
         return any(watch.commands and name in watch.commands for watch in watches)
-
-    def names(self, registration: str, command: bytes) -> bool:
-        """Whether the `commands` of this registration name this command."""
-        watch = self._by_id.get(registration)
-        return watch is not None and command.lower() in (watch.commands or ())
 
     def subscriptions(self) -> frozenset[bytes]:
         """Patterns to `PSUBSCRIBE` to, none inside another: Redis sends one message per pattern."""

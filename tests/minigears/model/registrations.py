@@ -4,7 +4,7 @@ Where RedisGears's documentation is silent, this is what holds:
 
 * What a function of a KeysReader writes raises events for others only if it is not `sync`.
 * Of several functions that override one reply the first one wins; the others fail.
-* A registration with `commands` has the events that one of these commands raises, whatever its mode.
+* A registration with `commands` has all events of its keys (docs/minigears.md says why), whatever its mode.
 * A success clears the last error, as was observed of streams.
 * A session is gone with its last registration. A script that registers nothing takes no other's place.
 * Every `GB()`, every registration and every script that registers uses an id up, as recorded.
@@ -83,7 +83,7 @@ class Registration:
             return False
         if self.types is not None and kind not in self.types:
             return False
-        return fits and (self.commands is None or command in map(str.upper, self.commands))
+        return fits
 
     def data(self) -> dict[str, Any]:
         """What RG.DUMPREGISTRATIONS has of it."""

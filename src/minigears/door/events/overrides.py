@@ -16,10 +16,6 @@ class Overrides:
         self._events: dict[bytes, list[Event]] = {}
         self._left = asyncio.Condition()
 
-    def collects(self, key: bytes) -> bool:
-        """Whether such a command is being carried out for this key."""
-        return key in self._events
-
     def take(self, event: Event) -> bool:
         """Keep an event if a command is being carried out for its key; tells whether it was kept."""
         events = self._events.get(event.key)

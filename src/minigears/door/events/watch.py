@@ -119,19 +119,10 @@ class Watch:
         if own:
             return
         for found in self.interest.watchers(key, name):
-            if found.commands and not self._may_be_of(found.commands, key):
-                continue
             event = self.delivery.add(found.id, key, name, found.sync)
             if not (found.commands and self.overrides.take(event)):
                 self._outbox.append(event)
                 self._flush_soon()
-
-    def _may_be_of(self, commands: Collection[bytes], key: bytes) -> bool:
-        """Whether one of these commands may have raised an event of this key.
-
-        Nobody collects the events of those that may wait for others.
-        """
-        return self.overrides.collects(key) or any(map(self.table.is_blocking, commands))
 
     def hand_over(self, events: Collection[Event]) -> None:
         """Send events to the executor that are on its list and were kept back."""

@@ -96,17 +96,12 @@ async def _settled(watch: Watch, keys: Iterable[bytes], release: functools.parti
 async def _run_overriding(
     watch: Watch, commands: list[Queued], events: list[Event], replies: list[bytes]
 ) -> None:
-    """Run the functions of the events that these commands have caused, and drop those of others.
+    """Run the functions of the events that these commands have caused; others go their usual way.
 
-    Those that are not `sync` go their usual way: nothing waits inside MULTI, so they cannot change a reply.
+    So do those that are not `sync`: nothing waits inside MULTI, so they cannot change a reply.
     """
     whose = _share_out(watch, commands, [event for event in events if event.sync])
-    others = [event for event in events if not any(event in own for own in whose.values())]
-    asked = [
-        e for e in others if any(watch.interest.names(e.registration, q.argv[0]) for q in commands)
-    ]
-    watch.hand_over(asked)
-    watch.delivery.done([event.seq for event in others if event not in asked])
+    watch.hand_over([event for event in events if not any(event in own for own in whose.values())])
     for place, own in whose.items():
         argv = next(queued.argv for queued in commands if queued.place == place)
         replies[place] = await override(watch, own, argv) or replies[place]
