@@ -91,6 +91,15 @@ class Interest:
         return PrefixMap((watch.prefix, watch.exact, watch) for watch in self.keys)
 
     @cached_property
+    def _by_id(self) -> dict[str, KeyWatch]:
+        return {watch.id: watch for watch in self.keys}
+
+    def names(self, registration: str, command: bytes) -> bool:
+        """Whether the `commands` of this registration name this command."""
+        watch = self._by_id.get(registration)
+        return watch is not None and command.lower() in (watch.commands or ())
+
+    @cached_property
     def _streams(self) -> PrefixMap[None]:
         return PrefixMap((prefix, exact, None) for prefix, exact in self.streams)
 

@@ -85,6 +85,10 @@ class Registration:
             return False
         return fits
 
+    def holds(self, command: str | None) -> bool:
+        """Whether a client's reply to this command is held back for it."""
+        return command in map(str.upper, self.commands or ())
+
     def data(self) -> dict[str, Any]:
         """What RG.DUMPREGISTRATIONS has of it."""
         return {
@@ -242,6 +246,9 @@ class World:
                 self._change("SET", f"b:{registration.number}", event)
                 if registration.mode != "sync":
                     self._happened(f"b:{registration.number}", "set", None)
+            elif registration.body == "override" and not registration.holds(command):
+                registration.failures += 1
+                registration.last_error = "Can not get command ctx"
             elif registration.body == "override" and overridden is not None:
                 registration.failures += 1
                 registration.last_error = "Can only override reply once"

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 async def override(watch: Watch, events: list[Event], argv: Command) -> bytes | None:
     """Have the functions of these events run, in turn; returns the reply that the first one set that did.
 
+    Those whose registration does not name this command were collected for others, and go their usual way.
     When the executor dies over one, all that are left stay on their way: the next one gets them.
     """
     answer = None
-    left = deque(events)
+    left = deque(event for event in events if watch.interest.names(event.registration, argv[0]))
+    watch.hand_over([event for event in events if event not in left])
     try:
         while left:
             told = await watch.executor.event_call(left[0], argv, overridden=answer is not None)
