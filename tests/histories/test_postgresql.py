@@ -11,8 +11,7 @@ import pytest
 
 from tests.histories.recipes.stores import TABLE, PostgreSQL
 from tests.histories.recipes.streams import on_postgresql
-from tests.histories.run import Size, perform, script
-from tests.histories.verdict.checker import judge
+from tests.histories.shortrun import assert_cleared
 from tests.histories.world.faults import Deed
 
 
@@ -48,13 +47,4 @@ def test_the_witness_sees_every_change_through_a_crash(store: PostgreSQL) -> Non
 
 
 def test_a_short_run_is_cleared(tmp_path: Path) -> None:
-    recipe = on_postgresql()
-    recipe.open(tmp_path)
-    size = Size(operations=80, faults=3, seconds=1, deeds=frozenset({Deed.KILL, Deed.CUT}))
-    try:
-        history = perform(recipe, script(recipe, 5, size), size)
-    finally:
-        recipe.close()
-    assert judge(history) == []
-    assert len(history.faults) == 3
-    assert history.changes
+    assert_cleared(on_postgresql(), tmp_path, Deed.KILL, Deed.CUT)
