@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import multiprocessing
 import time
@@ -34,6 +35,8 @@ from tests.recipes.twelve.world import World
 BATCH = 500
 ROUTES = {"Movie:": "movies"}
 Entries = Sequence[tuple[str, str]]
+_VERSIONS = itertools.count(1)
+"""Of rgsync's recipe. What was registered outlives minigears, and rgsync replaces older versions only."""
 
 
 @dataclass
@@ -225,6 +228,10 @@ class Rgsync:
         started = time.perf_counter()
         redis.execute_command("RG.UNPAUSEREGISTRATIONS", reader[1])
         while self.recipe.depth():
+            if time.perf_counter() - started > 60 + len(entries) / 50:
+                raise RuntimeError(
+                    f"rgsync does not drain: {redis.execute_command('RG.DUMPREGISTRATIONS')}"
+                )
             time.sleep(0.01)
         return len(entries) / (time.perf_counter() - started)
 
@@ -234,7 +241,7 @@ def rgsync(world: World) -> Iterator[Rgsync]:
     """minigears with rgsync registered, on the same Redis."""
     world.open_gate("mongo")
     recipe = RgsyncAsShipped(world)
-    process = recipe.start_worker()
+    process = recipe.start_worker(next(_VERSIONS))
     try:
         yield Rgsync(recipe, world)
     finally:

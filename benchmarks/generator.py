@@ -9,13 +9,15 @@ import selectors
 import socket
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import hiredis
 
 
 def encode(words: Sequence[object]) -> bytes:
     """A command as RESP."""
-    return hiredis.pack_command(tuple(w if isinstance(w, (str, bytes)) else str(w) for w in words))
+    as_text: tuple[Any, ...] = tuple(w if isinstance(w, (str, bytes)) else str(w) for w in words)
+    return hiredis.pack_command(as_text)
 
 
 def run(port: int, clients: list[list[bytes]], depth: int = 1) -> float:

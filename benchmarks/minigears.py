@@ -60,8 +60,9 @@ def capturing_door(back: int) -> Iterator[int]:
 def bare_relay() -> Iterator[int]:
     """A relay that does nothing else before the stack's Redis; its port."""
     from lab import paths
+    from lab.stack.embedded import sockets
 
-    command = [sys.executable, "-m", "benchmarks.bare_relay", str(paths.socket_path(paths.home()))]
+    command = [sys.executable, "-m", "benchmarks.bare_relay", str(sockets.path(paths.home()))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stdout is not None

@@ -134,7 +134,7 @@ class Processor:
             for url in (stack.redis_url, stack.redis_direct_url)
         )
         self._servers = Servers(front, back)
-        self.rows: list[tuple[str, str, str, str, str, str, str]] = []
+        self.rows: list[tuple[str, ...]] = []
 
     def all(self) -> None:
         """Capture at the door, relay, a sync function that does nothing, rgsync."""
