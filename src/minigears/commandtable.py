@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_SCRIPTS = frozenset({b"eval", b"evalsha", b"fcall"})
+SCRIPTS = frozenset({b"eval", b"evalsha", b"fcall"})
 """Scripts write whatever they like; Redis does not flag them as writing."""
 
 _WRITING = frozenset({b"RW", b"OW", b"RM"})
@@ -162,7 +162,7 @@ def _command(entry: Sequence[Any]) -> Command:
     key_specs = entry[8] if len(entry) > 8 else []
     subcommands = [_command(sub) for sub in (entry[9] if len(entry) > 9 else [])]
     base = name.split(b"|")[0].lower()
-    script = base in _SCRIPTS
+    script = base in SCRIPTS
     words = {_word(flag) for flag in flags}
     writes = b"write" in words or script
     pairs = [_pairs(spec) for spec in key_specs]

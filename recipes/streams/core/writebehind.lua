@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 6, 1
+local VERSION, OLDEST = 7, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -452,6 +452,31 @@ local function no_queue(partitions)
   return refuse('WBCONFIG', 'this database has no queue of ' .. partitions .. ' partitions: start its worker')
 end
 
+-- What may wait and what does, asked before clients' own commands. Returns what the user may not, or nothing;
+-- why there is no room, or nothing; by partition the bytes that wait, and the last version.
+local function asked(keys, head, coming, reads)
+  local refusal, bytes, last = nil, {}, {}
+  for i = 2, #keys, 4 do
+    local stream, state = keys[i + 1], keys[i + 2]
+    local no_right = forbidden(keys[i], stream, state, keys[i + 3], reads)
+    if no_right then return no_right end
+    local known = call('HMGET', state, 'bytes', 'last')
+    local no_space, waits = full(stream, known[1], coming, head.entries, head.bytes)
+    refusal = refusal or no_space
+    bytes[stream], last[stream] = waits or tonumber(known[1] or 0), known[2]
+  end
+  return nil, refusal, bytes, last
+end
+
+-- An entry for the document whose keys begin at `i`, '' if it is gone.
+local function entered(keys, i, doc, bytes, last)
+  local key, stream, state = keys[i], keys[i + 1], keys[i + 2]
+  if doc == '' then call('ZREM', keys[i + 3], key) end
+  bytes[stream] = bytes[stream] + #key + #doc
+  last[stream] = append(stream, last[stream], key, doc)
+  call('HSET', state, 'bytes', bytes[stream], 'last', last[stream])
+end
+
 -- Property 1, for clients that know nothing of it: their own command, and an entry for each document
 -- as it then is. Room is asked for first, so that a full queue leaves everything as it was.
 -- KEYS config, then document, stream, state, due for each document
@@ -462,32 +487,66 @@ local function capture(keys, args)
   if call('HGET', keys[1], 'partitions') ~= head.what then return no_queue(head.what) end
   local command, coming = string.upper(args[2]), 0
   for i = 3, #args do coming = coming + #args[i] end
-  local refusal, bytes, last = uncapturable(command, keys, args), {}, {} -- by partition
+  local refusal = uncapturable(command, keys, args)
   local root = command == 'JSON.SET' and ROOT[args[4]]
-  for i = 2, #keys, 4 do
-    local stream, state = keys[i + 1], keys[i + 2]
-    local no_right = forbidden(keys[i], stream, state, keys[i + 3], not root)
-    if no_right then return no_right end
-    local known = call('HMGET', state, 'bytes', 'last')
-    local no_room, waits = full(stream, known[1], coming, head.entries, head.bytes)
-    refusal = refusal or no_room
-    bytes[stream], last[stream] = waits or tonumber(known[1] or 0), known[2]
-  end
-  if refusal and not TIMES[command] then return refusal end
+  local no_right, no_space, bytes, last = asked(keys, head, coming, not root)
+  refusal = no_right or not TIMES[command] and (refusal or no_space)
+  if refusal then return refusal end
 
   local reply = answer(command, args, head.resp)
   if failed(reply) then return reply end
   for i = 2, #keys, 4 do
-    local key, stream, state = keys[i], keys[i + 1], keys[i + 2]
-    local doc = root and reply and args[5] or text_of(key) or ''
-    if not TIMES[command] or doc == '' then
-      if doc == '' then call('ZREM', keys[i + 3], key) end
-      bytes[stream] = bytes[stream] + #key + #doc
-      last[stream] = append(stream, last[stream], key, doc)
-      call('HSET', state, 'bytes', bytes[stream], 'last', last[stream])
-    end
+    local doc = root and reply and args[5] or text_of(keys[i]) or ''
+    if not TIMES[command] or doc == '' then entered(keys, i, doc, bytes, last) end
   end
   return reply
+end
+
+-- Property 1, for scripts and functions of clients, which no function may run. The door calls `wb_script_begins`,
+-- which says whether there is room; then in one transaction the same again, the script, and `wb_script_ended`.
+local seen = {} -- the documents before the script
+
+-- The document's text, '' if there is none; nothing for a key that holds something else.
+local function document(key)
+  local kind = call('TYPE', key).ok
+  return DOCUMENT[kind] and (text_of(key) or '') or nil
+end
+
+-- KEYS as of `capture`. ARGV "version partitions entries bytes resp", bytes of the script's arguments.
+local function script_begins(keys, args)
+  seen = {}
+  local head = head_of(args[1])
+  if head.other then return head.other end
+  if call('HGET', keys[1], 'partitions') ~= head.what then return no_queue(head.what) end
+  local no_right, no_space = asked(keys, head, tonumber(args[2]), true)
+  if no_right then return no_right end
+  for i = 2, #keys, 4 do
+    local doc = document(keys[i])
+    if not doc then return redis.error_reply('WRONGTYPE ' .. keys[i] .. ' holds no document') end
+    seen[keys[i]] = doc
+  end
+  return no_space or 'OK'
+end
+
+-- Has an entry for each document that the script has changed: there was room, as far as was known then.
+-- KEYS and ARGV as above. Refuses what the script has made of a key if that is no document: it has no entry.
+local function script_ended(keys, args)
+  local head, refusal = head_of(args[1]), nil
+  if head.other then return head.other end
+  local no_right, _, bytes, last = asked(keys, head, 0, true)
+  if no_right then return no_right end
+  for i = 2, #keys, 4 do
+    local key = keys[i]
+    local doc = document(key)
+    if not doc then
+      refusal = redis.error_reply('WRONGTYPE ' .. key .. ' holds no document after the script')
+    elseif doc ~= seen[key] then
+      if doc == '' or is_json(doc) then entered(keys, i, doc, bytes, last)
+      else refusal = refuse('WBJSON', key .. ' holds no JSON after the script') end
+    end
+  end
+  seen = {}
+  return refusal or 'OK'
 end
 
 -- Delete, with an entry each, what is due. KEYS stream, state, due.
@@ -680,6 +739,8 @@ register('wb_write', write, {}) -- no allow-oom: refused before it begins
 register('wb_set', set, {})
 register('wb_bundle', bundle, {})
 register('wb_capture', capture, {})
+register('wb_script_begins', script_begins, {})
+register('wb_script_ended', script_ended, { 'allow-oom' }) -- the script has been let begin
 register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory
 register('wb_requeue', requeue, {})
 register('wb_get', get, { 'no-writes' })

@@ -1,7 +1,8 @@
 """Which commands are captured, and the function call that runs each of them. Pure.
 
 The function is the streams recipe's (`wb_capture` in writebehind.lua): it asks for room in the queue, runs the
-client's own command, and queues each document as it then is. Names of the queue are the recipe's, too.
+client's own command, and queues each document as it then is. No function may run a client's script, so that stands
+between two calls. Names of the queue are the recipe's, too.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from minigears.commandtable import CommandTable
+from minigears.commandtable import SCRIPTS, CommandTable
 from minigears.door.capture.queue import Queue
 from minigears.protocol import Command, encode_words
 
@@ -44,9 +45,31 @@ class Captures:
 
         `protocol` is the RESP version that the client speaks.
         """
-        keys = self._written(argv, table)
-        if not keys or not table.arity_fits(argv) or _captures_itself(argv):
+        keys = self._to_capture(argv, table)
+        if not keys:
             return argv
+        words, about = self._places(keys, protocol)
+        return [*_CALL, b"%d" % len(words), *words, about, *argv]
+
+    def is_script(self, argv: Command, table: CommandTable) -> bool:
+        """Whether it is a script, or a function, that declares keys whose writes are captured."""
+        return argv[0].lower() in SCRIPTS and bool(self._to_capture(argv, table))
+
+    def around(self, argv: Command, table: CommandTable, protocol: int) -> tuple[Command, Command]:
+        """The calls before a script and behind it, which queue what it has changed of the keys it declares."""
+        words, about = self._places(self._to_capture(argv, table), protocol)
+        place = [b"%d" % len(words), *words, about]
+        coming = b"%d" % sum(map(len, argv[3:]))
+        before: Command = [b"FCALL", b"wb_script_begins", *place, coming]
+        return before, [b"FCALL", b"wb_script_ended", *place]
+
+    def _to_capture(self, argv: Command, table: CommandTable) -> Sequence[bytes]:
+        """Keys for which something takes a command's place, if Redis would let it begin."""
+        keys = self._written(argv, table)
+        return keys if keys and table.arity_fits(argv) and not _captures_itself(argv) else ()
+
+    def _places(self, keys: Sequence[bytes], protocol: int) -> tuple[list[bytes], bytes]:
+        """The keys of a call for these documents, and what it is told of their queue."""
         queues = {self._queue(key) or _NOWHERE for key in keys}
         queue = queues.pop()
         # Of a partition that is not there no config tells, and none of two queues at a time.
@@ -54,8 +77,7 @@ class Captures:
         words = [queue.config]
         for key in keys:
             words += [key, *queue.partition(queue.index(key))]
-        about = (queue if there else _NOWHERE).about(protocol)
-        return [*_CALL, b"%d" % len(words), *words, about, *argv]
+        return words, (queue if there else _NOWHERE).about(protocol)
 
     def _written(self, argv: Command, table: CommandTable) -> Sequence[bytes]:
         """Keys that a command may change and whose writes are captured."""
@@ -87,5 +109,5 @@ class Captures:
 
 
 def _captures_itself(argv: Command) -> bool:
-    """Whether it comes from a client of the recipe; other scripts on captured keys are refused."""
+    """Whether it comes from a client of the recipe, or from here."""
     return len(argv) > 1 and argv[0].lower() == b"fcall" and argv[1].startswith(b"wb_")

@@ -9,8 +9,8 @@ from functools import cached_property
 
 from minigears.protocol import encode_words
 
-VERSION = 6
-"""Of the function library that knows `wb_capture`."""
+VERSION = 7
+"""Of the function library that knows what is called here."""
 
 _TAG = re.compile(rb"\{p(\d+)\}")
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from minigears.door.clients.queued import Queued
-from minigears.door.commands.classifier import Classifier, Kind
+from minigears.door.commands.classifier import Classifier, Kind, is_hello
 from minigears.protocol import Command
 
 _MAX_GAP = 16
@@ -65,6 +65,15 @@ class Batches:
         """Times that a transaction ended, or may have."""
         self.wrote_elsewhere = False
         """Whether the client's last write may have gone over a shared connection."""
+        self.watching = False
+        """Whether the client WATCHes keys: the next EXEC, whoever sends it, ends that."""
+
+    @property
+    def resp(self) -> int | None:
+        """The RESP version that a `HELLO` inside the transaction asks for, if there is one."""
+        queue = self._transaction.queue if self._transaction is not None else ()
+        hellos = [q.argv[1] for q in queue if is_hello(q.argv) and q.argv[1] in (b"2", b"3")]
+        return int(hellos[-1]) if hellos else None
 
     @property
     def in_multi(self) -> bool:
@@ -93,6 +102,7 @@ class Batches:
         """
         transaction = self._transaction
         assert transaction is not None
+        self.watching = False
         self.reset()
         return transaction.queue, transaction.length, set(transaction.keys)
 
@@ -114,6 +124,8 @@ class Batches:
         batch = Batch(commands)
         for number, argv in enumerate(commands, 1):
             kind = classifier[argv[0]]
+            if kind is Kind.SCRIPT:
+                kind = classifier.kind(argv)
             if kind is Kind.KEYED:
                 if found := classifier.concerned(argv):
                     if not counting or self._too_far(batch, number - 1):
@@ -194,7 +206,10 @@ class Batches:
         if kind is Kind.MULTI:  # a second one is refused, and what is queued stays
             self._transaction = transaction or _Transaction()
             return ()
+        if kind is Kind.WATCH:
+            self.watching = argv[0].lower() == b"watch"
         if kind in (Kind.EXEC, Kind.DISCARD, Kind.ABORT):
+            self.watching &= transaction is None
             self.reset()
             return list(transaction.keys) if transaction and kind is Kind.EXEC else ()
         keys = classifier.concerned(argv)

@@ -179,6 +179,7 @@ class Conversation(Relaying):
 
     def _reset(self, argv: Command) -> None:
         """Forward `RESET`; raises WrongStateError when replies are counted and one is missing."""
+        self._batches.watching = False
         self._batches.reset()
         self.tell(Told.ALL)
         self.replies.stop_counting()
@@ -229,8 +230,17 @@ class Conversation(Relaying):
         Raises:
             WrongStateError: a command before it is not answered yet.
         """
-        self.replies.capture(callback, past_messages)
-        self._send(encode_command(argv), Batch([argv]))
+        self.ask_all([argv], callback, past_messages)
+
+    def ask_all(
+        self,
+        commands: list[Command],
+        callback: Callable[[bytes], None],
+        past_messages: bool = False,
+    ) -> None:
+        """The same for several: what is called back with is their replies, one behind the other."""
+        self.replies.capture(callback, past_messages, len(commands))
+        self._send(b"".join(map(encode_command, commands)), Batch(commands))
 
     def forward(self, argv: Command) -> None:
         """Forward one command as if it had not been stopped; drop it if its client is long gone.

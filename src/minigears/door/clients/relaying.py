@@ -212,11 +212,17 @@ class Relaying(ABC):
         return commands if calls == commands else calls
 
     def _capture(self, argv: Command) -> Command:
-        """The call that captures a write, or the command itself."""
-        watch = self._watch
+        """The call that captures a write, or the command itself.
+
+        A script needs a transaction of its own, which is served; where there cannot be one, the call refuses it.
+        """
+        watch, batches = self._watch, self._batches
         if not watch.captures.prefixes:
             return argv
-        return watch.captures.rewrite(argv, watch.table, self.protocol)
+        alone = not (batches.in_multi or batches.watching)
+        if alone and watch.captures.is_script(argv, watch.table):
+            return argv
+        return watch.captures.rewrite(argv, watch.table, batches.resp or self.protocol)
 
     def _forward(self, pending: deque[Command]) -> None:
         """Forward what is pending up to the first command that needs more than forwarding."""

@@ -96,6 +96,9 @@ class ReplyStream:
         """Bytes of replies that are kept back."""
         self._on_drained: Callable[[], None] | None = None
         self._capture: Callable[[bytes], None] | None = None
+        self._to_take = 0
+        """How many replies who captures is still to get."""
+        self._taken: list[bytes] = []
         self._past_messages = False
         self._watched: dict[int, Callable[[bool], None]] = {}
         """Who is to be told of a reply, by its number."""
@@ -205,8 +208,10 @@ class ReplyStream:
         self._on_drained = callback
         self._check_drained()
 
-    def capture(self, callback: Callable[[bytes], None], past_messages: bool = False) -> None:
-        """Give the raw bytes of the next reply to `callback`; one command is about to be sent.
+    def capture(
+        self, callback: Callable[[bytes], None], past_messages: bool = False, count: int = 1
+    ) -> None:
+        """Give the raw bytes of the next replies to `callback`; `count` commands are about to be sent.
 
         With `past_messages` it is known that no reply to that command looks like a message, which who has
         subscribed in RESP2 gets at any time: messages that come before it are passed on.
@@ -217,6 +222,7 @@ class ReplyStream:
         if self._capture or not self.drained:
             raise WrongStateError("the next reply belongs to another command")
         self._capture, self._past_messages = callback, past_messages
+        self._to_take, self._taken = count, []
 
     def settle(self, holds: Sequence[Hold]) -> None:
         """The functions of these writes are done: pass on what waited for them only."""
@@ -296,8 +302,11 @@ class ReplyStream:
                     self._received -= 1
                     passed.append(message)
                 elif self._capture:
-                    taken = functools.partial(self._capture, message)
-                    self._capture = None
+                    self._taken.append(message)
+                    self._to_take -= 1
+                    if not self._to_take:
+                        taken = functools.partial(self._capture, b"".join(self._taken))
+                        self._capture = None
                 elif not self.discard:
                     passed.append(message)
         if not (self._capture or self.discard):

@@ -8,7 +8,7 @@ from operator import itemgetter
 
 import hiredis
 
-from minigears.commandtable import CommandTable
+from minigears.commandtable import SCRIPTS, CommandTable
 from minigears.door.capture.captures import Captures
 from minigears.door.commands.shapes import MAX_NAME, Glance
 from minigears.door.commands.shareable import Shared, Use
@@ -43,6 +43,10 @@ class Kind(enum.IntEnum):
     """It is about the command that follows: nothing may come between."""
     OFFSET = 12
     """It waits for replicas to have the client's writes, wherever those went, or for their being saved."""
+    WATCH = 13
+    """It changes what has to stay as it is until EXEC."""
+    SCRIPT = 14
+    """Whether it is captured decides: its keys do."""
 
 
 _BARE = {
@@ -115,7 +119,7 @@ class Classifier(dict[bytes, Kind]):
         if self._may_remember(name):
             self[name] = kind
             publishes = kind is Kind.SUBCOMMAND and name.lower() == b"publish"
-            if kind in (Kind.PLAIN, Kind.KEYED) or publishes:
+            if kind in (Kind.PLAIN, Kind.KEYED, Kind.SCRIPT) or publishes:
                 self._harmless.add(name)
             place = self._table.only_key(name)
             if place is not None:
@@ -186,6 +190,9 @@ class Classifier(dict[bytes, Kind]):
         kind = self[argv[0]]
         if kind is Kind.SUBCOMMAND:
             return _by_subcommand(argv)
+        if kind is Kind.SCRIPT:
+            captured = self._captures.is_script(argv, self._table)
+            return Kind.SPECIAL if captured else self._by_keys(argv[0])
         if len(argv) > 1 and argv[0].lower() in _BARE:
             return Kind.ABORT if kind is Kind.EXEC else Kind.PLAIN
         return kind
@@ -215,6 +222,14 @@ class Classifier(dict[bytes, Kind]):
             return Kind.OFFSET
         if name in TAKES_AWAY or name == b"slowlog":
             return Kind.SPECIAL
+        if name in (b"watch", b"unwatch"):
+            return Kind.WATCH
+        if name in SCRIPTS and self._captures.prefixes:
+            return Kind.SCRIPT
+        return self._by_keys(name)
+
+    def _by_keys(self, name: bytes) -> Kind:
+        """Of a command that nothing but its keys makes more than one to pass on."""
         if not self._interest:
             return Kind.PLAIN
         if self._table.is_blocking(name):

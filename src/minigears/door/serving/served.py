@@ -24,6 +24,7 @@ from minigears.door.serving import slowlog
 from minigears.door.serving.access import ANY_KEY, allowed
 from minigears.door.serving.asking import ask
 from minigears.door.serving.overriding import override
+from minigears.door.serving.scripts import captured
 from minigears.door.serving.slowlog import SlowLog
 from minigears.door.serving.transactions import execute, queue_gears, queue_hooked
 from minigears.protocol import Command, encode_error, with_section
@@ -52,6 +53,8 @@ async def serve(desk: Desk, client: Conversation, argv: Command) -> None:
     name, watch = argv[0].lower(), desk.watch
     if name.startswith(b"rg."):
         await _gears(desk, client, argv)
+    elif watch.captures.prefixes and watch.captures.is_script(argv, watch.table):
+        await captured(watch, client, argv)
     elif name == b"command":
         await _command(watch, client, argv)
     elif name == b"client":

@@ -66,7 +66,7 @@ async def execute(watch: Watch, client: Conversation, argv: Command) -> None:
         if queued.mark is not None:
             await _take_place(watch, client, queued, replies or [])
     if intent is not None:
-        await _settled(watch, concerned, functools.partial(watch.journal.release, intent))
+        await settled(watch, concerned, functools.partial(watch.journal.release, intent))
     if replies is not None:
         answer = b"*%d\r\n" % len(replies) + b"".join(replies)
     client.reply(answer)
@@ -83,7 +83,7 @@ async def _all_told(watch: Watch) -> None:
     await told.wait()
 
 
-async def _settled(watch: Watch, keys: Iterable[bytes], release: functools.partial[None]) -> None:
+async def settled(watch: Watch, keys: Iterable[bytes], release: functools.partial[None]) -> None:
     """Return once the sync functions of these keys are done."""
     await _all_told(watch)
     done = asyncio.Event()
