@@ -174,7 +174,7 @@ class Execution:
 
     def plan(self) -> list[Any]:
         """The reply of `RG.GETEXECUTION`."""
-        kinds = [step.describe() for step in reversed(self.steps)] + [READ_STEP]
+        kinds = [READ_STEP, *(part for step in self.steps for part in step.describe())][::-1]
         steps = [
             ["type", kind, "duration", 0, "name", name, "arg", arg] for kind, name, arg in kinds
         ]
@@ -222,7 +222,7 @@ class ExecutionLog:
     def ended(self, execution: Execution) -> None:
         """One of a registration has ended: those beyond its limit, which did not make room before, go."""
         mine = self._by_registration.get(execution.registration or "")
-        if mine is not None and len(mine) > self._limit_per_registration():
+        if mine is not None and 0 < self._limit_per_registration() < len(mine):
             with self._lock:
                 self._shrink(mine, self._limit_per_registration())
 
@@ -252,8 +252,11 @@ class ExecutionLog:
         self._shrink(self._kept, self._limit())
 
     def _shrink(self, numbers: deque[int], limit: int) -> None:
-        """Forget the oldest that are done; where many are not, a look at two a time is enough."""
-        unfinished = 0
+        """Forget the oldest that are done; where many are not, a look at two a time is enough.
+
+        A limit that is not positive is none.
+        """
+        unfinished = 0 if limit > 0 else 2
         while len(numbers) > limit and unfinished < 2:
             number = numbers.popleft()
             oldest = self._all.get(number)

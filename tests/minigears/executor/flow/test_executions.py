@@ -43,6 +43,46 @@ def test_abort_a_running_one(door: FakeDoor, redis_conn: BlockingConnection):
     assert door.results("GB('ShardsIDReader').run()") == [b"1"]
 
 
+CALLBACK = "RedisGearsPy_PyCallback"
+EXTRACT, REPARTITION = ("extractkey", f"{CALLBACK}Extractor"), ("repartition", "repartition")
+BY_KEY = ("accumulatebykey", f"{CALLBACK}AccumulateByKey")
+TO_PYTHON, MAP = ("map", "RedisGearsPy_ToPyRecordMapper"), ("map", f"{CALLBACK}Mapper")
+FOLDS = [("accumulate", f"{CALLBACK}Accumulate"), ("collect", "collect")]
+FOLDS.append(FOLDS[0])
+FLAT = [("map", f"{CALLBACK}FlatMapper"), ("flatmap", "flatmap")]
+GROUPED = [EXTRACT, REPARTITION, BY_KEY, TO_PYTHON]
+
+
+@pytest.mark.parametrize(
+    ("flow", "steps"),
+    [
+        ("flatmap(lambda x: x)", FLAT),
+        ("limit(1)", [("limit", "limit")]),
+        ("repartition(lambda x: x)", [EXTRACT, REPARTITION, ("map", "GetValueMapper")]),
+        ("localgroupby(lambda x: x, lambda k, a, r: r)", [EXTRACT, BY_KEY, TO_PYTHON]),
+        ("groupby(lambda x: x, lambda k, a, r: r)", GROUPED),
+        (
+            "batchgroupby(lambda x: x, lambda k, r: r)",
+            [EXTRACT, REPARTITION, ("group", "group"), ("reduce", f"{CALLBACK}Reducer"), TO_PYTHON],
+        ),
+        ("count()", FOLDS),
+        ("countby()", [EXTRACT, BY_KEY, TO_PYTHON, *GROUPED]),
+        ("sort()", [*FOLDS, MAP, *FLAT]),
+        ("distinct()", [*FOLDS, *FLAT]),
+        ("avg()", [MAP, *FOLDS, MAP]),
+    ],
+)
+def test_the_parts_of_steps(door: FakeDoor, flow: str, steps: list[tuple[str, str]]):
+    """As RedisGears shows them, the last one first."""
+    execution = start(door, f"GB('ShardsIDReader').{flow}.run(convertToStr=False, collect=False)")
+    shown = plan(door, execution)[15]
+    kinds = [(step[1].decode(), step[5].decode()) for step in reversed(shown)]
+    assert kinds == [TO_PYTHON, *steps]
+    assert [step[7] == b"" for step in reversed(shown)] == [
+        not name.startswith(CALLBACK) for _, name in kinds
+    ]
+
+
 def test_abort_many_at_once(door: FakeDoor):
     """More than there are threads: some run, some have not begun."""
     executions = [start(door, ENDLESS) for _ in range(8)]
@@ -171,6 +211,17 @@ def test_so_many_are_kept(door: FakeDoor):
     assert kept == executions[:1:-1]
 
 
+@pytest.mark.parametrize("limit", ["0", "-1"])
+def test_a_limit_that_is_not_positive_is_none(door: FakeDoor, limit: str):
+    door.call("RG.CONFIGSET", "MaxExecutions", limit, "MaxExecutionsPerRegistration", limit)
+    for _ in range(2):
+        door.call("RG.GETRESULTSBLOCKING", start(door, "GB('ShardsIDReader').run()"))
+    door.script("GB('KeysReader').register(prefix='k', mode='sync', readValue=False)")
+    for _ in range(3):
+        door.fire(door.ids[0], b"k", "set")
+    assert len(door.call("RG.DUMPEXECUTIONS")) == 5
+
+
 def test_so_many_are_kept_of_a_registration(door: FakeDoor):
     door.call("RG.CONFIGSET", "MaxExecutionsPerRegistration", "2")
     door.script("GB('KeysReader').register(prefix='k', mode='sync', readValue=False)")
@@ -210,7 +261,7 @@ GB('KeysReader').foreach(f).register(prefix='k', mode='async', readValue=False)
     wait_for(lambda: len(door.call("RG.DUMPEXECUTIONS")) == 1)
 
 
-@pytest.mark.parametrize("number", ["-1", "--5", "\u00b2", "", "9" * 30])
+@pytest.mark.parametrize("number", ["+1", "--5", "\u00b2", "", "9" * 30])
 def test_a_number_that_is_none_is_refused(door: FakeDoor, number: str):
     door.script("GB('KeysReader').register(prefix='k', mode='sync', readValue=False)")
     (refused,) = door.call("RG.CONFIGSET", "MaxExecutions", number)
