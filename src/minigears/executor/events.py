@@ -125,7 +125,7 @@ class Events:
             reads = []
         if record["type"] != "empty":
             registration.last_type = record["type"]
-        if args.key_types is not None and record["type"] not in args.key_types:
+        if not records.is_of_type(record, args.key_types):
             record = None
         elif not args.read_value:
             record = records.bare_record(key, event)

@@ -128,7 +128,6 @@ class Command:
 
     def data(self) -> dict[str, Any]:
         """What RG.DUMPREGISTRATIONS has of it."""
-        args: list[Any] = [self.trigger or "append", 0]
         return {
             "desc": f"r{self.number}",
             "mode": self.mode,
@@ -137,5 +136,5 @@ class Command:
             "numFailures": self.failures,
             "numAborted": 0,
             "failed": self.last_error,
-            "args": args + ([self.prefix] if self.prefix else []),
+            "args": [self.trigger or "APPEND", 0],
         }

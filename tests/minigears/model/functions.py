@@ -53,7 +53,8 @@ class Function:
         except Exception as error:
             if folds and self.manner in _MAKES_FUTURE:
                 return None
-            raise Failed(type(error).__name__) from None
+            told = str(error) if self.manner == "coroutine" else type(error).__name__
+            raise Failed(told) from None
         if self.manner == "failing future":
             raise Failed(f"failed {value}")
         return value

@@ -55,14 +55,12 @@ def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
         raise TypeError(f"createKeysOnlyReader() got an unexpected keyword argument {unknown!r}")
     generator = options.get("patternGenerator")
     count = str(options.get("count", _SCAN_COUNT)).encode()
-    no_scan = _flag(options, "noScan", False, "noScan")
-    given = _pattern(arg)
 
     def read(caller: Caller) -> Iterator[Any]:
-        pattern, one = given, no_scan
+        text, one = arg, options.get("noScan", False)
         if generator is not None:  # a pattern for this shard, and whether it is just one key
             text, one = generator()
-            pattern = _pattern(text)
+        pattern = str(text).encode()
         for keys in _existing(caller, pattern) if one else _scan(caller, pattern, count):
             yield from (records.to_text(key) for key in keys)
 
@@ -76,15 +74,15 @@ def _stream(arg: Any, options: Mapping[str, Any]) -> Source:
         raise GearsError("fromId argument must be a string")
 
     def read(caller: Caller) -> Iterator[Any]:
-        start = b"-" if first in ("0", "0-0") else b"(" + first.encode()
+        last, count = first.encode(), str(_STREAM_PAGE).encode()
         while True:
-            count = str(_STREAM_PAGE).encode()
-            page = _ask(caller, b"XRANGE", key, start, b"+", b"COUNT", count)
+            found = _ask(caller, b"XREAD", b"COUNT", count, b"STREAMS", key, last)
+            page = found[0][1] if found else []
             for entry_id, fields in page:
                 yield to_record(key, Entry(entry_id, fields))
             if len(page) < _STREAM_PAGE:
                 return
-            start = b"(" + page[-1][0]
+            last = page[-1][0]
 
     return read
 

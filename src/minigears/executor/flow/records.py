@@ -10,6 +10,8 @@ from minigears.executor.redis.connection import RedisError
 from minigears.executor.replies import to_text
 
 _KNOWN = {b"string", b"list", b"hash", b"set", b"zset"}
+_OF_STREAMS = "unknown"
+"""The type of a stream in its record; `keyTypes` calls it `stream`."""
 
 ValueCommand = Callable[[bytes], tuple[bytes, ...]]
 
@@ -29,7 +31,15 @@ def key_type(reply: Any) -> str:
     """What RedisGears calls the type that `TYPE` names."""
     if reply in _KNOWN:
         return str(reply.decode())
-    return {b"none": "empty", b"stream": "unknown"}.get(reply, "module")
+    return {b"none": "empty", b"stream": _OF_STREAMS}.get(reply, "module")
+
+
+def is_of_type(record: dict[str, Any], wanted: Sequence[str] | None) -> bool:
+    """Whether the key's type is one of these, as `keyTypes` names them; None: whatever it is."""
+    if wanted is None:
+        return True
+    kind = record["type"]
+    return ("stream" if kind == _OF_STREAMS else kind) in wanted
 
 
 def key_record(key: bytes, event: str | None, kind: str, value: Any) -> dict[str, Any]:

@@ -17,6 +17,9 @@ from typing import Any
 
 from minigears.executor.errors import ForceStopped, render
 
+UNSIGNED = 2**64
+"""RedisGears counts records by numbers without sign: a negative limit is a very large one."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -31,26 +34,40 @@ class Step:
         """As built-in types, for pickling."""
         return (self.kind, self.functions, self.start, self.length)
 
-    def describe(self) -> tuple[str, str, str]:
-        """Type, name and argument as `RG.GETEXECUTION` shows them."""
-        kind, name = _SHOWN[self.kind]
-        return kind, name, str(self.functions[0]) if self.functions else ""
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Types, names and arguments of its parts, as `RG.GETEXECUTION` shows them; the first comes first."""
+        parts = _SHOWN[self.kind]
+        functions = iter(self.functions)
+        return [
+            (kind, name, str(next(functions)) if name.startswith(_CALLBACK) else "")
+            for kind, name in parts
+        ]
 
 
-_SHOWN = {
-    "map": ("map", "RedisGearsPy_PyCallbackMapper"),
-    "filter": ("filter", "RedisGearsPy_PyCallbackFilter"),
-    "foreach": ("foreach", "RedisGearsPy_PyCallbackForEach"),
-    "flatmap": ("flat_map", "RedisGearsPy_PyCallbackFlatMapper"),
-    "accumulate": ("accumulate", "RedisGearsPy_PyCallbackAccumulate"),
-    "localgroupby": ("accumulatebykey", "RedisGearsPy_PyCallbackAccumulateByKey"),
-    "batchgroupby": ("reduce", "RedisGearsPy_PyCallbackReducer"),
-    "repartition": ("repartition", "RedisGearsPy_PyCallbackExtractor"),
-    "collect": ("collect", "collect"),
-    "limit": ("limit", "limit"),
+_CALLBACK = "RedisGearsPy_PyCallback"
+_EXTRACT = ("extractkey", f"{_CALLBACK}Extractor")
+_REPARTITION = ("repartition", "repartition")
+_BY_KEY = ("accumulatebykey", f"{_CALLBACK}AccumulateByKey")
+_TO_PYTHON = ("map", "RedisGearsPy_ToPyRecordMapper")
+
+_SHOWN: dict[str, list[tuple[str, str]]] = {
+    "map": [("map", f"{_CALLBACK}Mapper")],
+    "filter": [("filter", f"{_CALLBACK}Filter")],
+    "foreach": [("foreach", f"{_CALLBACK}ForEach")],
+    "flatmap": [("map", f"{_CALLBACK}FlatMapper"), ("flatmap", "flatmap")],
+    "accumulate": [("accumulate", f"{_CALLBACK}Accumulate")],
+    "localgroupby": [_EXTRACT, _BY_KEY, _TO_PYTHON],
+    "groupby": [_EXTRACT, _REPARTITION, _BY_KEY, _TO_PYTHON],
+    "batchgroupby": [
+        *[_EXTRACT, _REPARTITION, ("group", "group")],
+        *[("reduce", f"{_CALLBACK}Reducer"), _TO_PYTHON],
+    ],
+    "repartition": [_EXTRACT, _REPARTITION, ("map", "GetValueMapper")],
+    "collect": [("collect", "collect")],
+    "limit": [("limit", "limit")],
 }
 
-READ_STEP = ("map", "RedisGearsPy_ToPyRecordMapper", "")
+READ_STEP = (*_TO_PYTHON, "")
 """The step that RedisGears adds at the beginning."""
 
 
@@ -284,7 +301,7 @@ def _extracted(run: Run, step: Step, records: Iterator[Any]) -> Iterator[tuple[s
 
 def _limit(run: Run, step: Step, records: Iterator[Any]) -> Iterator[Any]:
     """That there are enough is seen by the first record too many: it was made in vain."""
-    stop = step.start + step.length
+    stop = (step.start + step.length) % UNSIGNED
     for place, record in enumerate(records):
         if step.start <= place < stop:
             yield record
@@ -302,6 +319,7 @@ _APPLY: dict[str, Callable[[Run, Step, Iterator[Any]], Iterator[Any]]] = {
     "flatmap": _flatmap,
     "accumulate": _accumulate,
     "localgroupby": _localgroupby,
+    "groupby": _localgroupby,
     "batchgroupby": _batchgroupby,
     "repartition": _repartition,
     "limit": _limit,

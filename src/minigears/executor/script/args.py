@@ -43,10 +43,15 @@ class CommandArgs:
     key_prefix: str | None
     inorder: bool
 
+    @property
+    def hooked(self) -> str | None:
+        """The hook's command in small letters: Redis finds it without regard to case."""
+        return None if self.hook is None else self.hook.lower()
+
     def fields(self) -> list[Any]:
         """The names and values that `RG.DUMPREGISTRATIONS` shows."""
-        shown = ["trigger", self.trigger or self.hook, "inorder", int(self.inorder)]
-        return shown + (["keyprefix", self.key_prefix] if self.key_prefix else [])
+        name = self.hook if self.trigger is None else self.trigger
+        return ["trigger", name, "inorder", int(self.inorder)]
 
 
 Args = KeysArgs | StreamArgs | CommandArgs
@@ -93,16 +98,13 @@ def parse(reader: str, given: Mapping[str, Any]) -> Args:
 
 
 def _keys(given: Mapping[str, Any]) -> KeysArgs:
+    prefix, event_types = _prefix(given), _texts(given, "eventTypes", "event")
     key_types = _texts(given, "keyTypes", "key")
     if set(key_types or ()) - _KEY_TYPES:
         raise GearsError("unknown key type")
-    return KeysArgs(
-        prefix=_prefix(given),
-        event_types=_texts(given, "eventTypes", "event"),
-        key_types=key_types,
-        commands=_texts(given, "commands", "command") or None,
-        read_value=_flag(given, "readValue", True, "readValue is not boolean"),
-    )
+    read_value = _flag(given, "readValue", True, "readValue is not boolean")
+    commands = _texts(given, "commands", "command") or None
+    return KeysArgs(prefix, event_types, key_types, commands, read_value)
 
 
 def _stream(given: Mapping[str, Any]) -> StreamArgs:
@@ -136,7 +138,7 @@ def _command(given: Mapping[str, Any]) -> CommandArgs:
         raise GearsError("trigger argument can not be given with keyprefix or hook")
     if trigger is None and hook is None:
         raise GearsError("no trigger or hook argument was given")
-    return CommandArgs(trigger, None if hook is None else hook.lower(), key_prefix, inorder)
+    return CommandArgs(trigger, hook, key_prefix, inorder)
 
 
 def _prefix(given: Mapping[str, Any]) -> str:
@@ -147,9 +149,9 @@ def _prefix(given: Mapping[str, Any]) -> str:
 
 
 def _word(given: Mapping[str, Any], name: str) -> str | None:
-    value = given.get(name)
-    if value is None:
+    if name not in given:
         return None
+    value = given[name]
     if not isinstance(value, str):
         raise GearsError(f"{name} argument is not string")
     return _utf8(value, name)
@@ -179,9 +181,9 @@ def _utf8(text: str, name: str) -> str:
 
 def _number(given: Mapping[str, Any], name: str, default: int, told: str) -> int:
     value = given.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not -_INT64 <= value < _INT64:
+    if not isinstance(value, int) or not -_INT64 <= value < _INT64:
         raise GearsError(f"{told} argument must be a number")
-    return value
+    return int(value)
 
 
 def _flag(given: Mapping[str, Any], name: str, default: bool, complaint: str) -> bool:

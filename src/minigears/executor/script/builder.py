@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from minigears.executor.errors import GearsError
-from minigears.executor.flow.steps import Step
+from minigears.executor.flow.steps import UNSIGNED, Step
 from minigears.executor.usercode.context import Asked, Context, current
 
 READERS = (
@@ -27,8 +27,7 @@ READERS = (
 
 Method = Callable[..., "GearsBuilder"]
 
-_MAX_LIMIT = 2**62
-"""Beyond what a run can have records; two of them added are still a number of 64 bits."""
+_INT64 = 2**63
 
 
 def _takes(*counts: int, told: str | None = None) -> Callable[[Method], Method]:
@@ -111,7 +110,7 @@ class GearsBuilder:
         self, extractor: Callable[[Any], Any], reducer: Callable[[Any, Any, Any], Any]
     ) -> GearsBuilder:
         """`localgroupby` over the records of all shards."""
-        return self.localgroupby(extractor, reducer)
+        return self._fold_by_key("groupby", "groupby", extractor, reducer)
 
     @_takes(2)
     def batchgroupby(
@@ -132,13 +131,13 @@ class GearsBuilder:
 
     @_takes(1, 2)
     def limit(self, length: int, start: int = 0) -> GearsBuilder:
-        """Keep `length` records, from number `start` on."""
+        """Keep `length` records, from number `start` on; `limit(-1)` keeps all."""
         for number in (length, start):
-            if isinstance(number, bool) or not isinstance(number, int):
+            if not isinstance(number, int):
                 raise GearsError("limit argument must be a number")
-            if not 0 <= number < _MAX_LIMIT:
-                raise GearsError(f"limit argument must be from 0 to {_MAX_LIMIT - 1}")
-        self.steps.append(Step("limit", start=start, length=length))
+            if not -_INT64 <= number < _INT64:
+                raise GearsError("limit argument must be a number of 64 bits")
+        self.steps.append(Step("limit", start=start % UNSIGNED, length=length % UNSIGNED))
         return self
 
     def aggregate(
@@ -158,8 +157,7 @@ class GearsBuilder:
     ) -> GearsBuilder:
         """`aggregate` for each key: the operations get the key first."""
         self.__localAggregateby__(extractor, zero, seqOp)
-        self.repartition(lambda x: x["key"])
-        return self.localgroupby(
+        return self.groupby(
             lambda x: x["key"],
             lambda k, a, r: combOp(k, copy.deepcopy(zero) if a is None else a, r["value"]),
         )
@@ -169,7 +167,8 @@ class GearsBuilder:
     ) -> GearsBuilder:
         """The first half of `aggregateby`: each shard's own values."""
         return self.localgroupby(
-            extractor, lambda k, a, r: aggregator(k, copy.deepcopy(zero) if a is None else a, r)
+            lambda x: extractor(x),  # which need not be a function, as `int` is none
+            lambda k, a, r: aggregator(k, copy.deepcopy(zero) if a is None else a, r),
         )
 
     def count(self) -> GearsBuilder:
@@ -196,8 +195,8 @@ class GearsBuilder:
     def sort(self, reverse: bool = True) -> GearsBuilder:
         """Sort the records, ascending unless `reverse` is False."""
         self.aggregate([], lambda a, r: [*a, r], lambda a, r: a + r)
-        # flatmap emits the last element first
-        return self.flatmap(lambda x: sorted(x, reverse=reverse))
+        self.map(lambda x: sorted(x, reverse=reverse))
+        return self.flatmap(lambda x: x)  # it emits the last element first
 
     def run(
         self, arg: Any = None, convertToStr: bool = True, collect: bool = True, **kargs: Any

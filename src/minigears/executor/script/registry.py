@@ -74,8 +74,8 @@ class Registry:
             self._streaming = tuple(r for r in everything if r.spec.reader == "StreamReader")
             hooks: dict[bytes, list[Registration]] = {}
             for r in reversed(everything):
-                if isinstance(r.args, CommandArgs) and r.args.hook is not None:
-                    hooks.setdefault(r.args.hook.encode(), []).append(r)
+                if isinstance(r.args, CommandArgs) and r.args.hooked is not None:
+                    hooks.setdefault(r.args.hooked.encode(), []).append(r)
             self._hooks = hooks
             self._triggers = {
                 r.args.trigger: r
@@ -104,16 +104,18 @@ class Registry:
                 if r.spec.reader == "StreamReader"
             ],
             "hooks": [
-                {"id": r.id, "command": r.args.hook, "prefix": r.args.key_prefix}
+                {"id": r.id, "command": r.args.hooked, "prefix": r.args.key_prefix}
                 for r in self
-                if r.spec.reader == "CommandReader" and r.args.hook is not None
+                if r.spec.reader == "CommandReader" and r.args.hooked is not None
             ],
         }
 
 
 def hooks_of(registrations: Iterable[Registration], command: str) -> list[Registration]:
     """Those that stand in front of a command."""
-    return [r for r in registrations if isinstance(r.args, CommandArgs) and r.args.hook == command]
+    return [
+        r for r in registrations if isinstance(r.args, CommandArgs) and r.args.hooked == command
+    ]
 
 
 def keys_interest(spec: Spec) -> dict[str, Any]:

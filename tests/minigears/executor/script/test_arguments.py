@@ -49,6 +49,16 @@ WORDS = [
     ("GB('CommandReader').register(hook=1)", "hook argument is not string"),
     ("GB('CommandReader').register(hook='get', keyprefix=1)", "keyprefix argument is not string"),
     ("GB('CommandReader').register(trigger='t', inorder=1)", "inorder argument is be boolean"),
+    ("GB('CommandReader').register(trigger=None)", "trigger argument is not string"),
+    ("GB('CommandReader').register(hook=None)", "hook argument is not string"),
+    (
+        "GB('CommandReader').register(hook='get', keyprefix=None)",
+        "keyprefix argument is not string",
+    ),
+    ("GB().register(keyTypes=[1], readValue=1)", "given key type is not string"),
+    ("GB().register(1, eventTypes=1)", "regex argument must be a string"),
+    ("log('a', 'b', 'c')", "log function must get a log message as input"),
+    ("log('a', level=None)", "Log level must be a sting"),
     ("GB().run(mode=1)", "execution mode must be a string"),
     ("GB().run(mode='sync')", "unknown execution mode"),
     ("GB().run(noScan=1)", "exactMatch value is not boolean"),
@@ -78,7 +88,9 @@ def test_arguments(door: FakeDoor, call: str, words: str):
 @pytest.mark.parametrize(
     "command",
     [
-        "GETRESULTS a b",
+        "PAUSEREGISTRATIONS a b",
+        "UNPAUSEREGISTRATIONS a b",
+        "PYEXPORTREQ a b",
         "GETRESULTSBLOCKING a b",
         "GETEXECUTION a SHARD b",
         "ABORTEXECUTION a b",
@@ -91,6 +103,34 @@ def test_a_word_too_many(door: FakeDoor, command: str):
     name, *words = command.split()
     told = text(door.call(f"RG.{name}", *words))
     assert told == f"ERR wrong number of arguments for 'rg.{name.lower()}' command"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["GETRESULTS", "a", "b"], "execution plan does not exist"),
+        (["PAUSEREGISTRATIONS", "AbortPending"], "ERR no registration to pause"),
+        (
+            ["UNPAUSEREGISTRATIONS", "AbortPending"],
+            "Execution AbortPending does not exists on shard",
+        ),
+        (["PYEXECUTE", "1", "ID", "a.b", "X"], "ID must be compose of"),
+        (["PYEXECUTE", "1", "X", "ID", "a.b"], "Unknown arguments were given: X"),
+        (["PYEXECUTE", "1", "REPLACE_WITH"], "REPLACE_WITH is missing"),
+    ],
+)
+def test_words_of_commands(door: FakeDoor, words: list[str], said: str):
+    assert text(door.call("RG." + words[0], *words[1:])).startswith(said)
+
+
+def test_a_number_may_be_a_bool(door: FakeDoor):
+    door.script("GB('StreamReader').register(batch=True, duration=False)")
+    assert door.stats(door.ids[0])["args"][:4] == [b"batchSize", 1, b"durationMS", 0]
+
+
+def test_what_extracts_a_key_to_count_by_need_not_be_a_function(door: FakeDoor):
+    flow = "GB('PythonReader').countby(int).map(lambda x: x['value'])"
+    assert door.results(f"{flow}.run(lambda: (yield from ['1', '01', '1']))") == [b"3"]
 
 
 def test_an_error_of_numbers_has_one_traceback(door: FakeDoor):
@@ -126,6 +166,12 @@ def test_what_the_keys_only_reader_cannot_use_is_an_error_of_the_run(
     assert words in errors[0].decode()
 
 
+def test_what_is_given_to_the_keys_only_reader_is_as_python_sees_it(door: FakeDoor):
+    door.script("for n in range(3): execute('SET', n, n)")
+    assert door.results("GB('KeysOnlyReader').run(1)") == [b"1"]
+    assert door.results("GB('KeysOnlyReader').run('1', noScan='yes')") == [b"1"]
+
+
 def test_keys_only_that_are_there(door: FakeDoor):
     door.script("execute('SET', 'k*', 1)")
     assert door.results("GB('KeysOnlyReader').run('k*', noScan=True)") == [b"k*"]
@@ -138,6 +184,8 @@ def test_a_stream_is_read_from_behind_an_id(door: FakeDoor):
     run = "GB('StreamReader').map(lambda x: x['id']).run('s'{})"
     assert door.results(run.format("")) == [b"1-0", b"2-0", b"3-0"]
     assert door.results(run.format(", fromId='1-0'")) == [b"2-0", b"3-0"]
+    assert door.results(run.format(", fromId='2'")) == [b"3-0"]
+    assert door.results(run.format(", fromId='$'")) == []
     results, errors = door.script(run.format(", fromId='no'"))
     assert (results, errors) == (
         [],

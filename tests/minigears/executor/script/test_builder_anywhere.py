@@ -13,17 +13,35 @@ RUN = "GB('ShardsIDReader').run()"
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
 def test_in_a_function_and_in_a_coroutine(door: FakeDoor, mode: str):
+    """What a function returns is the future itself; a coroutine waits for it."""
     register = f"register(trigger='t', mode='{mode}')"
     door.script(f"GB('CommandReader').map(lambda x: {RUN}).{register}", "ID", "a")
-    assert door.call("RG.TRIGGER", "t") == [b"[['1'], []]"]
+    assert door.call("RG.TRIGGER", "t")[0].startswith(b"<GearsFuture ")
     coroutine = f"async def f(x): return await {RUN}\nGB('CommandReader').map(f).{register}"
     door.script(coroutine, "ID", "a", "UPGRADE")
     assert door.call("RG.TRIGGER", "t") == [b"[['1'], []]"]
 
 
-def test_the_future_of_a_run_says_what_it_is(door: FakeDoor):
-    door.script(f"GB('CommandReader').map(lambda x: repr({RUN})).register(trigger='t')")
-    assert door.call("RG.TRIGGER", "t")[0].startswith(b"<GearsFuture ")
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_the_future_of_a_run_calls_back(door: FakeDoor, redis_conn: BlockingConnection, mode: str):
+    script = f"""
+def f(x):
+    {RUN}.add_done_callback(lambda future: execute('SET', 'brought', str(future.result())))
+GB('CommandReader').map(f).register(trigger='t', mode='{mode}')
+"""
+    door.script(script)
+    door.call("RG.TRIGGER", "t")
+    wait_for(lambda: redis_conn.call("GET", "brought") == b"[['1'], []]")
+
+
+def test_a_loop_of_a_functions_own_waits_for_a_run(door: FakeDoor):
+    script = f"""
+import asyncio
+async def wait(): return await {RUN}
+GB('CommandReader').map(lambda x: asyncio.run(wait())).register(trigger='t')
+"""
+    door.script(script)
+    assert door.call("RG.TRIGGER", "t") == [b"[['1'], []]"]
 
 
 def test_errors_of_a_run_come_with_its_results(door: FakeDoor):
