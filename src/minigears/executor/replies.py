@@ -1,6 +1,6 @@
 """Replies of `RG.*` commands, and how a Python value becomes one.
 
-A reply is built from int, bytes, str (both bulk strings), None (nil), lists, `SimpleString` and `Error`.
+A reply is built from int, bytes, str (both bulk strings), None (nil), lists, `SimpleString`, `Error` and `Double`.
 `encode` writes it as RESP2 or RESP3 bytes; `to_python` gives what `execute` returns to user code.
 """
 
@@ -27,6 +27,15 @@ class Error(str):
     __slots__ = ()
 
 
+class Double(float):
+    """A number that need not be whole: a bulk string in RESP2."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return repr(float(self)).removesuffix(".0")
+
+
 class CommandError(Exception):
     """Raised by a command's function: `str()` is the error reply, with its code if it has one."""
 
@@ -37,15 +46,15 @@ OK = SimpleString("OK")
 def encode(reply: Any, resp: int = 2) -> bytes:
     """`reply` as RESP bytes for a client that speaks version `resp` (2 or 3)."""
     out: list[bytes] = []
-    _write(reply, out.append, b"_\r\n" if resp == 3 else b"$-1\r\n")
+    _write(reply, out.append, resp)
     return b"".join(out)
 
 
-def _write(reply: Any, write: Any, nil: bytes) -> None:
+def _write(reply: Any, write: Any, resp: int) -> None:
     if isinstance(reply, list):
         write(b"*%d\r\n" % len(reply))
         for item in reply:
-            _write(item, write, nil)
+            _write(item, write, resp)
     elif isinstance(reply, int):
         write(b":%d\r\n" % reply)
     elif isinstance(reply, SimpleString):
@@ -53,7 +62,11 @@ def _write(reply: Any, write: Any, nil: bytes) -> None:
     elif isinstance(reply, Error):
         write(b"-%s\r\n" % one_line(reply))
     elif reply is None:
-        write(nil)
+        write(b"_\r\n" if resp == 3 else b"$-1\r\n")
+    elif isinstance(reply, Double) and resp == 3:
+        write(b",%s\r\n" % str(reply).encode())
+    elif isinstance(reply, Double):
+        _write(str(reply), write, resp)
     else:
         data = _to_bytes(reply) if isinstance(reply, str) else bytes(reply)
         write(b"$%d\r\n%s\r\n" % (len(data), data))
@@ -78,6 +91,8 @@ def to_python(reply: Any) -> Any:
         raise CommandError(str(reply))
     if isinstance(reply, list):
         return [str(r) if isinstance(r, Error) else to_python(r) for r in reply]
+    if isinstance(reply, Double):
+        return str(reply)
     return to_text(reply) if isinstance(reply, bytes) else reply
 
 
@@ -99,9 +114,9 @@ def from_value(value: Any) -> Any:
 
 def _from_value(value: Any, depth: int) -> Any:
     if isinstance(value, str):
-        if value[:1] == "+":
+        if len(value) > 1 and value[:1] == "+":
             return SimpleString(value[1:])
-        if value[:1] == "-":
+        if len(value) > 1 and value[:1] == "-":
             return Error(value[1:])
         return str.__str__(value)  # of a class of its own, perhaps
     if isinstance(value, (bytes, bytearray)):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from minigears.executor.replies import Double
+
 
 @dataclass
 class Stats:
@@ -65,5 +67,5 @@ class Stats:
         return [*shown, "lastError", self.last_error]
 
 
-def _average(total: float, count: int) -> str:
-    return f"{int(total) / count:.15g}" if count else "0"
+def _average(total: float, count: int) -> Double:
+    return Double(int(total) / count if count else 0)

@@ -4,7 +4,7 @@ from http import HTTPStatus
 import pytest
 
 from minigears.executor import replies
-from minigears.executor.replies import CommandError, Error, SimpleString
+from minigears.executor.replies import CommandError, Double, Error, SimpleString
 
 
 @pytest.mark.parametrize(
@@ -24,9 +24,13 @@ def test_encode(reply, raw):
     assert replies.encode(reply, resp=3) == raw
 
 
-def test_nil_differs_between_versions():
+def test_nil_and_doubles_differ_between_versions():
     assert replies.encode([None]) == b"*1\r\n$-1\r\n"
     assert replies.encode([None], resp=3) == b"*1\r\n_\r\n"
+    for number, text in ((0, "0"), (2.0, "2"), (0.25, "0.25"), (1 / 3, "0.3333333333333333")):
+        assert replies.encode(Double(number)) == f"${len(text)}\r\n{text}\r\n".encode()
+        assert replies.encode(Double(number), resp=3) == f",{text}\r\n".encode()
+        assert replies.to_python(Double(number)) == text
 
 
 @pytest.mark.parametrize(
@@ -36,6 +40,8 @@ def test_nil_differs_between_versions():
         (math.inf, b"$3\r\ninf\r\n"),
         ("+PONG", b"+PONG\r\n"),
         ("-5", b"-5\r\n"),
+        ("+", b"$1\r\n+\r\n"),
+        ("-", b"$1\r\n-\r\n"),
         (bytearray(b"xy"), b"$2\r\nxy\r\n"),
         (2**70, b"$22\r\n1180591620717411303424\r\n"),
         (None, b"$9\r\nPY RECORD\r\n"),
@@ -73,7 +79,7 @@ def test_values_that_no_client_could_read():
         def encode(self, *options):
             raise RuntimeError
 
-    assert replies.from_value(Odd("x")) == "PY RECORD"
+    assert replies.from_value(Odd("xy")) == "PY RECORD"
     assert replies.encode(replies.from_value(Mute("x"))) == b"$1\r\nx\r\n"
     assert replies.encode("\ud800") == b"$6\r\n\\ud800\r\n"
     assert replies.encode("\udcff") == b"$1\r\n\xff\r\n"

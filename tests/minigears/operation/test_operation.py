@@ -69,6 +69,25 @@ def test_info_shows_what_redisgears_shows_of_itself(gears, protocol):
         assert {"rg_nexecutions", "minigears_clients", "redis_version"} < both.keys()
 
 
+def test_info_shows_every_registration_and_session(gears):
+    gears.run("GB(desc='mine').register('k:*', eventTypes=['set', 'del'], mode='sync')", "ID", "a")
+    gears.run("GB('StreamReader').register('s', batch=3)", "ID", "b")
+    with gears.client() as client:
+        client.set("k:1", 1)
+        info = client.info("rg_regisrations")
+        keys, stream = info.values()
+        assert (keys["desc"], keys["reader"], keys["mode"]) == ("mine", "KeysReader", "sync")
+        assert (keys["numTriggered"], keys["lastError"], keys["regex"]) == (1, "None", "k:*")
+        assert (keys["eventTypes"], keys["keyTypes"]) == ("[set|del]", "None")
+        assert (stream["batchSize"], stream["status"]) == (3, "OK")
+        assert client.info("rg_plugins") == {"rg_GearsPythonPlugin": {"version": 10000}}
+        assert client.info("rg_python_sessions").keys() == {"rg_a", "rg_b"}
+        every = client.info("rg")
+        assert info.items() <= every.items()
+        assert every.keys() < client.info("modules").keys() < client.info("everything").keys()
+        assert client.info("rg_nosuch") == {}
+
+
 def test_other_sections_of_info_are_as_redis_gives_them(gears):
     with gears.client() as client:
         assert not any(name.startswith("minigears") for name in client.info("memory"))

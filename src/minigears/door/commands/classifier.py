@@ -70,8 +70,8 @@ _OFFSET = frozenset({b"wait", b"waitaof"})
 
 TAKES_AWAY = frozenset({b"swapdb", b"flushall"})
 """Commands that concern all keys, the journal's among them."""
-_SECTIONS = frozenset({b"minigears", b"rg", b"default", b"all", b"everything"})
-"""Sections of INFO that show minigears, too, or what RedisGears shows of itself."""
+SHOW_MINIGEARS = frozenset({b"minigears", b"default", b"all", b"everything"})
+"""Sections of INFO that show minigears, too."""
 
 _MAX_NAMES = 1000
 """Names that are remembered, beside those of Redis's own commands in small or in capital letters."""
@@ -256,7 +256,9 @@ def _special_subcommand(argv: Command) -> bool:
     if words[0] == b"hello":
         return len(argv) > 1  # it changes how replies look, or who the client is
     if words[0] == b"info":
-        return len(argv) == 1 or not _SECTIONS.isdisjoint(map(bytes.lower, argv[1:]))
+        sections = [word.lower() for word in argv[1:]]
+        of_gears = any(map(shows_gears, sections))
+        return not sections or of_gears or not SHOW_MINIGEARS.isdisjoint(sections)
     if words == [b"config", b"set"]:
         return SETTING in map(bytes.lower, argv[2::2])
     if words[0] == b"publish":
@@ -269,6 +271,11 @@ def _special_subcommand(argv: Command) -> bool:
 def is_forged_event(argv: Command) -> bool:
     """Whether what it publishes would look like an event that Redis tells of."""
     return len(argv) > 1 and argv[0].lower() == b"publish" and argv[1].startswith(KEYSPACE)
+
+
+def shows_gears(section: bytes) -> bool:
+    """Whether it is a section of INFO, in small letters, that has what RedisGears shows of itself."""
+    return section in (b"rg", b"modules", b"everything") or section.startswith(b"rg_")
 
 
 def is_hello(argv: Command) -> bool:

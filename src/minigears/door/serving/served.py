@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from minigears.door.clients.states import Told
 from minigears.door.commands.classifier import (
+    SHOW_MINIGEARS,
     TAKES_AWAY,
     is_forged_event,
     is_hello,
     reply_mode,
+    shows_gears,
 )
 from minigears.door.events.notifications import SETTING, with_needed
 from minigears.door.events.watch import Watch
@@ -82,14 +84,18 @@ async def serve(desk: Desk, client: Conversation, argv: Command) -> None:
 
 
 async def _info(desk: Desk, client: Conversation, argv: Command) -> None:
-    """`INFO`, and what the executor says where the section `rg` of RedisGears is asked for."""
+    """`INFO`, and what the executor says where sections of RedisGears are asked for."""
     reply = await ask(client, argv)
-    sections = {word.lower() for word in argv[1:]}
-    if b"rg" in sections and not reply.startswith((b"-", b"+")):
+    sections = [word.lower() for word in argv[1:]]
+    of_gears = [section for section in sections if shows_gears(section)]
+    if of_gears and not reply.startswith((b"-", b"+")):
+        words = [b"INFO", *of_gears]
         with contextlib.suppress(ExecutorLost):
-            said = await desk.watch.executor.command([b"INFO"], {}, lambda: not client.abandoned)
-            reply = with_section(reply, said.partition(b"\r\n")[2].removesuffix(b"\r\n"))
-    client.reply(reply if sections == {b"rg"} else await desk.with_section(reply))
+            said = await desk.watch.executor.command(words, {}, lambda: not client.abandoned)
+            told = said.partition(b"\r\n")[2].removesuffix(b"\r\n")
+            reply = with_section(reply, told) if told else reply
+    ours = not sections or not SHOW_MINIGEARS.isdisjoint(sections)
+    client.reply(await desk.with_section(reply) if ours else reply)
 
 
 async def _gears(desk: Desk, client: Conversation, argv: Command) -> None:

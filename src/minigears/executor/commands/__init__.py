@@ -23,6 +23,7 @@ from minigears.executor.commands import (
     triggers,
 )
 from minigears.executor.commands.docs import command_info
+from minigears.executor.commands.info import info
 from minigears.executor.gears import Gears
 from minigears.executor.replies import CommandError, Error
 from minigears.executor.script.run import Script
@@ -42,22 +43,25 @@ _COMMANDS: dict[str, tuple[int, int | None, Callable[[Gears, list[bytes]], Any]]
     "rg.dumpplugins": (0, None, misc.dump_plugins),
     "rg.dumpregistrations": (0, None, registrations.dump),
     "rg.getexecution": (1, 2, executions.get),
-    "rg.getresults": (1, 1, executions.results),
+    "rg.getresults": (1, None, executions.results),
     "rg.getresultsblocking": (1, 1, executions.results_blocking),
     "rg.hello": (0, None, misc.hello),
     "rg.infocluster": (0, None, misc.info_cluster),
-    "rg.pauseregistrations": (1, None, registrations.pause),
+    "rg.networktest": (0, None, misc.network_test),
+    "rg.pauseregistrations": (1, 1, registrations.pause),
     "rg.pydumpreqs": (0, None, requirements.dump),
     "rg.pydumpsessions": (0, None, sessions.dump),
     "rg.pyexecute": (1, None, pyexecute.execute),
-    "rg.pyexportreq": (1, None, requirements.export),
+    "rg.pyexecuteremote": (0, None, misc.execute_remote),
+    "rg.pyexportreq": (1, 1, requirements.export),
+    "rg.pyfreeinterpreter": (0, None, misc.free_interpreter),
     "rg.pyimportreq": (1, None, requirements.import_),
     "rg.pyprofile": (1, None, misc.profile),
     "rg.pystats": (0, None, misc.stats),
     "rg.refreshcluster": (0, None, misc.refresh_cluster),
     "rg.trigger": (1, None, triggers.trigger),
     "rg.triggeronkey": (1, None, triggers.trigger_on_key),
-    "rg.unpauseregistrations": (1, None, registrations.unpause),
+    "rg.unpauseregistrations": (1, 1, registrations.unpause),
     "rg.unregister": (1, 2, registrations.unregister),
 }
 """Name -> (fewest words after the name, most of them or None, function)."""
@@ -84,7 +88,7 @@ def call(gears: Gears, argv: list[bytes], in_multi: bool = False) -> Any:
             gears.store_again()
             return replies.OK
         if name == "info":
-            return misc.info(gears)
+            return info(gears, argv[1:])
         function = _function(name, argv)
         if in_multi and name in _LONG:
             raise CommandError(_NO_BLOCKING)

@@ -8,9 +8,9 @@ from minigears.executor.replies import SimpleString
 
 _NAMES = """
     abortexecution capture clearregistrationsstats configget configset dropexecution dumpexecutions dumpplugins
-    dumpregistrations getexecution getresults getresultsblocking hello infocluster pauseregistrations pydumpreqs
-    pydumpsessions pyexecute pyexportreq pyimportreq pyprofile pystats refreshcluster trigger triggeronkey
-    unpauseregistrations unregister
+    dumpregistrations getexecution getresults getresultsblocking hello infocluster networktest pauseregistrations
+    pydumpreqs pydumpsessions pyexecute pyexecuteremote pyexportreq pyfreeinterpreter pyimportreq pyprofile pystats
+    refreshcluster trigger triggeronkey unpauseregistrations unregister
 """
 NAMES = frozenset(_NAMES.split())
 

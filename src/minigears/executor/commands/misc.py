@@ -32,6 +32,21 @@ def info_cluster(gears: Gears, words: list[bytes]) -> Any:
     return "no cluster mode"
 
 
+def network_test(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.NETWORKTEST`: a word to all other shards, of which there are none."""
+    return OK
+
+
+def execute_remote(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.PYEXECUTEREMOTE`."""
+    return "Execute remote is not longer supported"
+
+
+def free_interpreter(gears: Gears, words: list[bytes]) -> Any:
+    """`RG.PYFREEINTERPRETER`."""
+    return "Free interpreter is not longer supported"
+
+
 def refresh_cluster(gears: Gears, words: list[bytes]) -> Any:
     """`RG.REFRESHCLUSTER`."""
     return OK
@@ -43,17 +58,6 @@ def stats(gears: Gears, words: list[bytes]) -> Any:
     peak *= 1 if sys.platform == "darwin" else 1024
     now = _resident(peak)
     return ["TotalAllocated", peak, "PeakAllocated", peak, "CurrAllocated", now]
-
-
-def info(gears: Gears) -> str:
-    """The section `rg` of `INFO`."""
-    said = stats(gears, [])
-    figures = dict(zip(said[::2], said[1::2], strict=True))
-    figures |= {
-        "nexecutions": len(list(gears.executions)),
-        "nregistrations": len(list(gears.registry)),
-    }
-    return "# rg\r\n" + "".join(f"rg_{name}:{value}\r\n" for name, value in figures.items())
 
 
 def profile(gears: Gears, words: list[bytes]) -> Any:

@@ -46,7 +46,7 @@ class Options:
             elif keyword == "FORCE_REINSTALL_REQUIREMENTS":
                 options.force_reinstall = True
             elif keyword == "ID":
-                options.session = _value(rest, keyword)
+                options.session = _session_id(_value(rest, keyword))
             elif keyword == "REPLACE_WITH":
                 options.replace_with = _value(rest, keyword)
             elif keyword == "DESCRIPTION":
@@ -55,8 +55,6 @@ class Options:
                 options.requirements = list(rest)
             else:
                 raise CommandError(f"Unknown arguments were given: {word}")
-        if options.session is not None and not is_session_id(options.session):
-            raise CommandError("ID must be compose of: ['A'-'Z' | 'a'-'z' | '0' - '9' | '-' | '_']")
         return options
 
 
@@ -76,6 +74,12 @@ def _value(rest: Any, keyword: str) -> str:
     if value is None:
         raise CommandError(f"{keyword} is missing")
     return value
+
+
+def _session_id(given: str) -> str:
+    if not is_session_id(given):
+        raise CommandError("ID must be compose of: ['A'-'Z' | 'a'-'z' | '0' - '9' | '-' | '_']")
+    return given
 
 
 def _run(gears: Gears, text: str, options: Options, reply: Future[Any]) -> None:

@@ -62,16 +62,16 @@ def _leaving(gears: Gears, words: list[bytes]) -> tuple[Registration, bool]:
 
 
 def pause(gears: Gears, words: list[bytes]) -> Any:
-    """`RG.PAUSEREGISTRATIONS id …`."""
-    for runner in _runners(gears, words, "pause"):
-        runner.pause()
+    """`RG.PAUSEREGISTRATIONS id`."""
+    if words[0].upper() == b"ABORTPENDING":  # an option, for which there is no room beside an id
+        raise CommandError("ERR no registration to pause")
+    _runner(gears, words[0], "pause").pause()
     return OK
 
 
 def unpause(gears: Gears, words: list[bytes]) -> Any:
-    """`RG.UNPAUSEREGISTRATIONS id …`."""
-    for runner in _runners(gears, words, "unpause"):
-        runner.unpause()
+    """`RG.UNPAUSEREGISTRATIONS id`."""
+    _runner(gears, words[0], "unpause").unpause()
     return OK
 
 
@@ -82,14 +82,11 @@ def clear_stats(gears: Gears, words: list[bytes]) -> Any:
     return OK
 
 
-def _runners(gears: Gears, words: list[bytes], verb: str) -> list[StreamReaderRunner]:
-    """The stream readers of these ids, all or none."""
-    runners = []
-    for name in [word.decode("utf-8", "replace") for word in words]:
-        registration = gears.registry.get(name)
-        if registration is None:
-            raise CommandError(f"Execution {name} does not exists on shard {SHARD}")
-        if registration.runner is None:
-            raise CommandError(f"Reader {registration.spec.reader} does not support {verb}")
-        runners.append(registration.runner)
-    return runners
+def _runner(gears: Gears, word: bytes, verb: str) -> StreamReaderRunner:
+    name = word.decode("utf-8", "replace")
+    registration = gears.registry.get(name)
+    if registration is None:
+        raise CommandError(f"Execution {name} does not exists on shard {SHARD}")
+    if registration.runner is None:
+        raise CommandError(f"Reader {registration.spec.reader} does not support {verb}")
+    return registration.runner

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.replies import OK, CommandError
+from minigears.executor.replies import CommandError
 from minigears.executor.requirements import Requirement, RequirementError
 
 if TYPE_CHECKING:
@@ -22,9 +22,8 @@ def dump(gears: Gears, words: list[bytes]) -> Any:
 def describe(gears: Gears, requirement: Requirement) -> list[Any]:
     """A requirement's fields, as several commands show them."""
     users = [s for s in list(gears.sessions.values()) if requirement in s.requirements]
-    registrations = sum(len(session.registrations) for session in users)
     shown = [item for pair in requirement.metadata().items() for item in pair]
-    shown += ["Path", str(requirement.path), "RefCount", registrations]
+    shown += ["Path", str(requirement.path), "RefCount", 1 + len(users)]
     return [*shown, "IsInReqDictionary", "yes"]
 
 
@@ -44,7 +43,7 @@ def import_(gears: Gears, words: list[bytes]) -> Any:
 
     def work() -> Any:
         gears.requirements.import_(words)
-        return OK
+        return "OK"
 
     return _in_thread(work)
 

@@ -28,12 +28,11 @@ def dump(gears: Gears, words: list[bytes]) -> Any:
             names = list(rest)
         else:
             raise CommandError(f"Unknown option {word}")
+    if names is not None:
+        return [_dump_named(gears, name, verbose) for name in names]
     if dead:
-        gone = [session for session in gears.dead_sessions() if not names or session.id in names]
-        return [_dump(gears, session, verbose, dead=True) for session in gone]
-    if names is None:
-        return [_dump(gears, session, verbose) for session in list(gears.sessions.values())]
-    return [_dump_named(gears, name, verbose) for name in names]
+        return [_dump(gears, session, verbose, dead=True) for session in gears.dead_sessions()]
+    return [_dump(gears, session, verbose) for _, session in sorted(gears.sessions.items())]
 
 
 def _dump_named(gears: Gears, name: str, verbose: bool) -> Any:
