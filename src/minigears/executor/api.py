@@ -8,12 +8,14 @@ from __future__ import annotations
 import asyncio
 import builtins
 import copy
+import cProfile
 import functools
 import io
 import itertools
 import logging
 import operator
 import pickle
+import pstats
 import struct
 import sys
 import threading
@@ -21,7 +23,6 @@ import traceback
 import types
 import weakref
 from collections.abc import Coroutine, Iterator
-from concurrent.futures import Future
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import errors
@@ -32,10 +33,11 @@ from minigears.executor.replies import CommandError, to_text
 from minigears.executor.runs import hooks, timers
 from minigears.executor.script.builder import GearsBuilder
 from minigears.executor.script.pickling import SCRIPT
-from minigears.executor.usercode import context
+from minigears.executor.usercode import context, redisai
+from minigears.executor.usercode.awaited import GearsFuture
 from minigears.executor.usercode.calling import coroutines, make_record
 from minigears.executor.usercode.context import UNSET, Acting, CommandContext, Context, current
-from minigears.executor.usercode.futures import AsyncRecord, GearsFuture
+from minigears.executor.usercode.futures import AsyncRecord
 from minigears.executor.usercode.interrupt import stop_if_asked
 from minigears.executor.usercode.log import LEVELS, write
 
@@ -58,6 +60,7 @@ def install(gears: Gears) -> None:
     module.__dict__.update(_NAMES)
     module.__dict__.update(_ONLY_IN_MODULE)
     sys.modules["redisgears"] = module
+    redisai.install_module()
 
 
 def script_globals() -> dict[str, Any]:
@@ -166,8 +169,8 @@ def isInAtomicBlock() -> bool:
 
 
 def isAsyncAllow() -> bool:
-    """Whether this code may return a coroutine or a `gearsFuture`."""
-    return _context().wait is not None
+    """Whether this function may return a coroutine or a `gearsFuture`; a coroutine itself may not."""
+    return _context().wait is not None and not coroutines.here
 
 
 def hashtag() -> str:
@@ -192,17 +195,13 @@ def gearsConfigGet(key: Any, default: Any = None) -> Any:
     return default if value is None else value
 
 
-def log(*words: Any, level: str | None = None) -> None:
+def log(*words: Any, level: Any = "notice") -> None:
     """Write to the server's log: `log(message, level='notice')` or `log(level, message)`."""
-    if len(words) == 2 and level is None:
-        level, message = words
-    elif len(words) == 1:
-        message = words[0]
-    else:
+    if not 1 <= len(words) <= 2:
         raise GearsError("log function must get a log message as input")
+    level, message = words if len(words) == 2 else (level, words[0])
     if not isinstance(message, str):
         raise GearsError("Log message must be a string")
-    level = "notice" if level is None else level
     if not isinstance(level, str):
         raise GearsError("Log level must be a sting (debug/verbose/notice/warning)")
     if level not in LEVELS:
@@ -296,14 +295,31 @@ def shardReaderCallback() -> Iterator[str]:
     yield "1"
 
 
+def createFuture() -> GearsFuture:
+    """A future that coroutines may wait for."""
+    return coroutines.create_future()
+
+
+def setFutureResults(future: GearsFuture, result: Any) -> None:
+    """Give the future its value; from any thread."""
+    coroutines.give(future, result)
+
+
+def setFutureException(future: GearsFuture, exception: Any) -> None:
+    """Let who waits for the future fail with this error, or with one of this text; from any thread."""
+    failed = exception if isinstance(exception, Exception) else Exception(str(exception))
+    coroutines.fail(future, failed)
+
+
 def registerGearsThread() -> None:
     """Nothing to do: any thread may call the runtime."""
 
 
+_MODULES = (asyncio, cProfile, copy, io, itertools, logging, operator, pickle, pstats, struct)
+
 _LIBRARY: dict[str, Any] = {
-    **{module.__name__: module for module in (asyncio, copy, io, itertools, logging, operator)},
-    **{module.__name__: module for module in (pickle, struct, sys, traceback, types, weakref)},
-    "Future": Future,
+    **{module.__name__: module for module in (*_MODULES, sys, traceback, types, weakref)},
+    "Future": asyncio.Future,
     "StringIO": io.StringIO,
     "Thread": threading.Thread,
     "partial": functools.partial,
@@ -323,6 +339,7 @@ _NAMES: dict[str, Any] = {
     "callNext": call_next,
     "call_next": call_next,
     "configGet": configGet,
+    "createFuture": createFuture,
     "execute": execute,
     "executeCommand": execute,
     "flat_error": flat_error,
@@ -342,6 +359,8 @@ _NAMES: dict[str, Any] = {
     "registerTE": registerTE,
     "registerTimeEvent": registerTE,
     "runCoroutine": runCoroutine,
+    "setFutureException": setFutureException,
+    "setFutureResults": setFutureResults,
     "setGearsSession": setGearsSession,
     "shardReaderCallback": shardReaderCallback,
 }
@@ -350,6 +369,9 @@ _ONLY_IN_MODULE: dict[str, Any] = {
     "GearsError": GearsError,
     "GearsFlatError": GearsFlatError,
     "GearsForceStopped": errors.ForceStopped,
+    "PyAtomic": atomic,
+    "PyExecutionSession": Acting,
+    "PyFuture": AsyncRecord,
     "atomicCtx": atomic,
     "config_get": configGet,
     "flatError": flat_error,

@@ -36,7 +36,7 @@ def _rename(kind: type, module: str, name: str) -> None:
 
 _rename(GearsError, "gears", "error")
 _rename(ForceStopped, "gears", "forcestopped")
-_rename(GearsFlatError, "redisgears", "GearsFlatError")
+_rename(GearsFlatError, "gears", "flat_error")
 
 
 def install_module() -> None:
@@ -44,6 +44,7 @@ def install_module() -> None:
     module = types.ModuleType("gears", "Errors of the Gears runtime.")
     module.error = GearsError  # type: ignore[attr-defined]
     module.forcestopped = ForceStopped  # type: ignore[attr-defined]
+    module.flat_error = GearsFlatError  # type: ignore[attr-defined]
     sys.modules["gears"] = module
 
 
@@ -56,7 +57,7 @@ def render(error: BaseException) -> str:
 
 
 def _rendered(error: BaseException) -> str:
-    if isinstance(error, GearsFlatError):
+    if type(error) is GearsFlatError:
         return str(error)
     if error.__traceback__ is None or not show_traceback:
         return f"Error type: {type(error)}, Value: {error}"

@@ -21,8 +21,9 @@ from minigears.executor.script.args import Args, CommandArgs, KeysArgs
 from minigears.executor.script.pickling import Code, pickle_code
 from minigears.executor.script.registrations import Registration, Session, Spec
 from minigears.executor.script.registry import hooks_of
+from minigears.executor.usercode.awaited import GearsFuture
+from minigears.executor.usercode.calling import coroutines
 from minigears.executor.usercode.context import Context, leave_if_forked, running
-from minigears.executor.usercode.futures import GearsFuture
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -117,9 +118,9 @@ class Script:
             checks.commands(self._gears.rules.table, args.commands or (), args.prefix)
         elif isinstance(args, CommandArgs) and args.trigger is not None:
             self._check_trigger(args.trigger)
-        elif isinstance(args, CommandArgs) and args.hook is not None:
-            checks.hook(self._gears.rules.table, args.hook, args.key_prefix)
-            self._check_hook(args.hook)
+        elif isinstance(args, CommandArgs) and args.hooked is not None:
+            checks.hook(self._gears.rules.table, args.hooked, args.key_prefix)
+            self._check_hook(args.hooked)
 
     def _check_trigger(self, name: str) -> None:
         if any(isinstance(r.args, CommandArgs) and r.args.trigger == name for r in self._mine()):
@@ -172,10 +173,10 @@ def _begin(
     options: Mapping[str, Any],
 ) -> GearsFuture:
     source = readers.source(reader, arg, options)
-    future = GearsFuture()
+    future = coroutines.create_future()
 
     def ended(execution: Execution) -> None:
-        future.future.set_result([execution.results, execution.errors])
+        coroutines.give(future, [execution.results, execution.errors])
 
     run.run_once(gears, session, source, list(steps)).when_done(ended)
     return future

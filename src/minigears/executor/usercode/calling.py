@@ -13,30 +13,20 @@ from dataclasses import replace
 from types import CoroutineType
 from typing import Any
 
-from minigears.executor.errors import ForceStopped, GearsError
+from minigears.executor.errors import ForceStopped, GearsError, GearsFlatError, render
 from minigears.executor.flow.executions import Execution
 from minigears.executor.flow.steps import Later
 from minigears.executor.threads.hub import Hub
 from minigears.executor.threads.pool import Pool
+from minigears.executor.usercode.awaited import GearsFuture
 from minigears.executor.usercode.context import Context, current, leave_if_forked
-from minigears.executor.usercode.futures import AsyncRecord, GearsFuture, Promise
+from minigears.executor.usercode.futures import AsyncRecord, Promise
+from minigears.executor.usercode.log import write
 
 UserCall = Callable[..., Any]
 
 _NOT_ALLOWED = "Creating async record is not allowed"
 _TWICE = "Can not create async record twice on the same step"
-
-
-class _Awaited(asyncio.Future[Any]):
-    """What coroutines wait for: not while they keep all other functions from going on."""
-
-    def __await__(self) -> Any:
-        context = current.get()
-        if context is not None and context.atomic_depth:
-            raise GearsError("await is not allow inside atomic block")
-        return super().__await__()
-
-    __iter__ = __await__
 
 
 class Loop:
@@ -51,6 +41,18 @@ class Loop:
         """Run `coroutine`, with the context variables of the caller."""
         return asyncio.run_coroutine_threadsafe(coroutine, self._running())
 
+    def create_future(self) -> GearsFuture:
+        """A future for coroutines to wait for."""
+        return GearsFuture(loop=self._running())
+
+    def give(self, future: GearsFuture, value: Any) -> None:
+        """Give a future its value; from any thread."""
+        future.get_loop().call_soon_threadsafe(future.set_result, value)
+
+    def fail(self, future: GearsFuture, error: Exception) -> None:
+        """Give a future the error that it raises; from any thread."""
+        future.get_loop().call_soon_threadsafe(future.set_exception, error)
+
     @property
     def here(self) -> bool:
         """Whether this is the coroutines' thread."""
@@ -60,7 +62,7 @@ class Loop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
-                self._loop.create_future = lambda: _Awaited(loop=self._loop)  # type: ignore[method-assign]
+                self._loop.create_future = self.create_future  # type: ignore[method-assign]
                 self._thread = threading.Thread(
                     target=self._loop.run_forever, name="minigears-coroutines", daemon=True
                 )
@@ -125,7 +127,7 @@ def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
                 raise GearsError(_TWICE)
         if kind is CoroutineType:
             return _started(wait, value)
-        return Later(_waiting_allowed(wait), value.future) if kind is GearsFuture else value
+        return value
 
     return call
 
@@ -258,7 +260,16 @@ def _start_apart(coroutine: Coroutine[Any, Any, Any]) -> Future[Any]:
     context = current.get()
     if context is not None:
         current.set(replace(context))
-    return coroutines.start(coroutine)
+    return coroutines.start(_told_plainly(coroutine))
+
+
+async def _told_plainly(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What it raises is told as RedisGears does: its text, without a traceback, which goes to the log."""
+    try:
+        return await coroutine
+    except Exception as error:
+        write(f"a coroutine failed: {render(error)}", "debug")
+        raise GearsFlatError(str(error)) from None
 
 
 def _waiting_allowed(wait: Wait | None) -> Wait:

@@ -1,34 +1,13 @@
-"""Values that come later: the future that a step returns, and the one that a run of its own gives.
-
-Both carry a `concurrent.futures.Future`, which is all that waiting needs.
-"""
+"""The future that a step returns: its value comes later."""
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
 from minigears.executor.errors import GearsError, GearsFlatError
-
-
-class GearsFuture:
-    """The results and errors of a run that a function has begun; may be returned or awaited."""
-
-    def __init__(self) -> None:
-        self.future: Future[Any] = Future()
-
-    def __await__(self) -> Any:
-        return asyncio.wrap_future(self.future).__await__()
-
-    def __repr__(self) -> str:
-        if not self.future.done():
-            return "<GearsFuture pending>"
-        error = self.future.exception()
-        said = f"result={self.future.result()!r}" if error is None else f"exception={error!r}"
-        return f"<GearsFuture finished {said}>"
 
 
 class Promise:

@@ -119,6 +119,55 @@ def test_a_sync_function_may_wait(door: FakeDoor):
     assert door.call("RG.TRIGGER", "u") == [b"True"]
 
 
+@pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
+def test_a_coroutine_may_not_return_what_comes_later(door: FakeDoor, mode: str):
+    script = f"""
+async def f(x): return [isAsyncAllow(), isInAtomicBlock()]
+GB('CommandReader').map(f).register(trigger='t', mode='{mode}')
+"""
+    door.script(script)
+    assert door.call("RG.TRIGGER", "t") == [b"[False, False]"]
+
+
+@pytest.mark.parametrize("step", ["map", "filter", "foreach", "flatmap"])
+@pytest.mark.parametrize("mode", ["sync", "async", "async_local"])
+def test_of_an_error_of_a_coroutine_the_client_gets_the_message(
+    door: FakeDoor, step: str, mode: str
+):
+    script = f"""
+async def f(x): raise ValueError('-ERR what it says')
+GB('CommandReader').{step}(f).register(trigger='t', mode='{mode}')
+"""
+    door.script(script)
+    assert text(door.call("RG.TRIGGER", "t")) == "-ERR what it says"
+
+
+@pytest.mark.parametrize(
+    "end", ["setFutureResults(f, 5)", "setFutureException(f, ValueError('no'))"]
+)
+def test_a_future_that_coroutines_wait_for(door: FakeDoor, end: str):
+    """Any thread may give it its value: here it is a plain function's."""
+    script = f"""
+waiting = []
+async def block(x):
+    waiting.append(createFuture())
+    return await waiting[-1]
+def go(x):
+    for f in waiting: {end}
+GB('CommandReader').map(block).register(trigger='block')
+GB('CommandReader').map(go).register(trigger='go', mode='sync')
+GB('CommandReader').map(lambda x: len(waiting)).register(trigger='waiting', mode='sync')
+"""
+    door.script(script)
+    blocked = [door.send("RG.TRIGGER", "block") for _ in range(3)]
+    while door.call("RG.TRIGGER", "waiting") != [b"3"]:
+        pass
+    door.call("RG.TRIGGER", "go")
+    for reply in blocked:
+        said = reply.get(timeout=30)
+        assert said == [b"5"] or text(said) == "no"
+
+
 def test_a_sync_function_that_waits_is_aborted(door: FakeDoor):
     script = """
 kept = []

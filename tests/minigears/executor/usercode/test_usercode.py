@@ -46,7 +46,7 @@ ERRORS = [
     ("def f(x): registerTE(2, 2)", "callback must be a function"),
     ("def f(x): registerTE('2', f)", "time argument must be a long"),
     ("def f(x): get_command()", "Can not get command ctx"),
-    ("async def f(x): raise ValueError('inside')", "ValueError: inside"),
+    ("import redisAI\ndef f(x): redisAI.createTensorFromValues()", "RedisAI is not loaded"),
 ]
 
 
@@ -63,7 +63,7 @@ def test_errors(door: FakeDoor):
         ("scan", "GB('KeysOnlyReader').run()"),
         ("exists", "GB().run('k')"),
         ("type", "GB().run('k')"),
-        ("xrange", "GB('StreamReader').run('s')"),
+        ("xread", "GB('StreamReader').run('s')"),
     ],
 )
 def test_a_reader_tells_what_redis_says(
@@ -168,6 +168,17 @@ def test_packages_see_the_runtime(door: FakeDoor):
     names = "GearsError, GearsForceStopped, atomicCtx, config_get, flatError, gearsFutureCtx"
     assert door.script(f"from redisgears import {names}") == b"OK"
     assert door.script("assert __name__ != '__main__'") == b"OK"
+
+
+def test_the_names_of_errors(door: FakeDoor):
+    script = """
+def f(x):
+    from redisgears import GearsError, GearsFlatError, GearsForceStopped
+    return [str(error) for error in (GearsError, GearsFlatError, GearsForceStopped)]
+GB('ShardsIDReader').map(f).run()
+"""
+    names = ["gears.error", "gears.flat_error", "gears.forcestopped"]
+    assert door.results(script) == [str([f"<class '{name}'>" for name in names]).encode()]
 
 
 def test_coroutines_and_futures(door: FakeDoor):
