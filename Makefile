@@ -104,8 +104,9 @@ bench-minigears: setup ## measure minigears beside plain Redis; renews docs/mini
 bench-recipes: setup ## measure the write-behind recipes beside plain Redis; renews docs/recipes.md (about 10 minutes)
 	@$(BIN)/python -m benchmarks.recipes --write
 
-recipes-table: setup ## judge every recipe by the twelve properties; renews docs/recipes.md (about 10 minutes)
+recipes-table: setup ## judge every recipe by the twelve properties; renews docs/recipes.md and recipes/README.md (about 10 minutes)
 	@$(BIN)/python -m tests.recipes.twelve.table --write
+	@$(BIN)/python -m tests.recipes.limits
 
 clean: ## stop the stack; delete its data, .venv, .cache and every other generated file
 	@if [ -x $(BIN)/lab ]; then LAB_STACK=embedded $(BIN)/lab down --data; fi

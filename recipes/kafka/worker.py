@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ from .writer import count
 
 _ANSWERS_WITHIN = 20.0
 """Seconds that Kafka may take where somebody waits for it."""
+
+_PURGES_EVERY = 3600.0  # seconds
 
 _ANOTHERS = (
     KafkaError.ILLEGAL_GENERATION,
@@ -54,6 +57,7 @@ class Worker:
         self.settings, self.metrics = settings or Settings(), metrics or Metrics()
         self.stopping = threading.Event()
         self._began = False
+        self._purge_at = 0.0
         self._wrong: Exception | None = None
         self._batch: list[Any] = []  # records that are read and not yet settled
         self._uncommitted: dict[int, int] = {}
@@ -153,12 +157,20 @@ class Worker:
         self._uncommitted |= {r.partition(): r.offset() + 1 for r in self._batch}
         self._batch = []
         self._commit()
+        self._purge()
         self._consumer.resume(self._consumer.assignment())
         for record in got:
             self._look(record.error())
         if wrong := self._wrong:
             self._began, self._wrong = False, None
             raise wrong
+
+    def _purge(self) -> None:
+        """Forget old deletions, by whoever has the first partition."""
+        due = time.monotonic() > self._purge_at
+        if due and any(place.partition == 0 for place in self._consumer.assignment()):
+            self._purge_at = time.monotonic() + _PURGES_EVERY
+            self.sink.purge()
 
     def _apply(self, records: Sequence[Any]) -> None:
         """Leave each record in the database, superseded by one that is, or among the dead letters."""

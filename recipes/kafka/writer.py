@@ -133,5 +133,7 @@ def count(client: Any, topic: str, seconds: float) -> int:
     except KafkaException as error:
         raise Unavailable(f"Kafka: {error}") from error
     if not told.partitions:
-        raise Misconfigured(f"there is no topic {topic}: make it, and {topic}.dead")
+        raise Misconfigured(
+            f"there is no topic {topic}: make NAME and NAME.dead before the first write"
+        )
     return len(told.partitions)

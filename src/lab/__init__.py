@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
     from lab.stack.cluster import Cluster, cluster
     from lab.stack.containers.images import container_images
+    from lab.stack.kafka import kafka
     from lab.stack.lifecycle import current, down, kill, reset, start, status, stop, up
     from lab.stack.model import Stack, Status
     from lab.stack.postgresql import postgres
@@ -53,6 +54,7 @@ _HOMES = {
     "course.movies": "load_movies",
     "cells.load": "LoadResult load per_second",
     "cells.plots": "plot_bars plot_lag plot_latency plot_latency_over_time plot_peaks show",
+    "stack.kafka": "kafka",
     "stack.postgresql": "postgres",
     "cells.recording": "record",
     "course.snapshot": "Snapshot",
@@ -85,6 +87,7 @@ __all__ = [
     "doctor",
     "down",
     "hint",
+    "kafka",
     "kill",
     "load",
     "load_movies",

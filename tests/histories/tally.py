@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import re
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 from lab import paths
 from tests.histories.verdict.checker import Finding, losses
 from tests.histories.verdict.history import History
+from tests.marked import renewed
 
 FILE = paths.root() / "benchmarks" / "results" / "histories.json"
 PAGE = paths.root() / "docs" / "recipes.md"
@@ -90,14 +90,7 @@ def table(tally: Tally) -> list[str]:
 
 def with_table(page: str, tally: Tally) -> str:
     """Return a page with its table renewed. Raises ValueError for one without the marks."""
-    section = "\n".join(["<!-- histories -->", "", *table(tally), "", "<!-- /histories -->"])
-    marks = re.compile("<!-- histories -->.*<!-- /histories -->", re.DOTALL)
-    renewed, count = marks.subn(lambda _: section, page)
-    if count != 1:
-        raise ValueError(
-            "there is no place for the table: <!-- histories --> … <!-- /histories -->"
-        )
-    return renewed
+    return renewed(page, "histories", table(tally))
 
 
 if __name__ == "__main__":

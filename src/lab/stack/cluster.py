@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import atexit
 import signal
-import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -147,7 +146,7 @@ class Cluster:
         return moved
 
     def stop(self) -> None:
-        """End all servers, and delete their data. They also end with the kernel, even a killed one."""
+        """End all servers, and delete their data. So do the end of the kernel, and `lab down`."""
         atexit.unregister(self.stop)
         for node in self.nodes:
             node.end()
@@ -163,8 +162,8 @@ def cluster(masters: int = 3, replicas: bool = False, fsync: str = "everysec") -
     """
     folder = Path(tempfile.mkdtemp(prefix="lab-cluster-"))
     count = masters * (2 if replicas else 1)
-    free = _free_ports(2 * count)
-    keeper = Keeper(folder)
+    free = ports.free(2 * count)
+    keeper = Keeper(folder, "Redis Cluster")
     nodes = [
         Node(folder / str(n), free[2 * n], free[2 * n + 1], keeper, fsync) for n in range(count)
     ]
@@ -232,11 +231,3 @@ def _wait(condition: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise WaitTimeout(f"waited {_READY_WITHIN:g} s for {what}")
         time.sleep(0.02)
-
-
-def _free_ports(count: int) -> list[int]:
-    with ExitStack() as stack:
-        held = [
-            stack.enter_context(socket.create_server((ports.LOOPBACK, 0))) for _ in range(count)
-        ]
-        return [one.getsockname()[1] for one in held]

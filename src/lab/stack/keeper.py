@@ -1,31 +1,36 @@
-"""Ends servers and deletes their data once the kernel that started them is gone, however it went.
+"""What a notebook starts beside the stack ends with its kernel, however that went, and with `lab down`.
 
 An orderly end runs `atexit`; a kernel that is killed runs nothing. So a small process of its own
-holds one end of a pipe: it reads the end of the file when the kernel has ended. It imports nothing
-of this package, so it is there at once and needs little.
+(`keeping.py`) holds one end of a pipe: it reads the end of the file when the kernel has ended.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterable
 from pathlib import Path
+
+from lab import paths
+from lab.stack.embedded import processes
+
+_MARK = "LAB_BESIDE"
+"""Names the folder of the stack beside which a keeper keeps something: by it `end_all` finds it."""
+
+_ENDS_WITHIN = 30.0  # seconds
 
 
 class Keeper:
-    """Watches over the servers of one folder."""
+    """Watches over the servers of one folder; `title` says what they are together."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, title: str) -> None:
+        marks = {_MARK: str(paths.home()), processes.SERVICE_MARK: title}
         self._process = subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__, str(folder)],
+            [sys.executable, "-I", "-S", str(Path(__file__).with_name("keeping.py")), str(folder)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
+            env={**os.environ, **marks},
             start_new_session=True,  # interrupting a cell does not end it
         )
 
@@ -44,35 +49,9 @@ class Keeper:
         self._process.wait()
 
 
-def main(folder: str, lines: Iterable[str]) -> None:
-    """Take processes in until the file ends; then end them, and delete the folder."""
-    held = [handle for line in lines if (handle := _handle(int(line))) is not None]
-    for handle in held:
-        with contextlib.suppress(OSError):
-            _kill(handle)
-    # What is being ended may still write for a moment.
-    for _ in range(100):
-        shutil.rmtree(folder, ignore_errors=True)
-        if not Path(folder).exists():
-            return
-        time.sleep(0.05)
-
-
-def _handle(pid: int) -> int | None:
-    """What names this process and no later one with its number, where the system offers that."""
-    if not hasattr(os, "pidfd_open"):
-        return pid
-    with contextlib.suppress(OSError):
-        return os.pidfd_open(pid)
-    return None
-
-
-def _kill(handle: int) -> None:
-    if hasattr(os, "pidfd_open"):
-        signal.pidfd_send_signal(handle, signal.SIGKILL)
-    else:
-        os.kill(handle, signal.SIGKILL)
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], sys.stdin)
+def end_all(home: Path) -> list[str]:
+    """End all that was started beside a stack, whoever did; return the titles."""
+    keepers = processes.marked(home, mark=_MARK)
+    titles = sorted(processes.service_of(keeper) for keeper in keepers)
+    processes.end_all(keepers, _ENDS_WITHIN)
+    return titles

@@ -11,7 +11,7 @@ from lab import command, paths
 from lab.errors import LabError
 from lab.names import DATABASE
 from lab.report import say
-from lab.stack import containers, external
+from lab.stack import containers, external, keeper
 from lab.stack.containers.engine import is_likely
 from lab.stack.embedded import running as embedded
 from lab.stack.embedded.services import SERVICES
@@ -70,14 +70,18 @@ def down(data: bool = False) -> None:
     """Stop this kernel's stack, or the one that LAB_STACK names, and no other.
 
     Its data stay, and `up()` finds them again; unless `data` is to go, too: then it says what it
-    deletes. Containers are found by their labels, whoever started them.
+    deletes. Containers are found by their labels, whoever started them. What notebooks have started
+    beside the stack ends, and its data go.
     """
     global _current
     kind = _kind(None)
+    beside = keeper.end_all(paths.home())
     if kind == "external":
+        if beside:
+            say(f"Stopped: {', '.join(beside)}.")
         say("The external stack was not started by the lab, so it is left running.")
     else:
-        stopped = (containers if kind == "containers" else embedded).down(data)
+        stopped = beside + (containers if kind == "containers" else embedded).down(data)
         say(f"Stopped: {', '.join(stopped)}." if stopped else "Nothing was running.")
         _name_the_others(kind)
     _current = None

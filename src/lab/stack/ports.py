@@ -56,6 +56,13 @@ def next_free(preferred: int, avoid: Collection[int] = ()) -> int:
     raise LabError(f"There is no free port from {preferred} up. Set LAB_PORT_… to a lower one.")
 
 
+def free(count: int) -> list[int]:
+    """Return ports that are free now, of those that the system gives away: any will do."""
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(socket.create_server((LOOPBACK, 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in held]
+
+
 def owner(port: int) -> str | None:
     """Name the program that listens on a port ("redis-server, process 4711"), if it may be seen."""
     for process in psutil.process_iter(["name"]):

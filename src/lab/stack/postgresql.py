@@ -34,7 +34,7 @@ class Postgres:
         return _url(self._folder)
 
     def stop(self) -> None:
-        """End it, and delete its data. It also ends with the kernel, even a killed one."""
+        """End it, and delete its data. So do the end of the kernel, and `lab down`."""
         atexit.unregister(self.stop)
         _end(self._process)
         self._keeper.close()
@@ -49,7 +49,7 @@ def postgres() -> Postgres | None:
     folder = Path(
         tempfile.mkdtemp(prefix="lab-pg-")
     )  # short: a path of a socket has about 100 bytes
-    keeper = Keeper(folder)
+    keeper = Keeper(folder, "PostgreSQL")
     try:
         with progress("Starting PostgreSQL"):
             return Postgres(folder, _start(binaries, folder, keeper), keeper)

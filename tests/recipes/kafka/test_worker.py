@@ -10,20 +10,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
-from recipes.streams import Misconfigured
+from recipes.streams import Misconfigured, open_sink
+from recipes.streams.databases.sink import Change
 from tests.freeports import free_ports
 from tests.minigears.realredis import wait_for
 from tests.recipes.kafka.broker import Broker
-from tests.recipes.servers import MongoServer
+from tests.recipes.servers import MongoServer, PostgresServer
 
 
 def worker(broker: Broker, mongo: MongoServer, topic: str, *more: str) -> list[str]:
+    return worker_of(broker, f"{mongo.url}/{topic}?directConnection=true", topic, *more)
+
+
+def worker_of(broker: Broker, database: str, topic: str, *more: str) -> list[str]:
     words = [sys.executable, "-m", "recipes.kafka", "worker", "--servers", broker.servers]
     words += ["--topic", topic, "--partitions", "2", "--group", topic, "--lease", "2"]
-    words += ["--database", f"{mongo.url}/{topic}?directConnection=true"]
-    return [*words, "--route", "Movie:=movies", "--batch-wait", "0.02", *more]
+    words += ["--route", "Movie:=movies", "--batch-wait", "0.02"]
+    return [*words, "--database", database, *more]
 
 
 @contextmanager
@@ -107,6 +113,27 @@ def test_a_topic_that_begins_anew_is_no_reason_to_drop_what_is_new(
     assert "epoch greater than 0" in log.read_text()
     with running(worker(broker, mongo, topic, "--epoch", "1"), log):
         wait_for(lambda: stored(mongo, topic) == {"Movie:1": {"n": 8}}, 60, log.read_text)
+
+
+def test_postgresql_has_what_the_topic_has_and_forgets_old_deletions(
+    broker: Broker, topic: str, log: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    postgres = PostgresServer(tmp_path_factory.mktemp("pg"))
+    postgres.start()
+    sink = open_sink(postgres.url, {"Movie:": "movies"})
+    sink.open()
+    sink.write([Change("Movie:old", None, "0"), Change("Movie:new", None, "0")])
+    with psycopg.connect(postgres.url) as db:
+        db.execute(
+            "UPDATE movies SET deleted_at = now() - interval '25 hours' WHERE key = 'Movie:old'"
+        )
+    write(broker, topic, [("Movie:1", {"n": 1}), ("Movie:1", {"n": 2, "title": "O'Brien"})])
+    write(broker, topic, [("Movie:2", {"n": 1}), ("Movie:2", None)])
+    expected = {"Movie:1": {"n": 2, "title": "O'Brien"}, "Movie:2": None, "Movie:new": None}
+    with running(worker_of(broker, postgres.url, topic), log):
+        wait_for(lambda: {s.key: s.document for s in sink.scan()} == expected, 60, log.read_text)
+    sink.close()
+    postgres.stop()
 
 
 def test_writers_and_workers_agree_on_the_number_of_partitions(broker: Broker, topic: str) -> None:

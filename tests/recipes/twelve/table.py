@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from lab import paths
+from tests.marked import renewed
 from tests.recipes.twelve.contenders.controls import CONTROLS
 from tests.recipes.twelve.contenders.roster import COMPARED, CONTENDERS
 from tests.recipes.twelve.interface import Recipe
@@ -108,15 +109,6 @@ def everybody() -> list[type[Recipe]]:
     return [*CONTENDERS, *COMPARED, *CONTROLS]
 
 
-def put(page: str, name: str, lines: list[str]) -> str:
-    """Renew what stands between a page's marks."""
-    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-    if begin not in page:
-        raise click.ClickException(f"{PAGE} has no mark {begin}")
-    text = "\n".join([begin, "", *lines, "", end])
-    return re.sub(f"{begin}.*{end}", lambda _: text, page, flags=re.DOTALL)
-
-
 def _sign(verdict: Verdict) -> str:
     return "✔" if verdict.holds else "✘" if verdict.offered else "–"
 
@@ -141,9 +133,9 @@ def main(only: tuple[str, ...], number: tuple[int, ...], long: bool, write: bool
     found = verdicts(chosen, number, long)
     if write:
         found = keep(found)
-        page = put(PAGE.read_text(), "explanations", explanations())
-        page = put(page, "matrix", matrix(found))
-        PAGE.write_text(put(page, "controls", controls(found)))
+        page = renewed(PAGE.read_text(), "explanations", explanations())
+        page = renewed(page, "matrix", matrix(found))
+        PAGE.write_text(renewed(page, "controls", controls(found)))
 
 
 if __name__ == "__main__":

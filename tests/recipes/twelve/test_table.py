@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from tests.marked import renewed
 from tests.recipes.twelve.contenders.controls import CONTROLS
 from tests.recipes.twelve.contenders.roster import COMPARED, CONTENDERS
 from tests.recipes.twelve.properties import PROPERTIES
-from tests.recipes.twelve.table import PAGE, explanations, put
+from tests.recipes.twelve.table import PAGE, explanations
 
 PAGE_TEXT = PAGE.read_text()
 
@@ -22,7 +23,7 @@ def rows(name: str) -> list[list[str]]:
 
 
 def test_each_property_is_explained_as_it_is_tested() -> None:
-    assert put(PAGE_TEXT, "explanations", explanations()) == PAGE_TEXT
+    assert renewed(PAGE_TEXT, "explanations", explanations()) == PAGE_TEXT
 
 
 def test_everybody_has_a_verdict_on_each_property_and_it_is_the_expected_one() -> None:

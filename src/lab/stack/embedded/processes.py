@@ -109,13 +109,16 @@ def birth(pid: int) -> str:
         return f"{psutil.Process(pid).create_time():.2f}"
 
 
-def marked(home: Path, service: str | None = None) -> list[psutil.Process]:
-    """Return the living processes of the stack in `home`, of one service or of all."""
+def marked(home: Path, service: str | None = None, mark: str = HOME_MARK) -> list[psutil.Process]:
+    """Return the living processes of the stack in `home`, of one service or of all.
+
+    `mark` is the variable that names the folder: what only runs beside the stack has one of its own.
+    """
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             marks = process.environ()
-            ours = marks.get(HOME_MARK) == str(home) and not _gone(process)
+            ours = marks.get(mark) == str(home) and not _gone(process)
             if ours and service in (None, marks.get(SERVICE_MARK)):
                 found.append(process)
     return found
