@@ -14,17 +14,10 @@ from pathlib import Path
 import click
 
 from benchmarks import generator
-from benchmarks.recipes import LIMITS, documents
+from benchmarks.recipes import BARE, LIMITS, documents
 from recipes.streams import Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Parcel
 from tests.recipes.twelve.servers import RedisServer
-
-BARE = """#!lua name=bare
-redis.register_function('bare', function(keys, args)
-  redis.call('JSON.SET', keys[1], '$', args[1])
-  return redis.call('XADD', keys[2], '*', 'key', keys[1], 'doc', args[1])
-end)"""
-"""Document and entry in one function, and nothing else: no function library can cost less."""
 
 Words = Callable[[int, str], list[object]]
 

@@ -12,7 +12,7 @@ from tests.sandbox import REPOSITORY
 
 SMALLEST = {
     "minigears": "--rounds 1 --pending 2000",
-    "recipes": "--rounds 1 --pending 2000",
+    "recipes": "--rounds 1 --pending 21000",
     "processor": "--rounds 1 --count 200",
     "scale": "--writes 500",
     "movieapp": "",

@@ -11,11 +11,15 @@ from ..core.errors import Misconfigured
 
 @dataclass(frozen=True)
 class Change:
-    """The last state of one key in a batch. `document` is None for a delete."""
+    """The last state of one key in a batch. `document` is None for a delete.
+
+    `text` is the document as JSON where it is at hand, for databases that take it so.
+    """
 
     key: str
     document: dict[str, Any] | None
     version: str
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -90,4 +90,4 @@ def change_of(entry: Entry) -> Change | str:
         return str(error)
     if not isinstance(document, dict):
         return f"a document is a JSON object, not {type(document).__name__}"
-    return Change(entry.key, document, entry.version)
+    return Change(entry.key, document, entry.version, entry.text)

@@ -17,6 +17,7 @@ from ..databases.sink import Change, Rejected, Sink
 from .entries import Batch, Entry, change_of
 from .metrics import Metrics
 from .queue import DeadLetter, Queue, Sight
+from .reader import Reader
 from .settings import Settings
 
 
@@ -56,13 +57,13 @@ class PartitionWorker:
         self.lost = threading.Event()
         self._failing: dict[str, Failing] = {}
         self._tend_at = self._purge_at = 0.0
-        self._limit = 1  # entries that are likely to have no more than the bytes of a batch
-        self._after = "0"  # what is pending comes first: a predecessor may have read and died
+        self.reader = Reader(queue, settings, self.stop)
 
     def run(self) -> None:
         """Work. Redis's outages are waited out; a batch begun is settled before stopping."""
         backoff = Backoff(self.settings)
         while not self.ended():
+            self.reader.again()
             try:
                 self._open()
                 self._work(backoff)
@@ -70,7 +71,6 @@ class PartitionWorker:
                 self.metrics.say("lease lost", partition=self.tag, reason=str(error))
                 self.lost.set()
             except ResponseError as error:
-                self._after = "0"  # what was in hand comes again, if anything was
                 if "NOGROUP" in str(error) or "UNBLOCKED" in str(error):
                     self.metrics.say("the consumer group is gone", partition=self.tag)
                 else:
@@ -79,7 +79,7 @@ class PartitionWorker:
                 self._pause("redis or the database is away", error, backoff)
             except Exception as error:  # ours or a driver's mistake: nothing is acknowledged
                 self._pause("failed", error, backoff)
-                self._after = "0"
+        self.reader.close()
 
     def ended(self) -> bool:
         """Whether to begin no other batch."""
@@ -102,16 +102,15 @@ class PartitionWorker:
             self.metrics.say("expired", partition=self.tag, documents=swept)
         # Between batches only what was refused is pending. More: a reading got no reply, and its
         # entries come again to nobody who asks for new ones only; or a stranger has claimed some.
-        if self._after == ">" and (pending := self.queue.pending()) > len(self._failing):
+        known = len(self._failing) + self.reader.in_hand()
+        if self.reader.at_new() and (pending := self.queue.pending()) > known:
             self.metrics.say("entries were read and not received", partition=self.tag)
             self.queue.take_back(pending)
-            self._after = "0"
+            self.reader.again()
         seen = self._look()
-        if seen.entries and self._after == ">" and self.queue.tell_again():
+        if seen.entries and self.reader.at_new() and self.queue.tell_again():
             self.metrics.say("entries would have been told to nobody", partition=self.tag)
-        size = seen.bytes / max(1, seen.entries)
-        fit = int(self.settings.batch_bytes / max(1, size))
-        self._limit = max(1, min(self.settings.batch_entries, fit))
+        self.reader.fit(seen.bytes / max(1, seen.entries))
         if self.queue.partition.index == 0 and now > self._purge_at:
             self._purge_at = now + 3600
             self.sink.purge()
@@ -134,29 +133,13 @@ class PartitionWorker:
             self.metrics.trouble(self.tag, "")
 
     def _read(self) -> list[Entry]:
-        """A batch: as many as are there, or as come within the wait of a batch."""
-        limit = self._limit
-        if self._after != ">":
-            entries, deleted = self.queue.read(self._after, limit)
-            if deleted:
-                self.metrics.say("a stranger deleted entries", partition=self.tag, ids=deleted)
-                self.queue.settle(deleted, 0)
-            if entries or deleted:
-                seen = [entry.stream_id for entry in entries] + deleted
-                self._after = max(seen, key=version_of)
-            else:
-                self._after = ">"
-            return [entry for entry in entries if entry.stream_id not in self._failing]
-        entries, _ = self.queue.read(">", limit, self._patience())
-        deadline = time.monotonic() + self.settings.batch_wait
-        size = sum(entry.size for entry in entries)
-        while entries and len(entries) < limit and size < self.settings.batch_bytes:
-            left = deadline - time.monotonic()
-            if left <= 0 or self.stop.is_set():
-                break
-            more, _ = self.queue.read(">", limit - len(entries), left)
-            size += sum(entry.size for entry in more)
-            entries += more
+        """A batch."""
+        if self.reader.at_new():
+            return self.reader.new(self._patience())
+        entries, deleted = self.reader.pending(self._failing)
+        if deleted:
+            self.metrics.say("a stranger deleted entries", partition=self.tag, ids=deleted)
+            self.queue.settle(deleted, 0)
         return entries
 
     def _patience(self) -> float:
