@@ -26,6 +26,10 @@ class ForceStopped(Exception):
     """Raised inside a function whose execution was aborted; shown as `gears.forcestopped`."""
 
 
+class Abandoned(ForceStopped):
+    """Raised where a run waits when it is aborted: it ends there, and nothing has failed."""
+
+
 class GearsFlatError(Exception):
     """User code raises it to answer with its message alone, without a traceback."""
 
@@ -36,6 +40,7 @@ def _rename(kind: type, module: str, name: str) -> None:
 
 _rename(GearsError, "gears", "error")
 _rename(ForceStopped, "gears", "forcestopped")
+_rename(Abandoned, "gears", "forcestopped")
 _rename(GearsFlatError, "gears", "flat_error")
 
 

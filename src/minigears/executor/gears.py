@@ -194,7 +194,9 @@ class Gears:
             runs = [e for e in self.executions.of_registration(registration.id) if not e.done]
             if not session.registrations and self.sessions.get(session.id) is session:
                 del self.sessions[session.id]
-            on = runs + [e for e in session.runs if not e.done]
+            for execution in runs:  # its last registration may go later, and this one be on still
+                session.began(execution)
+            on = [e for e in session.runs if not e.done]
             if on and session.id not in self.sessions:
                 self._dead.append((session, on))
             for execution in runs if abort_pending else ():

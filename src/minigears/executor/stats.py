@@ -38,7 +38,7 @@ class Stats:
         self._took(ms, lag_ms)
 
     def was_aborted(self) -> None:
-        """Count a run that was aborted before it began; one that had begun has failed."""
+        """Count a run that was aborted before it began, or where it waited; a function that was stopped has failed."""
         self.aborted += 1
 
     def _took(self, ms: float, lag_ms: float) -> None:
@@ -48,8 +48,9 @@ class Stats:
         self.total_lag_ms += lag_ms
 
     def clear(self) -> None:
-        """Start over from zero."""
-        self.__init__()  # type: ignore[misc]
+        """Start over from zero, but for what runs now: it will count as ended, too."""
+        running = self.triggered - self.success - self.failures - self.aborted
+        self.__init__(triggered=max(0, running))  # type: ignore[misc]
 
     def fields(self, lag: bool, running_ms: float = 0.0) -> list[Any]:
         """The names and values that `RG.DUMPREGISTRATIONS` shows, `lag` ones too if asked.

@@ -26,3 +26,9 @@ def test_averages_are_over_runs_that_ended():
     assert stats.last_error == "boom"
     stats.clear()
     assert stats == Stats()
+
+
+def test_what_runs_while_all_is_cleared_counts_afterwards():
+    stats = Stats(triggered=3, success=1, failures=1)
+    stats.clear()
+    assert stats == Stats(triggered=1)

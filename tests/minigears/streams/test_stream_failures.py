@@ -26,6 +26,17 @@ def test_continue_drops_a_batch_that_fails(start_reader, stream):
     assert reader.log == ["warning a batch of 1 of b's:1' failed, entries are dropped: ['no']"]
 
 
+def test_to_unpause_one_that_runs_changes_nothing(start_reader, stream):
+    """Else one entry would go out alone, though its batch is not full, and a look would be counted."""
+    reader = start_reader(batch=2)
+    ids = stream.add(1, reader)
+    wait_for(lambda: reader.stats.triggered == 1, what="the first look")
+    reader.runner.unpause()
+    ids += stream.add(1, reader)
+    wait_for(lambda: stream.length() == 0)
+    assert (reader.steps.sizes, reader.steps.ids, reader.stats.triggered) == ([2], ids, 2)
+
+
 def test_abort_stops_until_unpaused_and_keeps_the_entries(start_reader, stream):
     reader = start_reader(on_failed_policy="abort", batch=2)
     reader.steps.error = ValueError("no")

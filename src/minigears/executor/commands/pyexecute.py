@@ -144,7 +144,7 @@ def _replaced(gears: Gears, options: Options) -> frozenset[str]:
 
 def _install(gears: Gears, session: Session, options: Options) -> None:
     store, names = gears.requirements, options.requirements
-    session.installed = bool(names) and (options.force_reinstall or not store.knows(names))
+    session.installed = options.force_reinstall or (bool(names) and not store.knows(names))
     try:
         session.requirements = store.install(names, options.force_reinstall)
     except RequirementError:

@@ -33,6 +33,7 @@ class Execution:
         "_shares_thread",
         "_thread",
         "_torn",
+        "abandoned",
         "abort_asked",
         "aborted",
         "errors",
@@ -57,6 +58,8 @@ class Execution:
         self.read_ms = 0.0
         self.aborted = False
         self.abort_asked = False
+        self.abandoned = False
+        """It waited for a value that comes later when it was aborted."""
         self.waits_for: Future[Any] | None = None
         self._thread: int | None = None
         self._torn = False
@@ -105,7 +108,7 @@ class Execution:
         with _changing:
             interrupt.ended(self)
             self.errors = errors
-            self.status = "done"
+            self.status = "aborted" if self.abandoned else "done"
         self._tell()
 
     def _tell(self) -> None:
@@ -139,10 +142,8 @@ class Execution:
                 interrupt.stop(self)
         elif self._thread is None:
             self.aborted = True
-        elif not self._torn:
+        elif not self._torn and (self.waits_for is None or not self.waits_for.cancel()):
             self._torn = True
-            if self.waits_for is not None:
-                self.waits_for.cancel()
             _raise_in(self._thread, ForceStopped)
 
     def _run(self, run: Run, records: Iterable[Any]) -> None:
@@ -206,6 +207,12 @@ class ExecutionLog:
                 self._keep(execution)
         return execution
 
+    def keep(self, execution: Execution) -> None:
+        """List one that was not kept: it goes on to wait, and may be asked about and aborted."""
+        with self._lock:
+            if execution.number not in self._all:
+                self._keep(execution)
+
     def skip_one(self) -> None:
         """Use one id up, as RedisGears does where it tells its shards of a change."""
         next(self._numbers)
@@ -220,17 +227,23 @@ class ExecutionLog:
         self._all.pop(execution.number, None)
 
     def ended(self, execution: Execution) -> None:
-        """One of a registration has ended: those beyond its limit, which did not make room before, go."""
+        """One of a registration has ended: those beyond its limit, which did not make room before, go.
+
+        It goes itself when its registration has gone before.
+        """
         mine = self._by_registration.get(execution.registration or "")
-        if mine is not None and 0 < self._limit_per_registration() < len(mine):
+        if mine is None and execution.registration is not None:
+            self.drop(execution)
+        elif mine is not None and 0 < self._limit_per_registration() < len(mine):
             with self._lock:
                 self._shrink(mine, self._limit_per_registration())
 
     def drop_registration(self, registration: str) -> None:
-        """Forget all of a registration that is gone."""
+        """Forget all of a registration that is gone, but for what still runs."""
         with self._lock:
             for number in self._by_registration.pop(registration, ()):
-                self._all.pop(number, None)
+                if number in self._all and self._all[number].done:
+                    del self._all[number]
 
     def of_registration(self, registration: str) -> list[Execution]:
         """Those of a registration that are still kept."""

@@ -15,7 +15,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from minigears.executor.errors import ForceStopped, render
+from minigears.executor.errors import Abandoned, ForceStopped, render
 
 UNSIGNED = 2**64
 """RedisGears counts records by numbers without sign: a negative limit is a very large one."""
@@ -86,7 +86,7 @@ class Later:
         return self._future.done()
 
     def result(self) -> Any:
-        """Wait for it; raises what its function failed with, ForceStopped for an abort."""
+        """Wait for it; raises what its function failed with, Abandoned for an abort."""
         return self._wait(self._future)
 
     def cancel(self) -> None:
@@ -120,7 +120,8 @@ class Run:
     def fail(self, error: BaseException) -> None:
         """Note what user code raised."""
         self.aborted = self.aborted or isinstance(error, ForceStopped)
-        self.errors.append(render(error))
+        if not isinstance(error, Abandoned):
+            self.errors.append(render(error))
 
     def results(self, steps: Sequence[Step], records: Iterable[Any]) -> list[Any]:
         """Run `records` through `steps`; what failed is in `errors`."""

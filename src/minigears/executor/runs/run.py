@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.errors import ForceStopped, GearsError, render
+from minigears.executor.errors import Abandoned, ForceStopped, GearsError, render
 from minigears.executor.flow.executions import Execution
 from minigears.executor.flow.readers import Source
 from minigears.executor.flow.steps import Run, Step
@@ -54,6 +55,8 @@ def run_here(
     execution = gears.executions.new(registration.steps, registration.id, keep)
     if may_wait:
         wait = waiting_on(execution, gears.hub) if gears.hub.here else waiting_in(execution, None)
+    if wait is not None and not keep:
+        wait = _listed(gears, execution, wait)
     context = Context(
         caller,
         registration.session,
@@ -71,9 +74,21 @@ def run_here(
         execution.results = run.results(registration.steps, records)
         execution.total_ms = (time.perf_counter() - started) * 1000
         execution.aborted = run.aborted
+        if not keep:
+            gears.executions.drop(execution)
         execution.finish(run.errors)
         _count(gears, registration, execution)
     return execution
+
+
+def _listed(gears: Gears, execution: Execution, wait: Wait) -> Wait:
+    """A run that is not kept is listed once it waits, so that it can be aborted."""
+
+    def waiting(future: Future[Any]) -> Any:
+        gears.executions.keep(execution)
+        return wait(future)
+
+    return waiting
 
 
 def run_in_pool(
@@ -154,7 +169,7 @@ def _read(source: Source, context: Context) -> Iterator[Any]:
 def run_batch(gears: Gears, registration: Registration, records: list[dict[str, Any]]) -> None:
     """Run for a stream's batch, in its runner's thread.
 
-    Raises BatchFailed, or ForceStopped for an abort; the runner counts.
+    Raises BatchFailed, or for an abort Abandoned where it waited, else ForceStopped; the runner counts.
     """
     execution = gears.executions.new(registration.steps, registration.id)
     context = Context(
@@ -167,7 +182,7 @@ def run_batch(gears: Gears, registration: Registration, records: list[dict[str, 
         execution.run(_run(gears, registration, context), records)
     gears.executions.ended(execution)
     if execution.aborted:
-        raise ForceStopped
+        raise Abandoned if execution.abandoned else ForceStopped
     if execution.errors:
         raise BatchFailed(execution.errors[0])
 

@@ -114,10 +114,10 @@ class Session:
     globals: dict[str, Any] = dataclasses.field(default_factory=dict)
     """What all its functions know as their globals."""
     runs: list[Execution] = dataclasses.field(default_factory=list)
-    """What it began to run, that had not ended when the last one was begun."""
+    """What it began to run, and what ran on of registrations that were taken out; some may have ended."""
 
     def began(self, execution: Execution) -> None:
-        """Note a run of its own; those of registrations are known by these."""
+        """Note a run of its own, or of a registration that goes; others are known by their registrations."""
         self.runs = [*(run for run in self.runs if not run.done), execution]
 
     def seal(self, pieces: Mapping[str, bytes]) -> None:

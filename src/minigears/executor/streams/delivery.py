@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from minigears.executor.errors import ForceStopped, render
+from minigears.executor.errors import Abandoned, ForceStopped, render
 from minigears.executor.stats import Stats
 from minigears.executor.streams.batching import age_ms
 from minigears.executor.usercode.context import leave_if_forked
@@ -30,7 +30,7 @@ class End(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended, and the text of its error if it did not end well."""
+    """How a run ended, and the text of its error if it failed; one that was abandoned has none."""
 
     end: End
     error: str = ""
@@ -45,6 +45,8 @@ def deliver(
     try:
         run_batch(records)
         outcome = Outcome(End.SUCCESS)
+    except Abandoned:
+        outcome = Outcome(End.ABORT)
     except ForceStopped as error:
         outcome = Outcome(End.ABORT, render(error))
     except BaseException as error:  # user code may raise SystemExit, too
@@ -55,6 +57,8 @@ def deliver(
     lag_ms = age_ms(first_id, time.time() * 1000)
     if outcome.end is End.SUCCESS:
         stats.succeeded(run_ms, lag_ms)
+    elif outcome.end is End.ABORT and not outcome.error:
+        stats.was_aborted()
     else:
         stats.failed(outcome.error, run_ms, lag_ms)
     return outcome

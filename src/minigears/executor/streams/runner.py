@@ -158,8 +158,10 @@ class StreamReaderRunner:
                 self._wake.notify()
 
     def unpause(self) -> None:
-        """Start over from what is pending, whatever the status."""
+        """Start over from what is pending; one that runs goes on as it was."""
         with self._wake:
+            if self._status is ReaderStatus.OK:
+                return
             self._status = ReaderStatus.OK
         self.rescan()
 

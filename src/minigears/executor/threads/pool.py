@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 
 log = logging.getLogger(__name__)
@@ -53,11 +54,15 @@ class Pool:
             self._active -= 1
             self._leave_lane()
             self._have_threads()
+        aborted = False
         try:
             yield
+        except CancelledError:  # it has little left to do, and somebody waits for its end
+            aborted = True
+            raise
         finally:
             with self._changed:
-                self._changed.wait_for(lambda: self._active < self._size)
+                self._changed.wait_for(lambda: aborted or self._active < self._size)
                 self._active += 1
 
     def _have_threads(self) -> None:

@@ -13,7 +13,13 @@ from dataclasses import replace
 from types import CoroutineType
 from typing import Any
 
-from minigears.executor.errors import ForceStopped, GearsError, GearsFlatError, render
+from minigears.executor.errors import (
+    Abandoned,
+    ForceStopped,
+    GearsError,
+    GearsFlatError,
+    render,
+)
 from minigears.executor.flow.executions import Execution
 from minigears.executor.flow.steps import Later
 from minigears.executor.threads.hub import Hub
@@ -152,13 +158,18 @@ def _none_for_an_unreturned(
     value, made = None, None
     try:
         value = function(*arguments)
+    except ForceStopped:
+        raise
     except BaseException:
         if context is None or context.promise is None:
             raise
     if context is not None:
         made = context.promise
-    kept = made is None or (type(value) is AsyncRecord and value.promise is made)
-    return value if kept or type(value) is CoroutineType else None
+    if made is None or (type(value) is AsyncRecord and value.promise is made):
+        return value
+    if type(value) is CoroutineType:
+        value.close()
+    return None
 
 
 def _give_up(context: Context | None) -> None:
@@ -238,7 +249,8 @@ def _abortable(execution: Execution, wait_for: Wait) -> Wait:
             return wait_for(future)
         except BaseException:
             if future.cancelled():
-                raise ForceStopped from None
+                execution.abandoned = execution.abort_asked
+                raise (Abandoned if execution.abandoned else ForceStopped) from None
             raise
         finally:
             execution.waits_for = None

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 from typing import Any
 
 from minigears.executor.errors import GearsError, GearsFlatError
@@ -16,7 +17,7 @@ class Promise:
     It outlives the record, so that one which is dropped is noticed.
     """
 
-    __slots__ = ("_lock", "future", "maker", "returned")
+    __slots__ = ("_lock", "_settled", "future", "maker", "returned")
 
     def __init__(self) -> None:
         self.future: Future[Any] = Future()
@@ -24,17 +25,23 @@ class Promise:
         self.returned = False
         """The function that made it has returned it: now it may be continued."""
         self._lock = threading.Lock()
+        self._settled = False
 
     def discard(self) -> None:
         """The function that made it has not returned it: nobody waits for it, nobody may continue it."""
         self.settle(lambda: self.future.set_result(None))
 
     def settle(self, put: Callable[[], None]) -> bool:
-        """Give it a value or an error; false if it has one already."""
+        """Give it a value or an error; false if it was given one already.
+
+        Once its run was aborted nobody waits for it, which is no business of the one who gives.
+        """
         with self._lock:
-            if self.future.done():
+            if self._settled:
                 return False
-            put()
+            self._settled = True
+            with suppress(InvalidStateError):
+                put()
             return True
 
 

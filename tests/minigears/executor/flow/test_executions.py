@@ -106,7 +106,29 @@ GB('ShardsIDReader').map(f).run()
     )
     wait_for(lambda: redis_conn.call("GET", "running"))
     door.call("RG.ABORTEXECUTION", execution)
-    assert b"forcestopped" in door.call("RG.GETRESULTSBLOCKING", execution)[1][0]
+    assert door.call("RG.GETRESULTSBLOCKING", execution) == [[], []]
+    assert status(door, execution) == b"aborted"
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_abort_a_trigger_that_waits(door: FakeDoor, mode: str):
+    """Nothing has failed: what came before is its result, and it counts as aborted."""
+    script = f"""
+kept = []
+def f(x):
+    kept.append(gearsFuture())
+    return kept[-1] if x == 'wait' else x
+GB('CommandReader').flatmap(lambda x: x[:0:-1]).map(f).register(trigger='t', mode='{mode}')
+GB('CommandReader').map(lambda x: len(kept)).register(trigger='kept', mode='sync')
+"""
+    assert door.script(script) == b"OK"
+    asked = door.send("RG.TRIGGER", "t", "before", "wait")
+    wait_for(lambda: door.call("RG.TRIGGER", "kept") == [b"2"])
+    [running] = [e[1] for e in door.call("RG.DUMPEXECUTIONS") if e[3] == b"running"]
+    assert door.call("RG.ABORTEXECUTION", running) == b"OK"
+    assert asked.get(timeout=60) == [b"before"]
+    stats = door.stats(door.ids[0])
+    assert (stats["numAborted"], stats["numFailures"], stats["lastError"]) == (1, 0, None)
 
 
 def test_an_abort_in_the_middle_of_a_call_leaves_no_reply_behind(

@@ -36,6 +36,24 @@ def test_an_old_session_is_listed_as_dead_until_its_run_ends(
     assert door.call("RG.PYDUMPSESSIONS", "DEAD") == []
 
 
+def test_a_run_outlives_first_its_registration_then_its_session(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
+    door.script(WAITS + "GB('CommandReader').register(trigger='other')", "ID", "s")
+    reply = door.send("RG.TRIGGER", "t")
+    while not redis_conn.call("EXISTS", "begun"):
+        pass
+    for registration in door.ids:
+        assert door.call("RG.UNREGISTER", registration) == b"OK"
+    [running] = [row[1] for row in door.call("RG.DUMPEXECUTIONS")]
+    [dead] = door.call("RG.PYDUMPSESSIONS", "DEAD")
+    assert dead[1] == b"s"
+    redis_conn.call("SET", "go", "1")
+    assert reply.get(timeout=30) == [b"old"]
+    assert door.call("RG.PYDUMPSESSIONS", "DEAD") == []
+    assert "does not exist" in text(door.call("RG.GETEXECUTION", running))
+
+
 def test_a_session_that_exists_is_not_replaced_by_a_third(door: FakeDoor):
     for name in "ab":
         door.script(f"GB('CommandReader').register(trigger='{name}')", "ID", name)

@@ -16,7 +16,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.minigears.model.commands import Command, Refused
+from tests.minigears.model.events.commands import Command, Refused
 
 EVENTS = {"SET": "set", "HSET": "hset", "RPUSH": "rpush", "DEL": "del", "APPEND": "append"}
 TYPES = {"SET": "string", "APPEND": "string", "HSET": "hash", "RPUSH": "list"}

@@ -16,8 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.minigears.model import functions
-from tests.minigears.model.functions import Failed, Function
+from tests.minigears.model.flow import functions
+from tests.minigears.model.flow.functions import Failed, Function
 
 _ARGUMENTS = {"key": "x", "fold": "a, x", "by key": "k, a, x", "all": "k, a, x=None", "one": "x"}
 
@@ -123,8 +123,8 @@ class Flow:
             calls.append(f"{step.kind}({', '.join(given)})")
         return "".join(lines) + ".".join([*calls, last])
 
-    def expected(self) -> tuple[list[str], list[str]]:
-        """Results as text, and what is part of each error."""
+    def expected(self) -> tuple[list[str], list[Failed]]:
+        """Results as text, and the errors."""
         run = _Run([Step(s.kind, s.functions, s.start, s.stop) for s in self._plan])
         for record in self.records:
             run.push(0, record)
@@ -134,11 +134,12 @@ class Flow:
 
 class _Run:
     def __init__(self, steps: list[Step]):
-        self.steps, self.results, self.errors = steps, [], []
+        self.steps, self.results = steps, []
+        self.errors: list[Failed] = []
 
     def push(self, at: int, record: Any) -> None:
         if isinstance(record, Failed):
-            self.errors.append(str(record))
+            self.errors.append(record)
         elif any(step.full for step in self.steps[at:]):
             return
         elif at == len(self.steps):
@@ -158,7 +159,7 @@ class _Run:
                 if any(step.full for step in self.steps[at + 1 :]):
                     return
         except Failed as error:
-            self.errors.append(str(error))
+            self.errors.append(error)
 
 
 _MAKERS = {

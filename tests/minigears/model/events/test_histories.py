@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import redis
 
-from tests.minigears.model.commands import Command
-from tests.minigears.model.registrations import Registration, World
+from tests.minigears.model.events.commands import Command
+from tests.minigears.model.events.registrations import Registration, World
 from tests.minigears.realgears import MiniGears
 from tests.minigears.realredis import wait_for
 
