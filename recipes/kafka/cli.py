@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import click
 
 from recipes.streams.databases.opening import open_sink
-from recipes.streams.verbs.places import parse_routes
+from recipes.streams.verbs.places import parse_routes, setting
 from recipes.streams.worker.settings import Settings
+from recipes.streams.worker.signals import stops_on_signals
 
 from .records import Topic
 from .verbs import database_options, dead_letters, log_options, reported
@@ -23,14 +23,14 @@ def main() -> None:
 
 @main.command()
 @log_options
-@click.option("--partitions", default=8, help="How many the topic has, as writers know it.")
-@click.option("--epoch", default=0, help="Greater each time the topic's offsets begin anew.")
-@click.option("--group", default="write-behind", help="Workers of a group share the partitions.")
+@setting("partitions", 8, "How many the topic has, as writers know it.", "KAFKA_")
+@setting("epoch", 0, "Greater each time the topic's offsets begin anew.", "KAFKA_")
+@setting("group", "write-behind", "Workers of a group share the partitions.", "KAFKA_")
 @database_options
-@click.option("--batch-entries", default=500, help="Records a batch, at most.")
-@click.option("--batch-wait", default=0.1, help="Seconds that Kafka waits for a batch to fill.")
-@click.option("--lease", default=10.0, help="Seconds after which a silent worker is succeeded.")
-@click.option("--attempts", default=5, help="How often a refused document is tried.")
+@setting("batch-entries", 500, "Records a batch, at most.")
+@setting("batch-wait", 0.1, "Seconds that Kafka waits for a batch to fill.")
+@setting("lease", 10.0, "Seconds after which a silent worker is succeeded.")
+@setting("attempts", 5, "How often a refused document is tried.")
 @reported
 def worker(servers: str, topic: str, partitions: int, epoch: int, group: str, database: str,
            routes: tuple[str, ...], **rest: Any) -> None:  # fmt: skip
@@ -38,9 +38,8 @@ def worker(servers: str, topic: str, partitions: int, epoch: int, group: str, da
     sink = open_sink(database, parse_routes(routes))
     known = Topic(topic, partitions, epoch)
     running = Worker(servers, known, sink, Settings(**rest), group=group)
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: running.stop())
-    running.run()
+    with stops_on_signals(running.stop):
+        running.run()
 
 
 main.add_command(dead_letters)

@@ -6,9 +6,10 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 import click
-from redis import Redis
+from redis import Redis, Sentinel
 from redis.backoff import ConstantBackoff
 from redis.cluster import RedisCluster
 from redis.retry import Retry
@@ -63,7 +64,8 @@ def places(database: bool, routes: bool | None = None) -> Callable[[Any], Any]:
     """The options that say where a verb works; and errors that say what to do."""
     options = [
         click.option("--redis", "redis_url", default="redis://127.0.0.1:6379", envvar="WRITEBEHIND_REDIS",
-                     help="Redis's URL; redis+cluster://HOST:PORT for a Redis Cluster, by any node."),
+                     help="Redis's URL; redis+cluster://HOST:PORT for a Redis Cluster, by any node; redis+sentinel://"
+                          "HOST:PORT,HOST:PORT/NAME for the master that sentinels know."),
         click.option("--partitions", default=DEFAULT_PARTITIONS, envvar="WRITEBEHIND_PARTITIONS",
                      help="As the clients have it."),
         click.option("--namespace", default=DEFAULT_NAMESPACE, envvar="WRITEBEHIND_NAMESPACE",
@@ -97,8 +99,19 @@ def places(database: bool, routes: bool | None = None) -> Callable[[Any], Any]:
     return decorate
 
 
+def setting(
+    name: str, default: Any, told: str, prefix: str = "WRITEBEHIND_"
+) -> Callable[[Any], Any]:
+    """An option that may be an environment variable instead."""
+    variable = prefix + name.upper().replace("-", "_")
+    return click.option(f"--{name}", default=default, envvar=variable, help=told)
+
+
 def connect(url: str) -> RedisClient:
-    """A client of one Redis, or for `redis+cluster://` and `rediss+cluster://` of a cluster."""
+    """A client of one Redis, for `redis+cluster://` and `rediss+cluster://` of a cluster, or for
+    `redis+sentinel://HOST:PORT,HOST:PORT/NAME` of the master that sentinels know by this name."""
+    if url.startswith("redis+sentinel://"):
+        return _by_sentinels(url)
     scheme, plus, rest = url.partition("+cluster://")
     if not plus:
         found: RedisClient = Redis.from_url(url)
@@ -106,6 +119,20 @@ def connect(url: str) -> RedisClient:
     # Whoever asks tries again by itself: a master that is away is to hold up nobody for long.
     once = Retry(ConstantBackoff(0.1), 1)  # type: ignore[arg-type]  # seconds
     return RedisCluster.from_url(f"{scheme}://{rest}", require_full_coverage=False, retry=once)
+
+
+def _by_sentinels(url: str) -> RedisClient:
+    """Its user and password are Redis's; sentinels are asked without."""
+    places, _, name = url.partition("://")[2].partition("/")
+    login, _, hosts = places.rpartition("@")
+    if not name:
+        raise Misconfigured("say which master, as in redis+sentinel://HOST:26379/mymaster")
+    user, _, password = map(unquote, login.partition(":"))
+    told = {"username": user or None, "password": password or None}
+    parts = [host.rpartition(":") for host in hosts.split(",")]
+    asked = Sentinel([(host or port, int(port) if host else 26379) for host, _, port in parts])
+    found: RedisClient = asked.master_for(name, **told)
+    return found
 
 
 def parse_routes(words: tuple[str, ...]) -> dict[str, str]:

@@ -25,6 +25,8 @@ class Metrics:
         self._out = out or sys.stderr
         self._lock = threading.Lock()
         self.troubles: dict[str, str] = {}
+        self._ahead: dict[str, float] = {}
+        """By how many seconds our clock is ahead of Redis's, as last seen in each partition."""
         self.registry = CollectorRegistry()
         of: Any = {"labelnames": ["partition"], "registry": self.registry}
         self.lag = Histogram(
@@ -44,7 +46,7 @@ class Metrics:
 
     def written(self, partition: str, documents: int, done: Sequence[Entry]) -> None:
         """A batch was committed."""
-        now = time.time() * 1000
+        now = (time.time() - self._ahead.get(partition, 0.0)) * 1000
         self.documents.labels(partition).inc(documents)
         self.entries.labels(partition).inc(len(done))
         lag = self.lag.labels(partition)
@@ -53,6 +55,7 @@ class Metrics:
 
     def sight(self, partition: str, seen: Sight) -> None:
         """What waits now."""
+        self._ahead[partition] = time.time() - seen.now
         self.depth.labels(partition).set(seen.entries)
         self.bytes.labels(partition).set(seen.bytes)
         self.oldest.labels(partition).set(seen.oldest)

@@ -28,12 +28,17 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Sight:
-    """What waits in a partition: entries, bytes, seconds of the oldest, dead letters."""
+    """What waits in a partition: entries, bytes, seconds of the oldest, dead letters; and when it was seen.
+
+    Entries are as old as Redis's clock says, which gave them their time: a worker's may be an hour off.
+    """
 
     entries: int
     bytes: int
     oldest: float
     dead: int
+    now: float
+    """Seconds since 1970, by Redis's clock."""
 
 
 class Queue:
@@ -130,16 +135,18 @@ class Queue:
         pipe.execute_command("HGET", at.state, "bytes")
         pipe.execute_command("XRANGE", at.stream, "-", "+", "COUNT", 1, NEVER_DECODE=True)
         pipe.execute_command("XLEN", at.dead)
-        depth, size, oldest, dead = pipe.execute()
+        library.call(self.redis, "TIME", key=at.stream, through=pipe)
+        depth, size, oldest, dead, (seconds, micros) = pipe.execute()
+        now = int(seconds) + int(micros) / 1e6
         age = 0.0
         if oldest:
             first = bytes(oldest[0][0])
             if first != self._oldest[0]:
                 self._oldest = (first, time.monotonic())
             # By the clock, and at least as long as it was seen here: clocks step.
-            age = time.time() - int(first.split(b"-")[0]) / 1000
+            age = now - int(first.split(b"-")[0]) / 1000
             age = max(age, time.monotonic() - self._oldest[1])
-        return Sight(int(depth), int(size or 0) if depth else 0, max(0.0, age), int(dead))
+        return Sight(int(depth), int(size or 0) if depth else 0, max(0.0, age), int(dead), now)
 
     def settle(self, ids: Sequence[str], size: int, letters: Sequence[DeadLetter] = ()) -> None:
         """Acknowledge, and keep dead letters, in one step. Raises LeaseLost."""

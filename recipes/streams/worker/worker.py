@@ -24,6 +24,10 @@ from .partition import Backoff, PartitionWorker
 from .queue import Queue
 from .settings import Settings
 
+_STANDS_STILL = 120.0
+"""Seconds without a turn, beside three leases, after which a worker stands still. A turn waits for Redis and
+the database, each of which is given up after some seconds, a few times."""
+
 
 @dataclass
 class Held:
@@ -55,6 +59,7 @@ class Worker:
         self._newer: frozenset[str] = frozenset()
         self._trouble = "starting"
         self._began = False
+        self._moved = time.monotonic()
         self._away: dict[Any, str] = {}  # masters that did not answer in this round, and why
 
     def run(self) -> None:
@@ -63,6 +68,7 @@ class Worker:
         ready = False
         try:
             while not self.stopping.is_set():
+                self._moved = time.monotonic()
                 try:
                     try:  # first: what is held here is not to suffer from trouble elsewhere
                         self._keep()
@@ -98,6 +104,13 @@ class Worker:
     def trouble(self) -> str:
         """Why this worker cannot do its work now, or nothing."""
         return self._trouble or "; ".join(sorted(set(self.metrics.troubles.values())))
+
+    def stands_still(self) -> str:
+        """Why this process should be ended and another started, or nothing. Outages are no reason."""
+        still = time.monotonic() - self._moved
+        if self.stopping.is_set() or still < _STANDS_STILL + 3 * self.settings.lease:
+            return ""
+        return f"no lease was renewed or asked for in {still:.0f} s"
 
     def _prepare(self) -> None:
         prepare(self.redis, self.settings.partitions)

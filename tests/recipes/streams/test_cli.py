@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from recipes.streams import Sink, Worker, WriteBehind
+from recipes.streams import Metrics, Sink, Worker, WriteBehind
 from recipes.streams.cli import main
 from recipes.streams.core.names import CONSUMER, GROUP
 from recipes.streams.verbs import looking
 from recipes.streams.verbs.places import MEND, TRY_AGAIN
+from recipes.streams.worker.health import serve
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
 from tests.recipes.streams.conftest import QUICK, drained, letters
@@ -57,7 +63,8 @@ def test_a_worker_of_the_command_line_drains_on_sigterm(
     config = tmp_path / "config"
     config.write_text(
         f"# a comment\nWRITEBEHIND_REDIS={redis_server.url}\nWRITEBEHIND_DATABASE={mongo_server.url}/test\n"
-        f"WRITEBEHIND_ROUTE=Movie:=movies\nWRITEBEHIND_PARTITIONS=2\nWRITEBEHIND_METRICS_PORT={port}\n"
+        'export WRITEBEHIND_ROUTE="Movie:=movies Person:=people"\nWRITEBEHIND_PARTITIONS = 2\n'
+        f"WRITEBEHIND_METRICS_PORT={port}\n"
     )
     words = [sys.executable, "-m", "recipes.streams", "--config", str(config), "worker"]
     worker = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
@@ -66,6 +73,7 @@ def test_a_worker_of_the_command_line_drains_on_sigterm(
             wb.set(f"Movie:{n}", {"n": n})
         drained(wb)
         wait_for(lambda: b"ok" in get(port, "health"), 60)
+        assert b"ok" in get(port, "live")
         page = get(port, "metrics").decode()
         assert 'writebehind_queue_entries{partition="p00"}' in page
         assert "writebehind_lag_seconds_bucket" in page
@@ -78,6 +86,55 @@ def test_a_worker_of_the_command_line_drains_on_sigterm(
     assert worker.returncode == 0
     assert not wb.redis.exists(*[p.lease for p in wb.partitions.all()])
     assert mongo.read("Movie:99") is not None
+
+
+@pytest.mark.parametrize("line", ["WRITEBEHIND_LEESE=3", "WRITEBEHIND_REDIS redis://:secret@host"])
+def test_a_line_of_the_configuration_that_means_nothing_is_said(
+    run: Run, tmp_path: Path, line: str
+) -> None:
+    config = tmp_path / "config"
+    config.write_text(f"{line}\n")
+    said = run("--config", str(config), "status", code=2).output
+    assert "WRITEBEHIND_LEASE" in said
+    assert "secret" not in said
+
+
+def test_each_setting_of_the_worker_may_be_an_environment_variable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told: dict[str, Any] = {}
+
+    def run(worker: Worker) -> None:
+        told.update(vars(worker.settings))
+
+    monkeypatch.setattr(Worker, "run", run)
+    meant = {"batch_entries": 7, "batch_wait": 0.7, "lease": 70.0, "attempts": 3, "writers": 4}
+    environment = {f"WRITEBEHIND_{name.upper()}": str(value) for name, value in meant.items()}
+    environment |= {
+        "WRITEBEHIND_DATABASE": "mongodb://nowhere/x",
+        "WRITEBEHIND_ROUTE": "Movie:=movies",
+    }
+    result = CliRunner(env=environment).invoke(main, ["worker"])
+    assert result.exit_code == 0, result.output
+    assert {name: told[name] for name in meant} == meant
+
+
+def test_an_outage_is_no_reason_to_restart_the_worker(
+    redis_server: PlainRedis, mongo: Sink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """/health tells of the outage; /live only of a worker that stands still."""
+    [port] = free_ports(1)
+    nowhere = Redis(port=1, retry=Retry(NoBackoff(), 0))
+    worker = Worker(nowhere, mongo, QUICK, Metrics(io.StringIO()))
+    thread = threading.Thread(target=worker.run)
+    with serve(worker.metrics, worker, port):
+        thread.start()
+        wait_for(lambda: b"503" in get(port, "health") and "Error" in worker.trouble(), 60)
+        assert get(port, "live") == b"ok\n"
+        monkeypatch.setattr("recipes.streams.worker.worker._STANDS_STILL", -1000)
+        assert b"503" in get(port, "live")
+        worker.stop()
+    thread.join(60)
 
 
 def plain(redis: Redis, key: str, document: object) -> None:
