@@ -8,6 +8,7 @@ Needs no running stack: it starts servers of its own.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -22,11 +23,12 @@ from statistics import median
 from typing import Any
 
 import click
+import redis.asyncio
 from rich.table import Table
 
 from benchmarks import drains, generator
 from benchmarks.minigears import Measure, console, ratio, take_turns
-from recipes.streams import Limits, Partitions, WriteBehind
+from recipes.streams import AsyncWriteBehind, Limits, Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Lanes, Parcel, packed
 from tests.recipes.twelve.world import World
 
@@ -121,24 +123,51 @@ class Bench:
                     )  # fmt: skip
 
     def python_client(self) -> None:
-        """The same from Python, where the client's own work counts."""
+        """The same from Python, where the client's own work counts; sync, and on asyncio."""
+        writes = [(f"Movie:{n % 500}", self._text(n)) for n in range(2_000)]
 
         def arm(write: Callable[[str, str], Any]) -> Measure:
             def measure() -> float:
                 self._empty()
                 started = time.perf_counter()
-                for number in range(2_000):
-                    write(f"Movie:{number % 500}", self.texts[number % len(self.texts)])
-                return 2_000 / (time.perf_counter() - started)
+                for key, text in writes:
+                    write(key, text)
+                return len(writes) / (time.perf_counter() - started)
 
             return measure
 
-        plain = arm(lambda key, text: self.redis.execute_command("JSON.SET", key, "$", text))
-        figures = self._turns("Python client", {"plain": plain, "captured": arm(self.client.set)})
-        self._row(
-            "captured write, 1 client of Python", figures["captured"], figures["plain"],
-            "of redis-py's JSON.SET", None,
-        )  # fmt: skip
+        def async_arm(write: Callable[[str, str], Any]) -> Measure:
+            async def all_of_them() -> float:
+                started = time.perf_counter()
+                for key, text in writes:
+                    await write(key, text)
+                return len(writes) / (time.perf_counter() - started)
+
+            def measure() -> float:
+                self._empty()
+                return loop.run_until_complete(all_of_them())
+
+            return measure
+
+        loop = asyncio.new_event_loop()
+        there = redis.asyncio.Redis(port=self.world.redis.port)
+        kinds = {
+            "Python": (arm, self.redis, self.client),
+            "asyncio": (async_arm, there, AsyncWriteBehind(there, Partitions(1), LIMITS)),
+        }
+        for kind, (made, plainly, capturing) in kinds.items():
+            set_plainly = partial(plainly.execute_command, "JSON.SET")
+            arms = {
+                "plain": made(lambda key, text, send=set_plainly: send(key, "$", text)),
+                "captured": made(capturing.set),
+            }
+            figures = self._turns(f"1 client, {kind}", arms)
+            self._row(
+                f"captured write, 1 client of {kind}", figures["captured"], figures["plain"],
+                "of redis-py's JSON.SET", None,
+            )  # fmt: skip
+        loop.run_until_complete(there.aclose())
+        loop.close()
 
     def drain(self) -> None:
         """A backlog of different keys, against a bare loop of the same bulk writes."""
