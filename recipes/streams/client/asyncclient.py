@@ -11,7 +11,7 @@ from redis.exceptions import ConnectionError, ResponseError
 
 from ..core import library
 from ..core.errors import REDIS_ERRORS, Conflict
-from .attempts import Install, Outcomes, Send, Sleep, attempts, clear
+from .attempts import Install, Outcomes, Send, Sleep, attempts, clear, pause
 from .base import Client, listed, loaded, numbers, raised
 from .calls import Call, Outcome, Written, written_of
 from .parcels import Parcel, packed
@@ -19,6 +19,8 @@ from .parcels import Parcel, packed
 
 class AsyncWriteBehind(Client):
     """`WriteBehind` for asyncio: `redis` is a client of `redis.asyncio`."""
+
+    _preparing: asyncio.Task[None] | None = None
 
     async def get(self, key: str) -> Any:
         """As `WriteBehind.get`."""
@@ -74,12 +76,12 @@ class AsyncWriteBehind(Client):
 
     async def update(self, key: str, change: Callable[[Any], Any], tries: int = 20) -> str:
         """As `WriteBehind.update`."""
-        for _ in range(tries):
+        for number in range(tries):
             document, etag = await self.get_with_etag(key)
             try:
                 return await self.set(key, change(document), if_match=etag)
             except Conflict:
-                continue
+                await asyncio.sleep(pause(number, self.limits))
         raise Conflict(f"{key}: others were quicker {tries} times")
 
     async def run(self, calls: Sequence[Call]) -> list[Outcome]:
@@ -110,11 +112,14 @@ class AsyncWriteBehind(Client):
             steps.close()
 
     async def prepare(self) -> None:
-        """As `WriteBehind.prepare`."""
+        """As `WriteBehind.prepare`. However many ask at once, one task does it: a pool may be small."""
         if self._ready:
             return
+        loop, task = asyncio.get_running_loop(), self._preparing
+        if task is None or task.done() or task.get_loop() is not loop:
+            task = self._preparing = loop.create_task(self._prepare())
         try:
-            await self._prepare()
+            await asyncio.shield(task)
         except REDIS_ERRORS as error:
             raise clear(error) from error
         self._ready = True
@@ -149,6 +154,9 @@ class AsyncWriteBehind(Client):
         except RuntimeError as error:
             lost = lost_loop(self.redis, error)
             return raised((await self.deliver([parcel], [lost]))[call])
+        except BaseException:  # cancelled: it may be in, and nobody asks
+            self.lanes.give([parcel.lane])
+            raise
         self.lanes.give([parcel.lane])
         return written_of(reply)
 

@@ -152,6 +152,11 @@ class _Round:
             self.left.append(parcel.again(again))
 
 
+def pause(number: int, limits: Limits) -> float:
+    """Seconds between compare-and-set `number` (from 0) and the next: full jitter, or all would collide again."""
+    return random.uniform(0, min(limits.first_backoff * 2**number, limits.longest_backoff))
+
+
 def _says(error: Exception, words: tuple[str, ...]) -> bool:
     return any(word in str(error) for word in words)
 

@@ -6,12 +6,15 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from ..core.documents import check_key, encode, etag_of
+from ..core.documents import check_key, encode, encode_value, etag_of
 from ..core.errors import Refused
 from ..core.library import RedisClient
 from ..core.names import Partitions
 from .calls import Call, Limits, Outcome, Written
 from .parcels import Lanes
+
+_MOST_SECONDS = 1e12
+"""To live: 30,000 years, and what a sorted set holds without rounding."""
 
 
 class Client:
@@ -52,13 +55,14 @@ class Client:
     def _set_path(self, key: str, path: str, value: Any) -> Call:
         if path in ("$", "."):
             return self._set(key, value, "")
-        return self._json("JSON.SET", key, path, json.dumps(value, allow_nan=False))
+        return self._json("JSON.SET", key, path, encode_value(value))
 
     def _append(self, key: str, path: str, values: Sequence[Any]) -> Call:
-        words = [json.dumps(value, allow_nan=False) for value in values]
-        return self._json("JSON.ARRAPPEND", key, path, *words)
+        return self._json("JSON.ARRAPPEND", key, path, *map(encode_value, values))
 
     def _expire(self, key: str, seconds: float) -> Call:
+        if not isinstance(seconds, (int, float)) or not abs(seconds) < _MOST_SECONDS:
+            raise Refused(f"{key}: a document lives for so many seconds, not {seconds!r}")
         if seconds <= 0:
             return self.call("DEL", key)
         return self.call("PEXPIRE", key, int(seconds * 1000))

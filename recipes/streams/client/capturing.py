@@ -10,6 +10,7 @@ import redis
 import redis.asyncio
 from redis.exceptions import ConnectionError, TimeoutError
 
+from ..core.errors import NotCaptured
 from ..core.names import Partitions
 from .asyncclient import AsyncWriteBehind, lost_loop
 from .calls import Limits
@@ -20,7 +21,33 @@ _OURS = ("prefixes", "partitions", "limits")
 _LOST = (ConnectionError, TimeoutError)
 
 
-class CapturingRedis(redis.Redis):  # type: ignore[type-arg,unused-ignore]
+class _Groups:
+    """redis-py's groups of commands whose own `pipeline()` would go past the capturing client."""
+
+    def json(self, *args: Any, **options: Any) -> Any:
+        """The commands of RedisJSON, captured."""
+        return _without_pipeline(super().json(*args, **options))  # type: ignore[misc]
+
+    def ft(self, *args: Any, **options: Any) -> Any:
+        """The commands of RediSearch."""
+        return _without_pipeline(super().ft(*args, **options))  # type: ignore[misc]
+
+    def ts(self, *args: Any, **options: Any) -> Any:
+        """The commands of RedisTimeSeries."""
+        return _without_pipeline(super().ts(*args, **options))  # type: ignore[misc]
+
+
+def _without_pipeline(group: Any) -> Any:
+    def pipeline(*_: Any, **__: Any) -> Any:
+        raise NotCaptured(
+            "this pipeline would not be captured: say client.pipeline().json() or .ft()"
+        )
+
+    group.pipeline = pipeline
+    return group
+
+
+class CapturingRedis(_Groups, redis.Redis):  # type: ignore[type-arg,unused-ignore]
     """A client of one Redis whose changes of keys under `prefixes` are captured.
 
     JSON.SET, MERGE, DEL, NUMINCRBY, …, DEL, UNLINK, EXPIRE and RENAME go through the function
@@ -49,6 +76,11 @@ class CapturingRedis(redis.Redis):  # type: ignore[type-arg,unused-ignore]
         client: Any = cls(connection_pool=redis.ConnectionPool.from_url(url, **options), **ours)
         client.auto_close_connection_pool = True
         return client
+
+    def client(self) -> CapturingRedis:
+        """A client with one connection of the same pool for what is not captured."""
+        found: CapturingRedis = _single(self)
+        return found
 
     def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run a command, captured where it changes a captured key."""
@@ -91,8 +123,9 @@ class CapturingPipeline(redis.client.Pipeline):  # type: ignore[type-arg,unused-
         alone = len(queued.parcels) == len(self.command_stack) and not self.watching
         try:
             replies = super().execute(raise_on_error=False)
-        except _LOST as error:
-            if not alone:
+        except BaseException as error:
+            if not (alone and isinstance(error, _LOST)):
+                queued.give_up(self.write_behind.lanes)
                 raise
             replies = [error] * len(queued.parcels)
         outcomes = self.write_behind.deliver(queued.parcels, queued.first(replies))
@@ -109,7 +142,7 @@ class CapturingPipeline(redis.client.Pipeline):  # type: ignore[type-arg,unused-
         return native(self, plan, list(self.write_behind.run(plan.calls)), options)
 
 
-class AsyncCapturingRedis(redis.asyncio.Redis):  # type: ignore[type-arg,unused-ignore]
+class AsyncCapturingRedis(_Groups, redis.asyncio.Redis):  # type: ignore[type-arg,unused-ignore]
     """`CapturingRedis` for asyncio."""
 
     def __init__(
@@ -134,6 +167,11 @@ class AsyncCapturingRedis(redis.asyncio.Redis):  # type: ignore[type-arg,unused-
         )
         client.auto_close_connection_pool = True
         return client
+
+    def client(self) -> AsyncCapturingRedis:
+        """As `CapturingRedis.client`."""
+        found: AsyncCapturingRedis = _single(self)
+        return found
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """Run a command, captured where it changes a captured key."""
@@ -178,14 +216,12 @@ class AsyncCapturingPipeline(redis.asyncio.client.Pipeline):  # type: ignore[typ
         alone = len(queued.parcels) == len(self.command_stack) and not self.watching
         try:
             replies = await super().execute(raise_on_error=False)
-        except RuntimeError as error:
-            replies = [lost_loop(self, error)] * len(queued.parcels)
-            if not alone:
-                raise replies[0] from error
-        except _LOST as error:
-            if not alone:
-                raise
-            replies = [error] * len(queued.parcels)
+        except BaseException as error:
+            lost = lost_loop(self, error) if isinstance(error, RuntimeError) else error
+            if not (alone and isinstance(lost, _LOST)):
+                queued.give_up(self.write_behind.lanes)
+                raise lost from error
+            replies = [lost] * len(queued.parcels)
         outcomes = await self.write_behind.deliver(queued.parcels, queued.first(replies))
         return checked(queued.results(self, outcomes, replies), raise_on_error)
 
@@ -200,6 +236,17 @@ class AsyncCapturingPipeline(redis.asyncio.client.Pipeline):  # type: ignore[typ
         if plan.read:
             return plan.combine([await plainly(*plan.read)])
         return native(self, plan, list(await self.write_behind.run(plan.calls)), options)
+
+
+def _single(client: Any) -> Any:
+    ours = client.write_behind
+    return type(client)(
+        connection_pool=client.connection_pool,
+        single_connection_client=True,
+        prefixes=client._capture.translator.prefixes,
+        partitions=ours.partitions,
+        limits=ours.limits,
+    )
 
 
 def _prepared(client: CapturingRedis) -> Capture:

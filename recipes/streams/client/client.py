@@ -12,7 +12,7 @@ from ..core import library
 from ..core.errors import REDIS_ERRORS, Conflict
 from ..core.library import RedisClient
 from ..core.names import Partitions
-from .attempts import Install, Outcomes, Send, Sleep, attempts, clear
+from .attempts import Install, Outcomes, Send, Sleep, attempts, clear, pause
 from .base import Client, listed, loaded, numbers, raised
 from .calls import Call, Outcome, Written, written_of
 from .parcels import Parcel, packed
@@ -87,12 +87,12 @@ class WriteBehind(Client):
 
         `change` gets the document, or None, and returns the new one. Raises Conflict.
         """
-        for _ in range(tries):
+        for number in range(tries):
             document, etag = self.get_with_etag(key)
             try:
                 return self.set(key, change(document), if_match=etag)
             except Conflict:
-                continue
+                time.sleep(pause(number, self.limits))
         raise Conflict(f"{key}: others were quicker {tries} times")
 
     def run(self, calls: Sequence[Call]) -> list[Outcome]:
@@ -144,11 +144,14 @@ class WriteBehind(Client):
         self.prepare()
         parcel = self.lanes.parcel(call)
         try:
-            written = written_of(library.call(self.redis, *parcel.words(self.limits)))
+            reply = library.call(self.redis, *parcel.words(self.limits))
         except REDIS_ERRORS as error:
             return raised(self.deliver([parcel], [error])[call])
+        except BaseException:  # a time limit from outside: it may be in, and nobody asks
+            self.lanes.give([parcel.lane])
+            raise
         self.lanes.give([parcel.lane])
-        return written
+        return written_of(reply)
 
     def _send(self, parcels: list[Parcel]) -> list[Any]:
         try:

@@ -76,6 +76,10 @@ class Queued:
             for sent in self._sent
         ]
 
+    def give_up(self, lanes: Lanes) -> None:
+        """Nobody is going to ask what came of it."""
+        lanes.give(parcel.lane for parcel in self.parcels)
+
     def first(self, replies: list[Any]) -> list[Any]:
         """The replies to parcels."""
         return [r for r, sent in zip(replies, self._sent, strict=True) if isinstance(sent, Parcel)]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..core.documents import complaint, decode
-from ..core.errors import NotCaptured, Refused
+from ..core.documents import check_key, encode
+from ..core.errors import NotCaptured
 from ..core.names import Partitions
 from .calls import Call
 
@@ -55,7 +54,8 @@ class CommandTable:
         if info is None or not {"write", b"write"} & set(info["flags"]):
             return []
         first, last, step = info["first_key_pos"], info["last_key_pos"], info["step_count"]
-        if not first:  # keys anywhere: any word may be one
+        # Keys anywhere, as those of MIGRATE, or that of SORT behind STORE: any word may be one.
+        if not first or {"movablekeys", b"movablekeys"} & set(info["flags"]):
             return [_text(word) for word in words[1:]]
         end = len(words) + last + 1 if last < 0 else last + 1
         return [_text(word) for word in words[first : end : step or 1]]
@@ -94,8 +94,9 @@ class Translator:
             return Plan(name, [self._call(name, key, _checked(name, rest))], _first)
         if name == "JSON.FORGET":
             return Plan(name, [self._call("JSON.DEL", key, rest)], _first)
-        if name == "SET" and len(rest) == 1:
-            return Plan(name, [self._call("SET", key, _checked(name, rest))], _first)
+        if name == "SET" and len(rest) == 1:  # which ends a time to live, and ours keeps
+            calls = [self._call("SET", key, _checked(name, rest)), self._call("PERSIST", key, [])]
+            return Plan(name, calls, _first)
         if name in _EXPIRY and len(rest) == 1:
             return Plan(name, [self._expire(name, key, int(rest[0]))], _first)
         if name == "JSON.MSET" and all(self.captures(key) for key in words[1::3]):
@@ -112,7 +113,8 @@ class Translator:
             return Plan(name, calls, sum, rest=[name, *others] if others else ())
         if name == "RENAME" and self.captures(key) and self.captures(rest[0]):
             new = _text(rest[0])
-            call = Call(key, self.partitions.of(key), name, [])
+            check_key(new)
+            call = self._call(name, key, [])
             call.other = (new, self.partitions.of(new))
             return Plan(name, [call], _first)
         shown = " ".join(_text(word)[:30] for word in words[:4])
@@ -122,12 +124,12 @@ class Translator:
         )
 
     def _call(self, command: str, key: str, arguments: Sequence[Any]) -> Call:
+        check_key(key)
         return Call(key, self.partitions.of(key), command, arguments)
 
     def _expire(self, name: str, key: str, when: int) -> Call:
         command, unit = _EXPIRY[name]
-        now = time.time() * 1000 if command == "PEXPIREAT" else 0
-        if when * unit <= now:  # Redis deletes at once
+        if when <= 0:  # Redis deletes at once; whether a time of day has come, its own clock tells
             return self._call("DEL", key, [])
         return self._call(command, key, [when * unit])
 
@@ -144,9 +146,8 @@ class Translator:
 
 def _checked(name: str, rest: list[Any]) -> list[Any]:
     """Refuse a whole document that no database would take before anything is sent."""
-    whole = name == "SET" or (name == "JSON.SET" and _text(rest[0]) in ("$", "."))
-    if whole and (problem := complaint(decode(_text(rest[name == "JSON.SET"])))):
-        raise Refused(problem)
+    if name == "SET" or (name == "JSON.SET" and _text(rest[0]) in ("$", ".")):
+        encode(_text(rest[name == "JSON.SET"]))
     return rest
 
 
@@ -155,4 +156,9 @@ def _first(replies: list[Any]) -> Any:
 
 
 def _text(word: Any) -> str:
-    return word.decode(errors="surrogateescape") if isinstance(word, bytes) else str(word)
+    """A word as redis-py sends it."""
+    if isinstance(word, str):
+        return str.__str__(word)  # of an Enum that is a str: its value
+    if isinstance(word, (bytes, bytearray, memoryview)):
+        return bytes(word).decode(errors="surrogateescape")
+    return str(word)

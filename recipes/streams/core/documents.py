@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
+from math import isfinite
 from typing import Any
 
 from .errors import Refused
@@ -14,7 +16,9 @@ RESERVED = frozenset({"_id", "_v", "_deleted", "_at"})
 MOST_BYTES = 16 * 1024 * 1024 - 64 * 1024
 """What fits into one document of MongoDB, with room for the fields above."""
 
-_INTEGERS = range(-(2**63), 2**63)
+LEAST, MOST = -(2**63), 2**63 - 1
+
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 def check_key(key: str) -> None:
@@ -33,18 +37,40 @@ def check_key(key: str) -> None:
 
 def encode(document: Any) -> str:
     """A document as JSON. Raises Refused, before anything is sent, for what no database would take."""
+    text = document if isinstance(document, str) else None
     if isinstance(document, (str, bytes)):
         document = decode(document)
-    if problem := complaint(document):
+    if problem := _bad_shape(document):
         raise Refused(problem)
-    try:
-        text = json.dumps(document, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
-        size = len(text.encode())
-    except (TypeError, ValueError) as error:
-        raise Refused(f"the document is not JSON: {error}") from error
-    if size > MOST_BYTES:
+    if text is None or "\\u" in text:  # escaped, half a character would pass as text
+        text = encode_value(document)
+    elif problem := _bad_number(document):
+        raise Refused(problem)
+    if (size := _size(text)) > MOST_BYTES:
         raise Refused(f"the document has {size:,} bytes, and {MOST_BYTES:,} fit")
     return text
+
+
+def encode_value(value: Any) -> str:
+    """What may stand somewhere in a document, as JSON. Raises Refused."""
+    try:
+        text = _ENCODER.encode(value)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise Refused(f"the document is not JSON: {error}") from error
+    if problem := _bad_number(value):  # now it is known to have an end
+        raise Refused(problem)
+    _size(text)
+    return text
+
+
+def _size(text: str) -> int:
+    """Its bytes. Raises Refused for half a character."""
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise Refused(f"the document is not JSON: {error}") from error
 
 
 def decode(text: str | bytes) -> Any:
@@ -57,23 +83,34 @@ def decode(text: str | bytes) -> Any:
 
 def complaint(document: Any) -> str:
     """Why no database would take this document, or nothing."""
+    return _bad_shape(document) or _bad_number(document)
+
+
+def _bad_shape(document: Any) -> str:
     if not isinstance(document, dict):
         return f"a document is a JSON object, not {type(document).__name__}"
     if taken := RESERVED & document.keys():
         return f"the fields {', '.join(sorted(taken))} are the database's own"
-    return _bad_number(document)
+    return ""
 
 
 def _bad_number(value: Any) -> str:
-    stack = [value]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, dict):
-            stack.extend(value.values())
-        elif isinstance(value, list):
-            stack.extend(value)
-        elif isinstance(value, int) and not isinstance(value, bool) and value not in _INTEGERS:
-            return f"{value} is an integer over 64 bits"
+    """What is wrong with a number in a value that has no end of itself in it, or nothing."""
+    nests: list[Iterable[Any]] = [[value]]
+    for nest in nests:  # grows as it goes
+        for inner in nest:
+            kind = type(inner)
+            if kind is str:
+                continue
+            if isinstance(inner, dict):
+                nests.append(inner.values())
+            elif isinstance(inner, (list, tuple)):
+                nests.append(inner)
+            elif isinstance(inner, int):
+                if not LEAST <= inner <= MOST:
+                    return f"{inner} is an integer over 64 bits"
+            elif isinstance(inner, float) and not isfinite(inner):
+                return f"{inner} is no number in JSON"
     return ""
 
 

@@ -141,9 +141,13 @@ local function rename(keys, bytes, last, most_entries, most_bytes)
   local there = call('HMGET', keys[7], 'bytes', 'last')
   local refusal, bytes_there = full(keys[6], there[1], #text, most_entries, most_bytes)
   if refusal then return false, refusal end
+  local at = call('ZSCORE', keys[4], key) -- its time to live goes with it
+  if at and not may('ZADD', keys[8], at, new) then
+    return false, refuse('NOPERM', 'the queue of ' .. new .. " needs 'zadd', which this user may not")
+  end
   call('RENAME', key, new)
   call('ZREM', keys[4], key)
-  call('ZREM', keys[8], new)
+  if at then call('ZADD', keys[8], at, new) else call('ZREM', keys[8], new) end
   local id = append(keys[2], last, key, '')
   bytes = bytes + #key
   if keys[7] == keys[3] then

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,8 @@ def status(wb: WriteBehind) -> Iterator[Status]:
         if entries:
             pending = sum(1 for _ in _pending(wb, partition, "-"))
             oldest = _text(_ids(ask("XRANGE", partition.stream, "-", "+", "COUNT", 1))[0])
-            age = time.time() - int(oldest.split("-")[0]) / 1000
+            seconds, _ = library.call(wb.redis, "TIME", key=partition.stream)  # which dated it
+            age = int(seconds) - int(oldest.split("-")[0]) / 1000
         size = int(ask("HGET", partition.state, "bytes") or 0) if entries else 0
         holder = _text(ask("GET", partition.lease) or "")
         dead = int(ask("XLEN", partition.dead))
@@ -165,7 +166,12 @@ def _canonical(document: Any) -> str:
             return {name: number(inner) for name, inner in value.items()}
         if isinstance(value, list):
             return [number(inner) for inner in value]
-        return int(value) if isinstance(value, float) and value.is_integer() else value
+        if isinstance(value, float) and value.is_integer() and abs(value) < 2**63:
+            return int(value)
+        if isinstance(value, int) and abs(value) >= 2**63:  # PostgreSQL tells a great float so
+            with suppress(OverflowError):
+                return float(value)
+        return value
 
     return etag_of(json.dumps(number(document), sort_keys=True, default=str))
 

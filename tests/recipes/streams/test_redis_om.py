@@ -129,9 +129,13 @@ def test_what_cannot_be_captured_is_refused(capturing: CapturingRedis, wb: Write
     assert queued(wb) == []
 
 
-@pytest.mark.parametrize("protocol", [2, 3])
-def test_replies_are_those_of_redis(redis_server: PlainRedis, redis: Redis, protocol: int) -> None:
-    options: dict[str, Any] = {"protocol": protocol, "decode_responses": True}
+@pytest.mark.parametrize("protocol", [2, 3, None])
+def test_replies_are_those_of_redis(
+    redis_server: PlainRedis, redis: Redis, protocol: int | None
+) -> None:
+    options: dict[str, Any] = {"decode_responses": True}
+    if protocol:
+        options["protocol"] = protocol
     plain = redis_server.client(**options)
     ours = CapturingRedis.from_url(redis_server.url, prefixes=["Movie:"], **options)
 

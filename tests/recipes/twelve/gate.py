@@ -116,7 +116,10 @@ class Pipe:
                     held.answered.set()
                     if held.replies and not held.decide():
                         break
-                self.client.sendall(chunk)
+                rest = self.gate.rest_of_replies(len(chunk))
+                self.client.sendall(chunk[:rest])
+                if rest is not None:
+                    break
         if self.held:
             self.held.answered.set()  # or it never will be
         self.close()
@@ -132,6 +135,7 @@ class Gate:
         self._refusing = False
         self._left: int | None = None
         self._once = False
+        self._reply_bytes: int | None = None
         self._watches: list[Watch] = []
         self._pipes: list[Pipe] = []
         self._lock = threading.Lock()
@@ -206,10 +210,24 @@ class Gate:
         with self._lock:
             self._left, self._once = 1, True
 
+    def cut_reply(self, after: int) -> None:
+        """Cut a connection when so many more bytes of replies were passed on; take new connections."""
+        with self._lock:
+            self._reply_bytes = after
+
+    def rest_of_replies(self, size: int) -> int | None:
+        """How much of a reply to pass on before the cut; None: all of it, and no cut."""
+        with self._lock:
+            left = self._reply_bytes
+            if left is None:
+                return None
+            self._reply_bytes = left - size if size < left else None
+            return left if size >= left else None
+
     def heal(self) -> None:
         """Pass everything on again."""
         with self._lock:
-            self._left, self._refusing = None, False
+            self._left, self._refusing, self._reply_bytes = None, False, None
 
     def refuse(self) -> None:
         """Close all connections, and each that comes."""

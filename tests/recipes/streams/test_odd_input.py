@@ -1,0 +1,306 @@
+"""What no application means to write, and one day does: odd documents, keys, times and commands."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from recipes.streams import (
+    AsyncCapturingRedis,
+    AsyncWriteBehind,
+    CapturingRedis,
+    NotCaptured,
+    Refused,
+    Sink,
+    Worker,
+    WriteBehind,
+)
+from recipes.streams.verbs.looking import same
+from tests.recipes.servers import PlainRedis, wait_for
+from tests.recipes.streams.conftest import QUICK, drained, letters
+from tests.recipes.streams.writing import KEY, entries, needs_json
+
+Start = Callable[..., Worker]
+
+
+@pytest.fixture
+def capturing(redis: Redis, redis_server: PlainRedis) -> CapturingRedis:
+    found: CapturingRedis = CapturingRedis.from_url(
+        redis_server.url, prefixes=["Movie:"], partitions=QUICK.partitions
+    )
+    return found
+
+
+def nested(depth: int) -> Any:
+    value: Any = 1
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+ITSELF: dict[str, Any] = {}
+ITSELF["itself"] = [ITSELF]
+NEVER = {
+    "not a number": float("nan"),
+    "no end": float("inf"),
+    "a set": {1},
+    "half a character": "\ud800",
+    "65 bits": 2**63,
+    "65 bits in a tuple": (2**63,),
+    "deep": nested(10_000),
+    "itself": ITSELF,
+}
+NEVER_AS_TEXT = [
+    '{"n": NaN}', '{"n": 1e400}', '{"n": "\\ud800"}', f'{{"n": {2**63}}}', '{"n": "\ud800"}',
+    f'{{"n": {"[" * 10_000}{"]" * 10_000}}}', "{'n': 1}", "[1]", '{"_v": 1}', "",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", NEVER.values(), ids=NEVER)
+def test_a_value_that_no_database_takes_is_refused_wherever_it_stands(
+    wb: WriteBehind, bad: Any
+) -> None:
+    wb.set(KEY, {"list": []})
+    for write in (
+        lambda: wb.set(KEY, {"n": bad}),
+        lambda: wb.merge(KEY, {"n": bad}),
+        lambda: wb.set_path(KEY, "$.n", bad),
+        lambda: wb.append(KEY, "$.list", bad),
+        lambda: wb.update(KEY, lambda _: {"n": bad}),
+    ):
+        with pytest.raises(Refused):
+            write()
+    assert wb.get(KEY) == {"list": []}
+    assert len(entries(wb)) == 1
+
+
+@pytest.mark.parametrize("text", NEVER_AS_TEXT, ids=range(len(NEVER_AS_TEXT)))
+def test_a_text_that_no_database_takes_is_refused(
+    wb: WriteBehind, capturing: CapturingRedis, text: str
+) -> None:
+    for write in (
+        lambda: wb.set(KEY, text),
+        lambda: wb.set(KEY, text.encode(errors="surrogatepass")),
+        lambda: capturing.set(KEY, text),
+        lambda: capturing.execute_command("JSON.SET", KEY, "$", text),
+    ):
+        with pytest.raises(Refused):
+            write()
+    assert entries(wb) == []
+
+
+def test_odd_numbers_and_texts_are_the_same_in_both_stores(
+    wb: WriteBehind, sink: Sink, start_worker: Start
+) -> None:
+    odd = {
+        "zero": -0.0, "over 53 bits": 2**53 + 1, "most": 2**63 - 1, "least": -(2**63), "tiny": 5e-324,
+        "huge": 1.7976931348623157e308, "one": 1.0, "deep": nested(90), "empty": {"": {}, "l": []},
+        "signs": "\u2028 \x7f \U0001f3ac \\ \" ' ` $ {p01}", "$name": 1, "a.b": 1, "none": None,
+    }  # fmt: skip
+    wb.set(KEY, odd)
+    wb.set("Movie:text", json.dumps(odd, indent=1))
+    wb.set("Movie:twice", '{"n": 1, "n": 2}')
+    start_worker(sink)
+    drained(wb)
+    assert letters(wb) == []
+    for key, meant in ((KEY, odd), ("Movie:text", odd), ("Movie:twice", {"n": 2})):
+        assert wb.get(key) == meant
+        stored = sink.read(key)
+        assert stored is not None
+        assert same(stored.document, meant)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [b"Movie:\0", b"Movie:\xff", b"Movie:" + b"x" * (512 << 10)],
+    ids=["NUL", "no text", "long"],
+)
+def test_keys_that_no_database_takes_are_refused_of_any_command(
+    wb: WriteBehind, capturing: CapturingRedis, key: bytes
+) -> None:
+    for words in (
+        ("SET", key, "{}"),
+        ("DEL", key),
+        ("EXPIRE", key, 10),
+        ("RENAME", KEY, key),
+        ("RENAME", key, KEY),
+    ):
+        with pytest.raises(Refused, match="key"):
+            capturing.execute_command(*words)
+    assert entries(wb) == []
+
+
+class Name(str, Enum):
+    MOVIE = KEY
+
+
+@pytest.mark.parametrize("key", [KEY, KEY.encode(), memoryview(KEY.encode()), Name.MOVIE])
+def test_a_key_is_captured_whatever_type_it_has(
+    wb: WriteBehind, capturing: CapturingRedis, key: Any
+) -> None:
+    capturing.set(key, "{}")
+    capturing.delete(key)
+    assert [e[b"key"] for e in entries(wb)] == [KEY.encode()] * 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("SORT", "other", "STORE", KEY),
+        ("GEORADIUS", "other", "0", "0", "1", "km", "STORE", KEY),
+        ("MIGRATE", "127.0.0.1", "1", "", "0", "10", "KEYS", "other", KEY),
+        ("ZUNIONSTORE", KEY, "1", "other"),
+        ("BITOP", "NOT", KEY, "other"),
+        ("LMPOP", "1", KEY, "LEFT"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_key_anywhere_in_a_command_is_seen(
+    wb: WriteBehind, capturing: CapturingRedis, words: tuple[str, ...]
+) -> None:
+    wb.set(KEY, {"n": 1})
+    wb.redis.delete("other")
+    with pytest.raises(NotCaptured):
+        capturing.execute_command(*words)
+    assert wb.get(KEY) == {"n": 1}
+
+
+def test_no_way_to_a_pipeline_goes_past_capture(wb: WriteBehind, capturing: CapturingRedis) -> None:
+    for group in (capturing.json, capturing.ft, capturing.ts):
+        with pytest.raises(NotCaptured, match="pipeline"):
+            group().pipeline()
+    capturing.transaction(lambda pipe: pipe.set(KEY, "{}"))
+    with capturing.client() as one:
+        one.set(KEY, "{}")
+    with capturing.pipeline() as pipe:
+        pipe.watch("other")
+        pipe.set(KEY, "{}")
+        pipe.multi()
+        pipe.set(KEY, "{}")
+        pipe.execute()
+    assert len(entries(wb)) == 4
+
+
+def test_no_way_to_a_pipeline_goes_past_capture_in_asyncio(
+    wb: WriteBehind, redis_server: PlainRedis
+) -> None:
+    async def work() -> None:
+        client = AsyncCapturingRedis.from_url(
+            redis_server.url, prefixes=["Movie:"], partitions=QUICK.partitions
+        )
+        with pytest.raises(NotCaptured, match="pipeline"):
+            client.json().pipeline()
+        async with client.client() as one:
+            await one.set(KEY, "{}")
+        await client.transaction(lambda pipe: pipe.set(KEY, "{}"))
+        await client.aclose()
+
+    asyncio.run(work())
+    assert len(entries(wb)) == 2
+
+
+def test_a_time_to_live_goes_with_its_document(
+    wb: WriteBehind, capturing: CapturingRedis, redis: Redis
+) -> None:
+    """As in Redis: RENAME takes it along, SET ends it, and a change of a part leaves it."""
+    for n in range(8):  # from and to each partition
+        old, new = f"Movie:old{n}", f"Movie:new{n}"
+        wb.set(old, {"n": 1})
+        wb.set(new, {"n": 2})
+        wb.expire(new, 7)
+        wb.expire(old, 100)
+        capturing.rename(old, new)
+        assert 90 < capturing.ttl(new) <= 100
+        assert capturing.ttl(old) == -2
+    wb.set("Movie:for ever", {})
+    capturing.rename("Movie:for ever", "Movie:new0")
+    assert capturing.ttl("Movie:new0") == -1
+    wb.expire("Movie:new1", 100)
+    capturing.rename("Movie:new1", "Movie:new1")
+    assert capturing.ttl("Movie:new1") > 90
+
+
+def test_set_ends_a_time_to_live(wb: WriteBehind, capturing: CapturingRedis) -> None:
+    capturing.set("Movie:text", "{}")
+    if wb.redis.type("Movie:text") != b"string":
+        pytest.skip("documents are JSON here")
+    capturing.expire("Movie:text", 100)
+    capturing.set("Movie:text", "{}")
+    assert capturing.ttl("Movie:text") == -1
+
+
+@pytest.mark.parametrize("seconds", [0, -1, -1e9, 0.0001])
+def test_a_time_to_live_that_is_over_deletes(
+    wb: WriteBehind, sink: Sink, start_worker: Start, seconds: float
+) -> None:
+    wb.set(KEY, {"n": 1})
+    assert wb.expire(KEY, seconds)
+    assert not wb.expire("Movie:none", seconds)
+    start_worker(sink)
+    wait_for(lambda: wb.get(KEY) is None, 60, "the document to expire")
+    drained(wb)
+    stored = sink.read(KEY)
+    assert stored is not None
+    assert stored.document is None
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e300, "soon"])
+def test_a_time_to_live_that_is_no_time_is_refused(wb: WriteBehind, seconds: Any) -> None:
+    wb.set(KEY, {"n": 1})
+    with pytest.raises(Refused, match="seconds"):
+        wb.expire(KEY, seconds)
+    assert wb.get(KEY) == {"n": 1}
+
+
+def test_a_time_of_day_is_by_the_clock_of_redis(
+    wb: WriteBehind, capturing: CapturingRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client's clock an hour ahead would delete a document that has half an hour to live."""
+    wb.set(KEY, {"n": 1})
+    now = wb.redis.time()[0]
+    monkeypatch.setattr("time.time", lambda: now + 3600.0)
+    assert capturing.expireat(KEY, now + 1800)
+    assert wb.get(KEY) == {"n": 1}
+    assert capturing.ttl(KEY) > 1700
+
+
+def test_ten_thousand_keys_are_deleted_in_one_call(
+    wb: WriteBehind, capturing: CapturingRedis, redis: Redis
+) -> None:
+    keys = [f"Movie:{n}" for n in range(10_000)]
+    for delete in (wb.delete, capturing.delete):
+        wb.run([call for key in keys for call in [wb._set(key, {}, "")]])
+        assert delete(*keys) == 10_000
+        assert sum(1 for e in entries(wb) if not e[b"doc"]) == 10_000
+        assert not list(redis.scan_iter("Movie:*"))
+        for at in wb.partitions.all():
+            redis.xtrim(at.stream, 0, approximate=False)
+    assert wb.delete() == 0
+
+
+@needs_json
+def test_odd_input_to_the_client_for_asyncio(redis_server: PlainRedis, redis: Redis) -> None:
+    async def work() -> None:
+        client = AsyncWriteBehind(await_client(redis_server), QUICK.partitions)
+        await client.set(KEY, {"n": 1, "list": []})
+        for bad in NEVER.values():
+            with pytest.raises(Refused):
+                await client.set(KEY, {"n": bad})
+            with pytest.raises(Refused):
+                await client.append(KEY, "$.list", bad)
+        assert await client.get(KEY) == {"n": 1, "list": []}
+        await client.redis.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(work())
+
+
+def await_client(server: PlainRedis) -> Any:
+    import redis.asyncio
+
+    return redis.asyncio.Redis.from_url(server.url)
