@@ -150,8 +150,8 @@ class Bench:
             return measure
 
         loop = asyncio.new_event_loop()
-        there = redis.asyncio.Redis(port=self.world.redis.port)
-        kinds = {
+        there: Any = redis.asyncio.Redis(port=self.world.redis.port)
+        kinds: dict[str, Any] = {
             "Python": (arm, self.redis, self.client),
             "asyncio": (async_arm, there, AsyncWriteBehind(there, Partitions(1), LIMITS)),
         }
