@@ -64,15 +64,15 @@ def render(error: BaseException) -> str:
 def _rendered(error: BaseException) -> str:
     if type(error) is GearsFlatError:
         return str(error)
-    if error.__traceback__ is None or not show_traceback:
-        return f"Error type: {type(error)}, Value: {error}"
     told = traceback.TracebackException.from_exception(error)
     _hide_our_frames(told, set())
+    if not (told.stack and show_traceback):  # the runtime itself raised it, outside of any function
+        return render_plainly(error)
     return str(list(told.format()))
 
 
-def render_syntax_error(error: BaseException) -> str:
-    """The text for a script that does not compile: it has run nothing, so there is no traceback."""
+def render_plainly(error: BaseException) -> str:
+    """The text where there is no traceback: of a script that does not compile, say."""
     return f"Error type: {type(error)}, Value: {error}"
 
 

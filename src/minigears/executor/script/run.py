@@ -7,7 +7,7 @@ from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor.api import script_globals
-from minigears.executor.errors import GearsError, render, render_syntax_error
+from minigears.executor.errors import GearsError, render, render_plainly
 from minigears.executor.flow import readers
 from minigears.executor.flow.executions import Execution
 from minigears.executor.flow.readers import Source
@@ -208,4 +208,4 @@ def _compile(source: str) -> CodeType:
     try:
         return compile(source, "<string>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise CommandError(render_syntax_error(error)) from None
+        raise CommandError(render_plainly(error)) from None

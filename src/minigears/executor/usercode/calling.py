@@ -182,7 +182,7 @@ def _give_up(context: Context | None) -> None:
 def plain_call(profiler: Profiler | None = None) -> UserCall:
     """How steps that cannot wait call: `call(function, where, *arguments)`.
 
-    It raises GearsError if the function asks to wait.
+    It raises GearsError or GearsFlatError if the function asks to wait.
     """
 
     def call(function: UserCall, where: str, *arguments: Any) -> Any:
@@ -197,7 +197,7 @@ def plain_call(profiler: Profiler | None = None) -> UserCall:
                 context.step_waits = True
         if type(value) is CoroutineType:
             value.close()
-            raise GearsError(f"coroutine are not allow on {where}")
+            raise GearsFlatError(f"coroutine are not allow on {where}")
         return value
 
     return call
