@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lab.course.predicting import predict
     from lab.course.quizzing import quiz
     from lab.course.snapshot import Snapshot
+    from lab.course.twelve import twelve
     from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
     from lab.stack.cluster import Cluster, cluster
     from lab.stack.containers.images import container_images
@@ -58,6 +59,7 @@ _HOMES = {
     "stack.postgresql": "postgres",
     "cells.recording": "record",
     "course.snapshot": "Snapshot",
+    "course.twelve": "twelve",
     "stack.model": "Stack Status",
     "cells.prepare": "prepare run_gears",
     "cells.terminal": "sh",
@@ -110,6 +112,7 @@ __all__ = [
     "start",
     "status",
     "stop",
+    "twelve",
     "up",
     "wait_until",
     "watch",

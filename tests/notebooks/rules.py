@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -176,6 +177,27 @@ def equips_exercises(book: Book) -> list[str]:
     ]
 
 
+def keeps_predictions(book: Book) -> list[str]:
+    """What is to be predicted has a cell for the guess right below, and later what happened.
+
+    A question without an answer that can be shown is asked in other words.
+    """
+    wrong, guessed, told = [], [], []
+    for cell, after in itertools.zip_longest(book.cells, book.cells[1:]):
+        if cell.cell_type == "code":
+            for id, happened in _predictions(cell.source):
+                (told if happened else guessed).append(id)
+        elif re.search(r"\*\*predict", without_fences(cell.source), re.IGNORECASE) and not (
+            after and after.cell_type == "code" and _predictions(after.source)
+        ):
+            wrong.append(f"no cell with `lab.predict` below: {_name(cell)}")
+    wrong += [f"nothing tells what happened: {id}" for id in guessed if id not in told]
+    wrong += [f"a guess that nobody was asked for: {id}" for id in told if id not in guessed]
+    wrong += [f"asked twice: {id}" for id in {one for one in guessed if guessed.count(one) > 1}]
+    strangers = [id for id in guessed if not id.startswith(f"{book.number}-")]
+    return wrong + [f"a number of another notebook: {id}" for id in strangers]
+
+
 RULES: tuple[Rule, ...] = (
     opens_with_title_and_reason,
     opener_has_its_table,
@@ -191,6 +213,7 @@ RULES: tuple[Rule, ...] = (
     installs_and_fetches_nothing,
     names_no_absolute_path,
     equips_exercises,
+    keeps_predictions,
 )
 
 
@@ -247,6 +270,17 @@ def _asserts(source: str) -> bool:
         or (isinstance(node, ast.Call) and ast.unparse(node.func) in ("lab.check", "lab.quiz"))
         for node in ast.walk(python(source))
     )
+
+
+def _predictions(source: str) -> list[tuple[str, bool]]:
+    """Return the ids of a cell's `lab.predict` calls, and whether each tells what happened."""
+    return [
+        (call.args[0].value, any(word.arg == "happened" for word in call.keywords))
+        for call in _calls(source)
+        if ast.unparse(call.func) == "lab.predict"
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    ]
 
 
 def _draws_undescribed(source: str) -> bool:

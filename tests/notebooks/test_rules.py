@@ -26,8 +26,6 @@ The other notebooks read and change these movies.
 SECTION = """\
 ## Insert
 
-How many documents will there be?
-
 ```mermaid
 flowchart LR
   accDescr: a movie goes from PyMongo to MongoDB
@@ -35,6 +33,8 @@ flowchart LR
 ```
 
 ![The collection](movies.svg)
+
+**Predict:** how many documents will there be?
 """
 EXERCISE = f"""\
 ## Exercise: the best
@@ -69,8 +69,9 @@ def book(tmp_path) -> Book:
     cells = [
         new_markdown_cell(OPENER),
         new_markdown_cell(SECTION),
+        new_code_cell('lab.predict("03-1", ...)'),
         new_code_cell("%load_ext lab\nlab.show(lab.plot_peaks(seen), alt='two lines')"),
-        new_code_cell("assert movies.count_documents({}) == 3"),
+        new_code_cell("assert movies.count_documents({}) == 3\nlab.predict('03-1', happened=3)"),
         new_markdown_cell(EXERCISE),
         new_code_cell(exercise("03-1").stub),
         new_code_cell('lab.check("03-1")'),
@@ -125,6 +126,11 @@ REPLACED = [
     (rules.names_no_absolute_path, "%load_ext lab", "open('/home/ann/movies.jsonl')"),
     (rules.names_no_absolute_path, "%load_ext lab", "!cat ~/movies.jsonl"),
     (rules.names_no_absolute_path, "%load_ext lab", r"open(r'C:\movies.jsonl')"),
+    (rules.keeps_predictions, 'lab.predict("03-1", ...)', "seen = [3]"),
+    (rules.keeps_predictions, 'lab.predict("03-1", ...)', 'lab.predict("03-2", ...)'),
+    (rules.keeps_predictions, "lab.predict('03-1', happened=3)", ""),
+    (rules.keeps_predictions, "assert ", "lab.predict('03-1', ...)\nassert "),
+    (rules.keeps_predictions, '03-1", ...', '04-1", ...'),
     (rules.equips_exercises, 'lab.check("03-1")', "pass"),
     (rules.equips_exercises, 'lab.check("03-1")', 'lab.check("04-1")'),
     (rules.equips_exercises, 'lab.check("03-1")', 'lab.check("03-99")'),

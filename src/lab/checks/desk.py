@@ -77,7 +77,7 @@ def check(id: str, *answers: Any) -> Verdict:
     """
     asked = exercise(id)
     given = dict(zip(asked.asks, answers, strict=False))
-    passed, message = asked.judge({**_notebook_variables(), **given})
+    passed, message = asked.judge({**notebook_variables(), **given})
     if passed:
         ledger.change(lambda known: known["exercises"].update({id: True}))
     return Verdict(passed, message)
@@ -97,7 +97,8 @@ def solution(id: str) -> Words:
     return Words(f"```python\n{exercise(id).solution.strip()}\n```")
 
 
-def _notebook_variables() -> dict[str, Any]:
+def notebook_variables() -> dict[str, Any]:
+    """Return what the notebook's cells have defined; nothing outside of one."""
     from IPython import get_ipython  # a terminal's lab command needs no IPython
 
     shell = get_ipython()

@@ -7,7 +7,10 @@ from string import punctuation
 from typing import Any
 from urllib.parse import urlsplit
 
+import pymongo
 import pytest
+import redis
+from pymongo.errors import PyMongoError
 from redis.commands.search.query import Query
 
 import lab
@@ -157,6 +160,46 @@ def test_a_restart_is_seen_in_redis_itself(stack: Stack) -> None:
     assert "Run the exercise's cell" in lab.check("02-1", now, "0" * 40).message
     stack.redis.delete("02:note")
     assert "is gone" in lab.check("02-1", "0" * 40, now).message
+
+
+def asks_nobody(redis_url: str, mongo_url: str) -> list[str]:
+    return []
+
+
+def asks_by_ping(redis_url: str, mongo_url: str) -> list[str]:
+    """What `PING` is taken for by many: a sign of Gears."""
+    found = []
+    try:
+        redis.Redis.from_url(redis_url, socket_timeout=1).ping()
+    except redis.RedisError:
+        found += ["redis", "gears"]
+    with pymongo.MongoClient(mongo_url, serverSelectionTimeoutMS=1000) as client:
+        try:
+            client.admin.command("ping")
+        except PyMongoError:
+            found.append("mongo")
+    return found
+
+
+def raises_what_the_client_raises(redis_url: str, mongo_url: str) -> list[str]:
+    redis.Redis.from_url(redis_url).execute_command("RG.INFOCLUSTER")
+    return []
+
+
+@pytest.mark.parametrize(
+    ("silent", "message"),
+    [
+        (7, "not a function"),
+        (lambda *_: None, "not a list of names"),
+        (lambda *_: ["door"], "not a list of names"),
+        (lambda *_: ["gears"], "For a stack that runs you say ['gears']"),
+        (asks_nobody, "What would only Gears answer?"),
+        (asks_by_ping, "What would only Gears answer?"),
+        (raises_what_the_client_raises, "catch that, and name the part"),
+    ],
+)
+def test_who_is_silent(stack: Stack, silent: Any, message: str) -> None:
+    assert_refused("02-2", silent, message)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ import pytest
 import redis
 
 import lab
-from lab.checks import nb02b
+from lab.checks import strangers
+from lab.checks.strangers import serving
 from lab.stack.model import Stack
 
 
@@ -61,7 +62,7 @@ def test_a_strategy_that_is_fooled_is_told_by_what(
 ) -> None:
     # A slow machine must not be taken for a client that waits for ever, nor the test for a slow one.
     patience = 1.0 if is_ready is waits_for_ever else 60.0
-    monkeypatch.setattr(nb02b, "PATIENCE", patience)
+    monkeypatch.setattr(strangers, "PATIENCE", patience)
     verdict = lab.check("02b-1", is_ready)
     assert not verdict
     assert told in verdict.message
@@ -69,7 +70,7 @@ def test_a_strategy_that_is_fooled_is_told_by_what(
 
 def test_silence_is_no_answer(stack: Stack) -> None:
     """What takes an open port for enough is told at the first server that gives it away."""
-    with nb02b._serving(b"") as port:
+    with serving(b"") as port:
         assert port_is_open("127.0.0.1", port)
         assert not says_something("127.0.0.1", port)
 

@@ -22,9 +22,19 @@ class Verdict:
     offered: bool = True
 
 
-def judge(world: World, recipe: type[Recipe], number: int, long: bool = False) -> Verdict:
-    """Judge a recipe by one property. Whatever is not PropertyFailedError is the suite's own fault."""
-    patience = recipe.patience if number in recipe.fails else PATIENCE
+def judge(
+    world: World,
+    recipe: type[Recipe],
+    number: int,
+    long: bool = False,
+    patience: float | None = None,
+) -> Verdict:
+    """Judge a recipe by one property. Whatever is not PropertyFailedError is the suite's own fault.
+
+    `patience` is None for what the recipe and the suite take for enough.
+    """
+    if patience is None:
+        patience = recipe.patience if number in recipe.fails else PATIENCE
     world.begin(recipe.database)
     try:
         PROPERTIES[number].check(Judge(recipe(world), patience, long))

@@ -192,4 +192,42 @@ QUIZZES = {
             "Move the slider between the last answer and the commit.",
         ),
     ),
+    "14": (
+        Question(
+            "The suite says: after producers died between two steps, 20 differ. Which function is it?",
+            (
+                ("`change`", "The app changed Redis, and died before the entry was there."),
+                ("`read`", "An entry that is there can be read; these were never queued."),
+                ("`write`", "It can only write what is in the queue."),
+            ),
+            "Who was it that died?",
+        ),
+        Question(
+            "The suite says: the database was killed after the entries were acknowledged, 20 are missing. Why?",
+            (
+                (
+                    "the yes came before the journal had them",
+                    "So ask for `j: true`: then a yes outlives the process.",
+                ),
+                (
+                    "they were acknowledged before they were written",
+                    "Then a killed worker would lose them, and here only the database was killed.",
+                ),
+                ("a late worker has undone them", "Then they would differ, and not be missing."),
+            ),
+            "What did the database's yes mean?",
+        ),
+        Question(
+            "All twelve hold. What does the suite not say of your recipe?",
+            (
+                (
+                    "that its workers share the load",
+                    "All use one name: each does the whole. Partitions and leases divide it.",
+                ),
+                ("that a late write is harmless", "That is the third: fenced."),
+                ("that the queue has an end", "That is the seventh: bounded."),
+            ),
+            "Which name do your workers use in their group?",
+        ),
+    ),
 }

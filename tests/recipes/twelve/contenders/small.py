@@ -25,6 +25,7 @@ from pymongo import MongoClient, ReplaceOne, WriteConcern
 from pymongo.errors import BulkWriteError, PyMongoError
 from redis import Redis, RedisError
 
+from tests.recipes.twelve.contenders.ids import version_of
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
 from tests.recipes.twelve.servers import DATABASE, Process
 from tests.recipes.twelve.world import World
@@ -47,11 +48,6 @@ return 'OK'
 """
 PREFIX, GROUP = "Movie:", "writers"
 BIG = 16 * 1024 * 1024
-
-
-def version_of(stream_id: str) -> str:
-    """A stream id that compares as text."""
-    return "-".join(part.zfill(20) for part in stream_id.split("-"))
 
 
 class SmallProducer(Producer):
@@ -196,6 +192,7 @@ class Small(Recipe):
 
     name = "small"
     title = "the base of the controls"
+    prefix: ClassVar[str] = PREFIX
     Producer: ClassVar[type[SmallProducer]] = SmallProducer
     Worker: ClassVar[type[SmallWorker]] = SmallWorker
 
@@ -214,23 +211,29 @@ class Small(Recipe):
         redis = self.world.redis.client(port, decode_responses=True)
         return self.Producer(redis, self.cap, patience, self.version)
 
+    def text(self, key: str) -> str | None:
+        """What Redis has under a key, as JSON."""
+        return self.redis.get(key)
+
     def read(self, id: str) -> Document | None:
-        if text := self.redis.get(PREFIX + id):
+        if text := self.text(self.prefix + id):
             return json.loads(text)
         for _, fields in self.redis.xrevrange(self.Worker.stream):
-            if fields["key"] == PREFIX + id:  # evicted, and not written yet
+            if fields["key"] == self.prefix + id:  # evicted, and not written yet
                 return json.loads(fields["doc"]) if fields["doc"] else None
         return self.stored().get(id)
 
     def in_redis(self) -> dict[str, Document]:
-        keys = list(self.redis.scan_iter(PREFIX + "*", count=1000))
-        return {key.removeprefix(PREFIX): json.loads(self.redis.get(key)) for key in keys}
+        keys = list(self.redis.scan_iter(self.prefix + "*", count=1000))
+        return {key.removeprefix(self.prefix): json.loads(self.text(key) or "") for key in keys}
 
     def stored(self) -> dict[str, Document]:
         with self.world.server("mongo").client() as client:
             found = list(client[DATABASE][self.table].find({"_deleted": None}))
         return {
-            d["_id"].removeprefix(PREFIX): {k: v for k, v in d.items() if k not in ("_id", "_v")}
+            d["_id"].removeprefix(self.prefix): {
+                k: v for k, v in d.items() if k not in ("_id", "_v")
+            }
             for d in found
         }
 
@@ -248,7 +251,7 @@ class Small(Recipe):
 
     def dead_letters(self) -> list[DeadLetter]:
         return [
-            DeadLetter(f["key"].removeprefix(PREFIX), f["doc"], f["error"], int(f["attempts"]))
+            DeadLetter(f["key"].removeprefix(self.prefix), f["doc"], f["error"], int(f["attempts"]))
             for _, f in self.redis.xrange(self.Worker.dead)
         ]
 
@@ -262,12 +265,12 @@ class Small(Recipe):
         for id, document in self.in_redis().items():
             if stored.get(id) != document:
                 self.redis.xadd(
-                    self.Worker.stream, {"key": PREFIX + id, "doc": json.dumps(document)}
+                    self.Worker.stream, {"key": self.prefix + id, "doc": json.dumps(document)}
                 )
 
     def tamper(self, id: str, title: str | None) -> None:
         with self.world.server("mongo").client() as client:
-            collection, which = client[DATABASE][self.table], {"_id": PREFIX + id}
+            collection, which = client[DATABASE][self.table], {"_id": self.prefix + id}
             if title is None:
                 collection.delete_one(which)
             else:
