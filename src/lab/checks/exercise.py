@@ -77,6 +77,33 @@ class Answer:
             raise Wrong(f"`{name}` is still `{shown}`: replace it with your answer.")
         return value
 
+    def text(self, name: str, of: str) -> str:
+        """Return a text of the learner: that `of` "a script". Raises Wrong for anything else."""
+        found = self[name]
+        if not isinstance(found, str):
+            raise Wrong(f"`{name}` is of type {type(found).__name__}, not the text of {of}.")
+        return found
+
+    def judge_cases(self, name: str, cases: Mapping[str, tuple[str, str]]) -> None:
+        """Judge a dictionary of the learner that has a word for each case.
+
+        `cases` has the right word, and what to think of where the answer is another one. Raises
+        Wrong for the first case without the right word.
+        """
+        given = self[name]
+        if not isinstance(given, dict):
+            raise Wrong(f"`{name}` is a {type(given).__name__}, not a dictionary.")
+        words = sorted({right for right, _ in cases.values()})
+        for case, (right, reason) in cases.items():
+            said = given.get(case)
+            if said is None or said is ...:
+                raise Wrong(f"There is no answer for {case!r} yet.")
+            if said not in words:
+                known = ", ".join(map(repr, words))
+                raise Wrong(f"{case!r} has the answer {said!r}; it is one of {known}.")
+            if said != right:
+                raise Wrong(f"Think again about {case!r}. {reason}")
+
     def function(self, name: str) -> Callable[..., Any]:
         """Return a function of the learner. Raises Wrong when it is missing or something else."""
         found = self[name]

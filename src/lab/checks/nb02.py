@@ -12,10 +12,7 @@ from lab.stack.ports import LOOPBACK
 
 
 def _check_restart(answer: Answer) -> str:
-    before, after = answer["before"], answer["after"]
-    for name, given in (("before", before), ("after", after)):
-        if not isinstance(given, str):
-            raise Wrong(f"`{name}` is a {type(given).__name__}, not the text of a run_id.")
+    before, after = answer.text("before", "a run_id"), answer.text("after", "a run_id")
     if before == after:
         raise Wrong(
             f"Redis is the same process as before (run_id {after[:8]}…): it was not restarted."

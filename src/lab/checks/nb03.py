@@ -53,9 +53,7 @@ best = [movie["title"] for movie in found]
 
 
 def _check_query(answer: Answer) -> str:
-    given = answer["query"]
-    if not isinstance(given, str):
-        raise Wrong(f"`query` is a {type(given).__name__}, not the text of a query.")
+    given = answer.text("query", "a query")
     if not given.strip():
         raise Wrong("`query` is empty: a query names fields, as in `@title:alien`.")
     named = re.findall(r"@(\w+)\s*:", given)

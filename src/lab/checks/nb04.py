@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -19,23 +21,23 @@ _STRANGERS: dict[str, dict[Any, Any]] = {
 
 
 def _check_script(answer: Answer) -> str:
-    script = answer["script"]
-    if not isinstance(script, str):
-        raise Wrong(f"`script` is of type {type(script).__name__}; the text of a script is a str.")
+    script = answer.text("script", "a script")
     client = answer.stack.redis
-    with undone(client):
-        return _judge_script(client, script)
-
-
-def _judge_script(client: redis.Redis, script: str) -> str:
-    try:
-        for key, fields in _STRANGERS.items():
-            client.hset(key, mapping=fields)
-        names = _results(client, script)
-        _judge_names(names, _people(client))
-    finally:
-        client.delete(*_STRANGERS)
+    with _among(client, _STRANGERS):
+        _judge_names(_results(client, script), _people(client))
     return "Right for your people, and for three that only the check knows."
+
+
+@contextmanager
+def _among(client: redis.Redis, strangers: Mapping[str, dict[Any, Any]]) -> Iterator[None]:
+    """Put people beside the learner's until the block ends; nothing stays that it registers."""
+    with undone(client):
+        try:
+            for key, fields in strangers.items():
+                client.hset(key, mapping=fields)
+            yield
+        finally:
+            client.delete(*strangers)
 
 
 def _results(client: redis.Redis, script: str) -> list[str]:
@@ -116,17 +118,10 @@ _COUNTED: dict[str, dict[Any, Any]] = {
 
 
 def _check_census(answer: Answer) -> str:
-    script = answer["census"]
-    if not isinstance(script, str):
-        raise Wrong(f"`census` is of type {type(script).__name__}; the text of a script is a str.")
+    script = answer.text("census", "a script")
     client = answer.stack.redis
-    with undone(client):
-        try:
-            for key, fields in _COUNTED.items():
-                client.hset(key, mapping=fields)
-            _judge_census(_census(client, script), client)
-        finally:
-            client.delete(*_COUNTED)
+    with _among(client, _COUNTED):
+        _judge_census(_census(client, script), client)
     return "Everybody is counted once, and who has no age stops nobody."
 
 

@@ -23,9 +23,7 @@ _PATIENCE = 10.0  # seconds for Redis to notice that a key has expired
 
 
 def _check_capture(answer: Answer) -> str:
-    script = answer["capture"]
-    if not isinstance(script, str):
-        raise Wrong(f"`capture` is of type {type(script).__name__}; the text of a script is a str.")
+    script = answer.text("capture", "a script")
     client = answer.stack.redis
     with _registered(client, script) as registration:
         _judge_registration(registration)
@@ -134,11 +132,7 @@ GB("KeysReader").foreach(add).register(
 
 
 def _check_leaders(answer: Answer) -> str:
-    script = answer["leaderboard"]
-    if not isinstance(script, str):
-        raise Wrong(
-            f"`leaderboard` is of type {type(script).__name__}; the text of a script is a str."
-        )
+    script = answer.text("leaderboard", "a script")
     client = answer.stack.redis
     keys = (_PLAYER, _RENAMED, _STRANGER, _LEADERS)
     client.delete(*keys)

@@ -39,17 +39,7 @@ _CASES = {
 
 
 def _check_choice(answer: Answer) -> str:
-    given = answer["choice"]
-    if not isinstance(given, dict):
-        raise Wrong(f"`choice` is a {type(given).__name__}, not a dictionary.")
-    for case, (wanted, reason) in _CASES.items():
-        said = given.get(case)
-        if said is None or said is ...:
-            raise Wrong(f"There is no answer for {case!r} yet.")
-        if said not in (BEHIND, THROUGH):
-            raise Wrong(f"{case!r} has the answer {said!r}; it is one of {BEHIND!r}, {THROUGH!r}.")
-        if said != wanted:
-            raise Wrong(f"Think again about {case!r}. {reason}")
+    answer.judge_cases("choice", _CASES)
     return "Behind where speed and outages matter, through where MongoDB must be right at once."
 
 

@@ -126,17 +126,7 @@ _WITHOUT = {
 
 
 def _check_without(answer: Answer) -> str:
-    given = answer["without"]
-    if not isinstance(given, dict):
-        raise Wrong(f"`without` is a {type(given).__name__}, not a dictionary.")
-    for case, (wanted, reason) in _WITHOUT.items():
-        said = given.get(case)
-        if said is None or said is ...:
-            raise Wrong(f"There is no answer for {case!r} yet.")
-        if said not in (_LOST, _UNDONE, _BACK, _FULL):
-            raise Wrong(f"{case!r} has the answer {said!r}, which is none of the four.")
-        if said != wanted:
-            raise Wrong(f"Think again about {case!r}. {reason}")
+    answer.judge_cases("without", _WITHOUT)
     return "Each line is there for a failure that you have seen."
 
 

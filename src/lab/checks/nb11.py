@@ -83,7 +83,6 @@ def wake(seen):
 
 WHY, RECONCILE, BACKFILL = "why", "reconcile --repair", "backfill"
 REPLAY, TERMINATE = "dead-letters replay", "SIGTERM"
-_TOOLS = (WHY, RECONCILE, BACKFILL, REPLAY, TERMINATE)
 
 _RUNBOOK = {
     "support: this one movie is stale": (
@@ -110,17 +109,7 @@ _RUNBOOK = {
 
 
 def _check_runbook(answer: Answer) -> str:
-    given = answer["runbook"]
-    if not isinstance(given, dict):
-        raise Wrong(f"`runbook` is a {type(given).__name__}, not a dictionary.")
-    for case, (wanted, reason) in _RUNBOOK.items():
-        said = given.get(case)
-        if said is None or said is ...:
-            raise Wrong(f"There is no answer for {case!r} yet.")
-        if said not in _TOOLS:
-            raise Wrong(f"{case!r} has the answer {said!r}; it is one of {', '.join(_TOOLS)}.")
-        if said != wanted:
-            raise Wrong(f"Think again about {case!r}. {reason}")
+    answer.judge_cases("runbook", _RUNBOOK)
     return "Look first where one key is concerned, compare where many may be, replay what was kept."
 
 

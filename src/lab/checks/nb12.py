@@ -78,7 +78,6 @@ def key_for(identity, count):
 )
 
 MASTER, WORKER, SHARD, NONE = "a master", "a worker", "a database shard", "none of these"
-_TOOLS = (MASTER, WORKER, SHARD, NONE)
 _CASES = {
     "writers wait, and each Redis process keeps a core busy": (
         MASTER,
@@ -104,17 +103,7 @@ _CASES = {
 
 
 def _check_remedy(answer: Answer) -> str:
-    given = answer["remedy"]
-    if not isinstance(given, dict):
-        raise Wrong(f"`remedy` is a {type(given).__name__}, not a dictionary.")
-    for case, (wanted, reason) in _CASES.items():
-        said = given.get(case)
-        if said is None or said is ...:
-            raise Wrong(f"There is no answer for {case!r} yet.")
-        if said not in _TOOLS:
-            raise Wrong(f"{case!r} has the answer {said!r}; it is one of {', '.join(_TOOLS)}.")
-        if said != wanted:
-            raise Wrong(f"Think again about {case!r}. {reason}")
+    answer.judge_cases("remedy", _CASES)
     return "Add to the part that is busy. Where one key or too few partitions are busy, adding is no help."
 
 

@@ -54,7 +54,7 @@ def test_each_wrong_failure_gets_a_reason(case: str, said: str) -> None:
     [
         (["lost"], "not a dictionary"),
         ({}, "no answer for 'the script"),
-        (dict.fromkeys(_WITHOUT, "late"), "none of the four"),
+        (dict.fromkeys(_WITHOUT, "late"), "it is one of"),
     ],
 )
 def test_an_answer_of_another_form_is_told_so(without: object, told: str) -> None:
