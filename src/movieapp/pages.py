@@ -45,6 +45,7 @@ class Pages(Dialogs):
         reads: dict[str, Callable[[Request], Response]] = {
             "/": self.page,
             "/movies": self.cards,
+            "/movies/count": self.count,
             "/movies/new": self.new_form,
             "/movies/{id}/edit": self.edit_form,
             "/movies/{id}/delete": self.delete_form,
@@ -98,6 +99,11 @@ class Pages(Dialogs):
             asked = {k: v for k, v in request.query_params.items() if v.strip() and k != "offset"}
             answer.headers["HX-Replace-Url"] = f"?{urlencode(asked)}" if asked else "?"
         return answer
+
+    def count(self, request: Request) -> Response:
+        """How many movies a search finds by now: a write may have changed that."""
+        found = self._studio.finder.find(wish_of(request.query_params), 0, 0)
+        return HTMLResponse(render("found.html", found=found))
 
     def _cards(self, viewer: str, wish: Wish, offset: int) -> dict[str, Any]:
         found = self._studio.finder.find(wish, offset)

@@ -50,6 +50,18 @@ def test_the_list_goes_on_as_one_scrolls(page: AppPage) -> None:
     assert len(cards) == len(set(cards))  # the new one stands at the top, and not at its place, too
 
 
+def test_the_count_follows_what_is_added_and_deleted(page: AppPage) -> None:
+    page.type("#q", "Zwischenspeicher")
+    page.until_text("#found", "No movie matches")
+    page.until_text("#grid", "Try fewer words")
+    page.add("Zwischenspeicher")
+    page.until_text("#found", "1 movie")
+    page.until(lambda: not page.one("#grid .nothing").is_displayed())
+    page.click("#grid .card:first-child .actions .round:nth-child(2)")
+    page.click(".danger")
+    page.until_text("#found", "No movie matches")
+
+
 def test_a_movie_is_edited_and_deleted(page: AppPage) -> None:
     first = f"First {time.time_ns()}"
     page.add(first)

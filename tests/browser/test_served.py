@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import threading
 import time
 from functools import partial
@@ -30,13 +28,6 @@ def test_ctrl_c_ends_the_app_cleanly(app: App) -> None:
     for _ in range(2):
         assert app.end() == 0
         app.start()
-
-
-def test_a_second_app_of_a_stack_is_refused(app: App) -> None:
-    words = ["-c", "from lab.cli import main; main()", "app", "--no-browser"]
-    second = subprocess.run([sys.executable, *words], capture_output=True, text=True, timeout=120)
-    assert second.returncode == 1
-    assert "runs already" in second.stdout + second.stderr
 
 
 def test_behind_a_proxy_of_the_notebook(page: AppPage, app: App, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -12,7 +11,6 @@ from starlette.testclient import TestClient
 
 import lab
 import lab.tools.movieapp
-from lab import paths
 from lab.stack.model import Stack
 from movieapp.app import create_app
 from movieapp.journeys import Stage
@@ -174,29 +172,3 @@ def test_a_page_that_was_left_open_overnight(stack: Stack) -> None:
                 answer = app.post(f"/movies/{movie_id}/save", data=typed(), headers=ME)
                 assert answer.status_code == 200
                 assert app.get("/panel", headers=ME).status_code == 200
-
-
-def test_a_notebook_runs_the_app_and_looks_inside(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    shown = lab.app()
-    try:
-        assert f'src="{shown.url}"' in shown._repr_html_()
-        assert requests_of(shown.url) == 200
-        lab.wait_until(lambda: shown.studio.writer, "the app can write", timeout=60)
-        monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/me/")
-        assert shown.url == f"/user/me/proxy/{shown._running.port}/"
-        monkeypatch.delenv("JUPYTERHUB_SERVICE_PREFIX")
-        log = paths.logs(paths.home()) / "movieapp-worker.log"
-        lab.wait_until(lambda: '"started"' in log.read_text(), "the worker says so, in its log")
-    finally:
-        shown.stop()
-    assert '"event"' not in capfd.readouterr().err, "the log stands between a notebook's cells"
-    with pytest.raises(OSError, match="refused"):
-        requests_of(shown.url)
-
-
-def requests_of(url: str) -> int:
-    with urllib.request.urlopen(url, timeout=30) as answer:
-        status: int = answer.status
-        return status

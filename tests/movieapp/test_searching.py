@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 import lab
 from movieapp.search import PAGE, query_of, wish_of, words_of
 from movieapp.studio import Studio
+from tests.movieapp.conftest import typed, was
 
 
 @given(st.text(max_size=80))
@@ -104,3 +105,14 @@ def test_the_end_of_a_page_asks_for_the_next(app: TestClient) -> None:
     assert f"offset={PAGE}" in app.get("/movies?genre=Drama").text
     assert "genre=Drama" in app.get("/movies?genre=Drama").text
     assert "offset" not in app.get("/movies?q=schindler").text
+
+
+def test_the_count_follows_what_is_added_and_deleted(app: TestClient) -> None:
+    def told() -> str:
+        return app.get("/movies/count", params={"title": "müde"}).text
+
+    assert told() == "No movie matches"
+    app.post("/movies/900001/save", data=typed())
+    assert told() == "1 movie"
+    app.post("/movies/900001/delete", data={"was": was(app, "900001")})
+    assert told() == "No movie matches"

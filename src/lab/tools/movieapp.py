@@ -9,19 +9,18 @@ import webbrowser
 from pathlib import Path
 
 import click
-import filelock
 
 import movieapp.app
 from lab import paths
 from lab.cells.prepare import RECIPE_REQUIREMENTS, prepare, recipes
 from lab.course.snapshot import count_movies
-from lab.errors import Mendable
 from lab.jupyterlab import has_display
 from lab.names import COLLECTION, DATABASE, KEY_PREFIX
 from lab.report import progress
 from lab.stack import lifecycle
 from lab.stack.gears import registrations, run_script
 from lab.stack.model import Stack
+from lab.tools.oneapp import OneApp
 from movieapp.guard import ANY
 from movieapp.studio import Studio
 from movieapp.surroundings import Surroundings
@@ -32,24 +31,13 @@ _OURS = re.compile(r'"(Movies|Pauses)Write(Behind|Through)\.')
 
 
 def run(*, port: int, mode: str, hosts: tuple[str, ...], open_browser: bool) -> None:
-    """Serve the app until it is interrupted. Raises LabError, and OSError for a port that is taken.
-
-    One app a stack: each way of writing takes the recipes of the others away, and a second app would
-    not see that nobody carries its writes any more.
-    """
+    """Serve the app until it is interrupted. Raises LabError, and OSError for a port that is taken."""
     stack = lifecycle.up()
-    paths.home().mkdir(parents=True, exist_ok=True)
-    alone = filelock.FileLock(paths.home() / f"movieapp-{stack.kind}.lock")
-    try:
-        alone.acquire(timeout=0)  # it ends with the process
-    except filelock.Timeout:
-        raise Mendable(
-            "A movie app of this stack runs already",
-            "Open that one in a second tab, or end it with Ctrl-C in its terminal.",
-        ) from None
+    only = OneApp(stack)
     ensure_movies(stack)
 
     def ready(url: str) -> None:
+        only.is_at(url)
         click.echo(f"The movie app is at {url}   (Ctrl-C ends it; the stack goes on)")
         if open_browser and has_display():
             webbrowser.open(url)
@@ -61,8 +49,8 @@ def run(*, port: int, mode: str, hosts: tuple[str, ...], open_browser: bool) -> 
 class AppInNotebook:
     """The running app; as the last value of a cell it is shown in a frame."""
 
-    def __init__(self, running: movieapp.app.Running, height: int) -> None:
-        self._running, self._height = running, height
+    def __init__(self, running: movieapp.app.Running, only: OneApp, height: int) -> None:
+        self._running, self._only, self._height = running, only, height
 
     @property
     def url(self) -> str:
@@ -83,6 +71,7 @@ class AppInNotebook:
     def stop(self) -> None:
         """End the app. It also ends with the kernel."""
         self._running.stop()
+        self._only.ended()
 
     def __repr__(self) -> str:
         return f"The movie app is at {self.url}"
@@ -93,17 +82,32 @@ class AppInNotebook:
         return f'{frame} style="border:0"></iframe><p><a href="{url}" target="_blank">{url}</a></p>'
 
 
+_shown: AppInNotebook | None = None
+
+
 def app(mode: str = "write-behind-streams", *, height: int = 760, port: int = 0) -> AppInNotebook:
     """Run the movie app in this kernel, and return it once it answers.
 
     `mode` is how it writes at first; `height` is the frame's, in pixels. Where the notebook is served by a
-    JupyterHub, the frame leads through jupyter-server-proxy. Raises LabError.
+    JupyterHub, the frame leads through jupyter-server-proxy. One that this kernel runs already ends first,
+    so the cell may be run again. Raises LabError, also when a shell or another kernel runs one.
     """
+    global _shown
+    if _shown:
+        _shown.stop()
     stack = lifecycle.current()
-    ensure_movies(stack)
     # A hub's container has no browser of its own: whoever gets here was let in by the hub.
     hosts = (ANY,) if os.environ.get("JUPYTERHUB_SERVICE_PREFIX") else ()
-    return AppInNotebook(movieapp.app.Running(surroundings(stack, hosts), Mode(mode), port), height)
+    only = OneApp(stack)
+    try:
+        ensure_movies(stack)
+        running = movieapp.app.Running(surroundings(stack, hosts), Mode(mode), port)
+    except BaseException:
+        only.ended()
+        raise
+    _shown = AppInNotebook(running, only, height)
+    only.is_at(_shown.url)
+    return _shown
 
 
 def surroundings(stack: Stack, hosts: tuple[str, ...] = ()) -> Surroundings:
