@@ -92,7 +92,7 @@ images: setup ## build the images of the stack in containers (2 minutes); BASE=d
 book: setup ## run every notebook and render the course as web pages, without a network (3 minutes)
 	@$(BIN)/python -m docs.book.build
 
-pictures: setup ## take the pictures of the movie app in docs/images anew (half a minute; needs Chromium)
+pictures: setup ## take the pictures in docs/images anew (a minute; needs Chromium and Node)
 	@$(BIN)/python -m tests.browser.pictures
 
 judge: setup ## try a recipe under faults: RECIPE=streams SEED=7 MINUTES=5 (tests/histories --help has more)

@@ -17,6 +17,7 @@ from benchmarks import generator
 from benchmarks.recipes import BARE, LIMITS, documents
 from recipes.streams import Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Parcel
+from tests.ending import end_in_order
 from tests.recipes.twelve.servers import RedisServer
 
 Words = Callable[[int, str], list[object]]
@@ -54,6 +55,7 @@ class Counted(RedisServer):
 @click.option("--calls", default=1000, show_default=True)
 def main(calls: int) -> None:
     """Count instructions of JSON.SET, of the barest function, and of a captured write."""
+    end_in_order()
     with tempfile.TemporaryDirectory() as folder:
         server = Counted(Path(folder))
         server.start()

@@ -25,6 +25,7 @@ import click
 from recipes.kafka import Topic, Writer
 from recipes.kafka import Worker as KafkaWorker
 from recipes.streams import Metrics, Partitions, Settings, Worker, WriteBehind, open_sink
+from tests.ending import end_in_order
 from tests.freeports import free_ports
 from tests.recipes.kafka.broker import Broker
 from tests.recipes.servers import MongoServer, PlainRedis
@@ -53,6 +54,7 @@ def drained(worker: Any, count: Callable[[], int], documents: int) -> tuple[floa
 @click.option("--documents", default=4000, show_default=True)
 def main(rounds: int, documents: int) -> None:
     """Print the ratio of each round, and their median."""
+    end_in_order()
     logging.disable(logging.CRITICAL)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -37,6 +37,7 @@ from benchmarks.loads import (
 )
 from benchmarks.processor import RECIPE, REQUIREMENTS
 from recipes.streams import WriteBehind
+from tests.ending import end_in_order
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "minigears.md"
@@ -295,6 +296,7 @@ def write(bench: Bench) -> None:
 @click.option("--write", "keep", is_flag=True, help="Keep the rounds and renew the table.")
 def main(rounds: int, pending: int, keep: bool) -> None:
     """Measure minigears beside plain Redis, on a stack of its own."""
+    end_in_order()
     if not shutil.which("redis-benchmark"):
         raise click.ClickException("redis-benchmark is missing; Debian has it in redis-tools")
     with tempfile.TemporaryDirectory() as home:

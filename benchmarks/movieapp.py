@@ -26,6 +26,7 @@ from lab.tools.movieapp import surroundings
 from movieapp.app import Running
 from movieapp.search import Finder, wish_of
 from movieapp.writers import Mode
+from tests.ending import end_in_order
 
 BROWSERS, KEYS_A_SECOND, SECONDS = 50, 2, 5
 SEARCHES = 300
@@ -33,6 +34,7 @@ SEARCHES = 300
 
 def main() -> None:
     """Measure, and print ratios with the numbers that they are made of."""
+    end_in_order()
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )

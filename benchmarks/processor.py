@@ -24,6 +24,7 @@ from rich.table import Table
 
 from benchmarks import generator
 from recipes.streams import Partitions, WriteBehind
+from tests.ending import end_in_order
 
 FILMS = Path(__file__).resolve().parent.parent / "data" / "movies.jsonl"
 SYNC = "GB('KeysReader').foreach(lambda r: None).register('MovieEntity:*', mode='sync')"
@@ -223,6 +224,7 @@ COLUMNS = (
 )
 def main(rounds: int, count: int, only: str) -> None:
     """Measure what one operation costs each server, on a stack of its own."""
+    end_in_order()
     with tempfile.TemporaryDirectory() as home:
         os.environ["LAB_HOME"] = home
         import lab

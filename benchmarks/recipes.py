@@ -30,6 +30,7 @@ from benchmarks import drains, generator
 from benchmarks.minigears import Measure, console, ratio, take_turns
 from recipes.streams import AsyncWriteBehind, Limits, Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Lanes, Parcel, packed
+from tests.ending import end_in_order
 from tests.recipes.twelve.world import World
 
 HERE = Path(__file__).resolve().parent
@@ -376,6 +377,7 @@ PARTS = ("capture", "python_client", "drain", "zipf", "lag", "bounded", "pending
 @click.option("--write", "keep", is_flag=True, help="Keep the rounds and renew the table.")
 def main(rounds: int, pending: int, only: tuple[str, ...], keep: bool) -> None:
     """Measure the write-behind recipes beside plain Redis and bare databases."""
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="recipes-") as folder:
         world = World(Path(folder))
         try:

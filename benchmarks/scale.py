@@ -26,6 +26,7 @@ from benchmarks.generator import encode
 from lab.stack.cluster import Cluster
 from recipes.streams import Partitions, WriteBehind
 from recipes.streams.client.parcels import Lanes, packed
+from tests.ending import end_in_order
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer
 
@@ -99,6 +100,7 @@ def plan(seen: dict[str, float], goal: int) -> list[tuple[str, str, str]]:
 @click.option("--write", "keep", is_flag=True, help="Put the plan into docs/scale.md.")
 def main(writes: int, goal: int, keep: bool) -> None:
     """Measure one of each part, and derive how many a goal needs."""
+    end_in_order()
     with tempfile.TemporaryDirectory(prefix="scale-") as folder:
         mongo = MongoServer(Path(folder), free_ports(1)[0])
         mongo.start()

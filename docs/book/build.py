@@ -24,6 +24,8 @@ from pathlib import Path
 import click
 import nbformat
 
+from tests.ending import end_in_order
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE, HTML = REPOSITORY / ".cache/book/source", REPOSITORY / "_build/book"
 _MIRRORED = ("docs", "recipes", "data", "docker", "README.md", "CONTRIBUTING.md", "LICENSE")
@@ -46,6 +48,7 @@ _SHOWN = (
 @click.option("--home", type=Path, help="The folder of a stack to run them on. Its data are kept.")
 def main(run: bool, home: Path | None) -> None:
     """Build the book into _build/book."""
+    end_in_order()
     _gather(keep_notebooks=not run)
     if run and home:
         _run_notebooks(home)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from filelock import FileLock
@@ -27,6 +25,7 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.lab.serving import serve
 from tests.programs import left_out
 
 AXE = "axe-core@4.14.1"
@@ -56,22 +55,9 @@ class App:
         self._process: subprocess.Popen[str] | None = None
         self.start()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
     def start(self) -> None:
-        words = ["-c", "from lab.cli import main; main()"]
-        words += ["app", "--no-browser", "--mode", self._mode, "--port", str(self.port)]
-        self._process = subprocess.Popen(
-            [sys.executable, *words], stdout=subprocess.PIPE, text=True, env=dict(os.environ)
-        )
-        assert self._process.stdout
-        for line in self._process.stdout:
-            if found := re.search(r"http://127\.0\.0\.1:(\d+)/", line):
-                self.port = int(found[1])
-                return
-        raise AssertionError("the app has ended before it said where it is")
+        self._process, self.url = serve("app", "--mode", self._mode, "--port", str(self.port))
+        self.port = urlsplit(self.url).port or 0
 
     def end(self, how: signal.Signals = signal.SIGINT) -> int:
         assert self._process

@@ -1,6 +1,6 @@
-"""The pictures of the movie app that the docs show: `make pictures` makes them again.
+"""The pictures that the docs show, of the movie app and of redis-commander: `make pictures` makes them again.
 
-They are taken on a stack of their own, and only in states that the app itself shows: writes that
+They are taken on a stack of their own, and only in states that the page itself shows: writes that
 wait, or that have all arrived. A state that does not come ends the run, and says what was seen.
 """
 
@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
 from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
 
 import lab
+from lab.stack.model import Stack
 from tests.browser.apppage import MOUSE, AppPage, running
 from tests.browser.jupyterlab import chromium
+from tests.ending import end_in_order
 from tests.lab.conftest import own_stack
+from tests.lab.serving import serve
 from tests.sandbox import REPOSITORY
 
 FOLDER = REPOSITORY / "docs/images"
@@ -81,7 +86,7 @@ def drained(page: AppPage) -> None:
     _rest(page)
 
 
-PICTURES: dict[str, Callable[[AppPage], None]] = {
+OF_THE_APP: dict[str, Callable[[AppPage], None]] = {
     "movieapp-light": light,
     "movieapp-dialog": dialog,
     "movieapp-400px": narrow,
@@ -91,31 +96,63 @@ PICTURES: dict[str, Callable[[AppPage], None]] = {
 """By name, in the order in which they are taken: the last goes on where the one before ended."""
 
 
+PICTURES = {"redis-commander", *OF_THE_APP}
+
+
+def redis_commander(page: AppPage) -> None:
+    """The movies in the tree, and a stream whose three entries wait for MongoDB."""
+    page.media(1200, 345)
+    page.page.get(page.url)
+    name = "//a[contains(., '_movies-stream')]"
+    page.until(lambda: page.page.find_elements(By.XPATH, name), problem="no stream in the tree")
+    page.page.find_element(By.XPATH, name).click()
+    page.until_text("#body", "MovieEntity:3")
+
+
 @click.command()
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=FOLDER)
 def main(into: Path) -> None:
     """Take every picture anew."""
+    end_in_order()
     into.mkdir(parents=True, exist_ok=True)
-    with _page() as page:
-        for name, pose in PICTURES.items():
-            pose(page)
-            told = {"format": "webp", "quality": _QUALITY}
-            taken = page.page.execute_cdp_cmd("Page.captureScreenshot", told)
-            file = into / f"{name}.webp"
-            file.write_bytes(base64.b64decode(taken["data"]))
-            click.echo(f"{file} ({file.stat().st_size // 1024} KB)")
+    with (
+        tempfile.TemporaryDirectory(prefix="wb-") as folder,
+        own_stack(Path(folder) / "lab") as stack,
+        chromium(Path(folder) / "chromium", MOUSE, "--hide-scrollbars") as driver,
+    ):
+        with _commander(stack) as url:
+            page = AppPage(driver, url)
+            redis_commander(page)
+            _take(page, into / "redis-commander.webp")
+        lab.prepare("empty", "movies")
+        with running("write-behind-streams") as app:
+            page = AppPage(driver, app.url)
+            for name, pose in OF_THE_APP.items():
+                pose(page)
+                _take(page, into / f"{name}.webp")
+
+
+def _take(page: AppPage, file: Path) -> None:
+    told = {"format": "webp", "quality": _QUALITY}
+    taken = page.page.execute_cdp_cmd("Page.captureScreenshot", told)
+    file.write_bytes(base64.b64decode(taken["data"]))
+    click.echo(f"{file} ({file.stat().st_size // 1024} KB)")
 
 
 @contextlib.contextmanager
-def _page() -> Iterator[AppPage]:
-    """A page of the app on a stack of its own, which holds the course's movies and nothing else."""
-    with tempfile.TemporaryDirectory(prefix="wb-") as name, own_stack(Path(name) / "lab"):
-        lab.prepare("empty", "movies")
-        with (
-            running("write-behind-streams") as app,
-            chromium(Path(name) / "chromium", MOUSE, "--hide-scrollbars") as driver,
-        ):
-            yield AppPage(driver, app.url)
+def _commander(stack: Stack) -> Iterator[str]:
+    """The address of redis-commander, while three writes to movies wait for MongoDB."""
+    lab.prepare("empty", "movies", "write-behind")
+    lab.stop("mongo")
+    for number in (1, 2, 3):
+        stack.redis.json().set(f"MovieEntity:{number}", "$.tagline", "It waits.")
+    commander, url = serve("insight")
+    try:
+        yield url
+    finally:
+        commander.send_signal(signal.SIGINT)
+        commander.communicate()
+        lab.start("mongo")
 
 
 def _rest(page: AppPage) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import signal
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -13,6 +11,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from tests.ending import end_in_order
 from tests.histories import tally as tallied
 from tests.histories.notebook import write_notebook
 from tests.histories.recipes import RECIPES
@@ -72,7 +71,7 @@ def main(name: str, seed: int, runs: int, minutes: float, operations: int, fault
         deeds=frozenset(Deed[d.upper()] for d in deeds.split(",") if d) or frozenset(Deed),
         title="Metropolis" if plain else TITLE,
     )
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends the servers, too
+    end_in_order()
     recipe = RECIPES[name]()
     folder = Path(tempfile.mkdtemp(prefix="judge-"))
     counts: Counter[str] = Counter()

@@ -52,12 +52,12 @@ def rehearse(numbers: tuple[str, ...], done: Callable[[Timing], None]) -> list[T
     """Run the notebooks and time them; `done` is called after each. All of them without `numbers`.
 
     They run on a stack of their own in a temporary folder, which is removed at the end, also after
-    Ctrl-C; the learner's stack, data and progress are not touched. Raises LabError for a notebook
+    Ctrl-C or SIGTERM, which raise KeyboardInterrupt; the learner's stack, data and progress are not touched. Raises LabError for a notebook
     that is not there.
     """
     chosen = {number: notebook(number) for number in numbers} or all_notebooks()
     found = []
-    with _own_home():
+    with _handling(signal.default_int_handler, signal.SIGTERM), _own_home():
         for number, path in chosen.items():
             timing = _run(number, path)
             found.append(timing)
@@ -83,13 +83,20 @@ def _own_home() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Let a second, impatient Ctrl-C not leave servers behind."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _handling(
+    how: Callable[..., object] | signal.Handlers, *numbers: signal.Signals
+) -> Iterator[None]:
+    before = {number: signal.signal(number, how) for number in numbers}
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _undisturbed() -> contextlib.AbstractContextManager[None]:
+    """Let a second, impatient Ctrl-C not leave servers behind."""
+    return _handling(signal.SIG_IGN, signal.SIGINT, signal.SIGTERM)
 
 
 def _run(number: str, path: Path) -> Timing:

@@ -209,9 +209,16 @@ def test_a_rehearsal_times_and_names_what_fails(course: Path, home: Path, monkey
 
 
 @pytest.mark.parametrize(
-    "there", ["rehearse-*", "rehearse-*/*/*"], ids=["at once", "while it runs"]
+    ("there", "how"),
+    [
+        pytest.param("rehearse-*", signal.SIGINT, id="Ctrl-C at once"),
+        pytest.param("rehearse-*/*/*", signal.SIGINT, id="Ctrl-C while it runs"),
+        pytest.param("rehearse-*/*/*", signal.SIGTERM, id="SIGTERM while it runs"),
+    ],
 )
-def test_ctrl_c_ends_a_rehearsal_and_its_servers(tmp_path: Path, there: str) -> None:
+def test_ctrl_c_ends_a_rehearsal_and_its_servers(
+    tmp_path: Path, there: str, how: signal.Signals
+) -> None:
     words = ["lab", "rehearse", "00"]
     env = {**os.environ, "TMPDIR": str(tmp_path), "LAB_HOME": str(tmp_path / "none")}
     running = subprocess.Popen(words, env=env, stderr=subprocess.PIPE, start_new_session=True)
@@ -220,7 +227,7 @@ def test_ctrl_c_ends_a_rehearsal_and_its_servers(tmp_path: Path, there: str) -> 
         assert running.poll() is None, running.stderr.read()
         assert time.monotonic() < until
         time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
+    running.send_signal(how)
     _, told = running.communicate(timeout=60)
     assert running.returncode == 130, told
     assert b"Stopped" in told

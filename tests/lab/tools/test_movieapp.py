@@ -12,6 +12,7 @@ import lab
 from lab import paths
 from lab.errors import Mendable
 from lab.stack.model import Stack
+from tests.lab.serving import serve
 
 IN_A_SHELL = "from lab.cli import main; main(['app', '--no-browser'])"
 
@@ -58,16 +59,14 @@ def test_a_shell_is_told_of_the_app_in_a_notebook(
         shown.stop()
 
 
-def test_a_notebook_is_told_of_the_app_in_a_shell(
-    stack: Stack, elsewhere: Callable[[str], subprocess.Popen[str]]
-) -> None:
-    served = elsewhere(IN_A_SHELL)
-    assert served.stdout
-    told = next(line for line in served.stdout if "The movie app is at" in line)
-    with pytest.raises(Mendable, match=f"runs already, at {told.split()[5]}"):
-        lab.app()
-    served.terminate()
-    served.wait(60)
+def test_a_notebook_is_told_of_the_app_in_a_shell(stack: Stack) -> None:
+    served, url = serve("app")
+    try:
+        with pytest.raises(Mendable, match=f"runs already, at {url}"):
+            lab.app()
+    finally:
+        served.terminate()
+        served.communicate(timeout=60)
     lab.app().stop()
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import signal
 import subprocess
-import sys
 import urllib.error
 import urllib.request
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -17,7 +16,7 @@ import lab
 from lab.stack import ports
 from lab.stack.model import Stack
 from lab.tools import windows
-from tests.freeports import free_ports
+from tests.lab.serving import serve
 from tests.programs import left_out
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
@@ -28,15 +27,11 @@ pytestmark = [pytest.mark.long, pytest.mark.timeout(400)]
 def test_a_window_opens_and_ends(breakable: Stack, name: str, how: str) -> None:
     if name == "insight" and not shutil.which("npm"):
         left_out("no npm here, which brings redis-commander")
-    (port,) = free_ports(1)
-    words = ["-c", "from lab.cli import main; main()", name, "--no-browser", "--port", str(port)]
-    process = subprocess.Popen([sys.executable, *words], stdout=subprocess.PIPE, text=True)
+    process, url = serve(name)
+    port = urlsplit(url).port
+    assert port
     try:
-        assert process.stdout
-        told = next(line for line in process.stdout if f":{port}/" in line)
-        found = re.search(r"http://127\.0\.0\.1:\d+/\S*", told)
-        assert found
-        with urllib.request.urlopen(found[0], timeout=60) as page:
+        with urllib.request.urlopen(url, timeout=60) as page:
             assert page.status == 200
         if name == "mongo-admin":  # not without its token
             with pytest.raises(urllib.error.HTTPError):

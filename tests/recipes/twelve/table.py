@@ -16,6 +16,7 @@ import click
 from rich.console import Console
 
 from lab import paths
+from tests.ending import end_in_order
 from tests.marked import renewed
 from tests.recipes.twelve.contenders.controls import CONTROLS
 from tests.recipes.twelve.contenders.roster import COMPARED, CONTENDERS
@@ -126,6 +127,7 @@ def _told(verdict: Verdict) -> str:
 )
 def main(only: tuple[str, ...], number: tuple[int, ...], long: bool, write: bool) -> None:
     """Judge recipes by the twelve properties."""
+    end_in_order()
     if unknown := set(only) - {recipe.name for recipe in everybody()}:
         names = ", ".join(recipe.name for recipe in everybody())
         raise click.ClickException(f"unknown: {', '.join(unknown)}. Known: {names}")
