@@ -52,8 +52,8 @@ def rehearse(numbers: tuple[str, ...], done: Callable[[Timing], None]) -> list[T
     """Run the notebooks and time them; `done` is called after each. All of them without `numbers`.
 
     They run on a stack of their own in a temporary folder, which is removed at the end, also after
-    Ctrl-C or SIGTERM, which raise KeyboardInterrupt; the learner's stack, data and progress are not touched. Raises LabError for a notebook
-    that is not there.
+    Ctrl-C; the learner's stack, data and progress are not touched. Raises LabError for a notebook
+    that is not there, and KeyboardInterrupt at SIGTERM, too.
     """
     chosen = {number: notebook(number) for number in numbers} or all_notebooks()
     found = []
