@@ -73,10 +73,7 @@ def shared_gears(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniGears
 @pytest.fixture
 def gears(shared_gears: MiniGears) -> MiniGears:
     """An empty Redis, and no registrations."""
-    with shared_gears.client() as client:
-        for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
-            client.execute_command("RG.UNREGISTER", registration[1])
-        client.flushall()
+    shared_gears.empty()
     return shared_gears
 
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+import pytest
 import redis
 
 from tests.minigears.realredis import RedisServer, wait_for
 
 SHARED_CACHE = Path(__file__).resolve().parents[2] / ".cache"
 """The cache that the notebooks use, too: what is in it needs no network."""
+
+
+PASSWORD = "a-secret-of-the-tests"
 
 
 class MiniGears:
@@ -85,11 +90,42 @@ class MiniGears:
         with self.client() as client:
             return client.execute_command("RG.PYEXECUTE", script, *more)
 
+    def empty(self, **login: str) -> None:
+        """Leave no registration and no key."""
+        with self.client(**login) as client:
+            for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
+                client.execute_command("RG.UNREGISTER", registration[1])
+            client.flushall()
+
     @contextmanager
     def raw(self) -> Iterator[socket.socket]:
         """A bare connection."""
         with socket.create_connection(("127.0.0.1", self.port), 30) as sock:
             yield sock
+
+
+@contextmanager
+def guarded_gears(directory: Path, users: Mapping[str, str], *options: str) -> Iterator[MiniGears]:
+    """A minigears before a Redis that asks for PASSWORD, and has users, whose passwords are their names.
+
+    `users` has their rules.
+    """
+    for name in ("redis", "gears"):
+        (directory / name).mkdir()
+    server = RedisServer(directory / "redis", "--save", "")
+    server.start()
+    conn = server.connect()
+    for name, rules in users.items():
+        conn.call("ACL", "SETUSER", name, "on", f">{name}", *re.findall(r"\([^)]*\)|\S+", rules))
+    conn.call("CONFIG", "SET", "requirepass", PASSWORD)
+    conn.close()
+    gears = MiniGears(server, directory / "gears", *options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
+        gears.start()
+    yield gears
+    assert gears.stop() == 0
+    server.stop(signal.SIGKILL)
 
 
 def descriptors(process: psutil.Process) -> int:

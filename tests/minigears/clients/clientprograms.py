@@ -12,9 +12,6 @@ import filelock
 import uv
 from realgears import SHARED_CACHE
 
-PASSWORD = "correct horse"
-"""The one that a guarded Redis asks for."""
-
 
 def run(*words: object, **options: object) -> str:
     """What a program prints; the test fails when it fails."""

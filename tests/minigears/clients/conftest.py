@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from clientprograms import PASSWORD
-from realgears import SHARED_CACHE, MiniGears
-from realredis import RedisServer
+from realgears import SHARED_CACHE, MiniGears, guarded_gears
 
 from tests.programs import left_out
 
@@ -24,21 +21,11 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniGears]:
     `coder` may do everything, `writer` all but scripts, `reader` only read (not even PING); their passwords are
     their names.
     """
-    server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "")
-    server.start()
-    conn = server.connect()
     users = {"coder": "+@all", "writer": "+@all -@scripting", "reader": "+@read +hello +auth"}
-    for user, rules in users.items():
-        conn.call("ACL", "SETUSER", user, "on", f">{user}", "~*", "&*", *rules.split())
-    conn.call("CONFIG", "SET", "requirepass", PASSWORD)
-    conn.close()
-    gears = MiniGears(server, tmp_path_factory.mktemp("gears"), "--cache", str(SHARED_CACHE))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
-        gears.start()
-    yield gears
-    assert gears.stop() == 0
-    server.stop(signal.SIGKILL)
+    everything = {user: f"~* &* {rules}" for user, rules in users.items()}
+    directory = tmp_path_factory.mktemp("guarded")
+    with guarded_gears(directory, everything, "--cache", str(SHARED_CACHE)) as gears:
+        yield gears
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import redis
-from clientprograms import PASSWORD, run
-from realgears import MiniGears
+from clientprograms import run
+from realgears import PASSWORD, MiniGears
 from redis.exceptions import NoPermissionError
 
 pytestmark = pytest.mark.xdist_group("clients")

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from clientprograms import PASSWORD
-from realgears import MiniGears
+from realgears import PASSWORD, MiniGears
 from realredis import RedisServer
 
 from lab.tools import gearscli

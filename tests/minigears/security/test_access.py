@@ -1,49 +1,29 @@
 """Who may do what: as Redis itself decides it."""
 
 import os
-import signal
 import subprocess
 import sys
 
 import psutil
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import RedisServer
-
-PASSWORD = "a-secret-of-this-test"
+from realgears import PASSWORD, MiniGears, guarded_gears
 
 
 @pytest.fixture(scope="module")
 def modules_guarded(tmp_path_factory):
     """A minigears before a Redis with a password, on any address."""
-    server = RedisServer(tmp_path_factory.mktemp("redis"), "--save", "")
-    server.start()
-    with redis.Redis(unix_socket_path=str(server.socket)) as direct:
-        direct.config_set("requirepass", PASSWORD)
-        direct.execute_command("AUTH", PASSWORD)
-        direct.acl_setuser(
-            "reader", enabled=True, passwords=["+r"], keys=["*"], categories=["+@read"]
-        )
-        direct.acl_setuser("scripter", enabled=True, passwords=["+s"], keys=["*"],
-                           categories=["+@scripting", "+@write"])  # fmt: skip
-    gears = MiniGears(server, tmp_path_factory.mktemp("gears"), "--listen", "0.0.0.0:0")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
-        gears.start()
-    yield gears
-    assert gears.stop() == 0
-    server.stop(signal.SIGKILL)
+    users = {"reader": "~* +@read", "scripter": "~* +@scripting +@write"}
+    directory = tmp_path_factory.mktemp("guarded")
+    with guarded_gears(directory, users, "--listen", "0.0.0.0:0") as gears:
+        yield gears
 
 
 @pytest.fixture
 def guarded(modules_guarded, monkeypatch):
     """It, with no registration and no key, in an environment that knows the password."""
     monkeypatch.setenv("MINIGEARS_REDIS_PASSWORD", PASSWORD)
-    with modules_guarded.client(password=PASSWORD) as client:
-        for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
-            client.execute_command("RG.UNREGISTER", registration[1])
-        client.flushall()
+    modules_guarded.empty(password=PASSWORD)
     return modules_guarded
 
 
@@ -89,13 +69,13 @@ def test_gears_commands_with_the_password(guarded):
 
 
 def test_gears_commands_need_the_right_to_run_scripts(guarded):
-    with guarded.client(username="reader", password="r") as reader:
+    with guarded.client(username="reader", password="reader") as reader:
         assert reader.get("k") is None
         with pytest.raises(
             redis.exceptions.NoPermissionError, match=r"run the 'rg\.pyexecute' command"
         ):
             reader.execute_command("RG.PYEXECUTE", "GB().run()")
-    with guarded.client(username="scripter", password="s") as scripter:
+    with guarded.client(username="scripter", password="scripter") as scripter:
         script = "GB('KeysReader').foreach(lambda x: None).register(prefix='k*', mode='sync')"
         assert scripter.execute_command("RG.PYEXECUTE", script) in ("OK", b"OK")
         assert scripter.set("k", 1)  # this user may not say PING, which marks replies
