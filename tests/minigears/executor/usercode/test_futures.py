@@ -275,3 +275,48 @@ GB('CommandReader').map(lambda x: (len(began), len(ended))).register(trigger='co
     assert door.call("RG.ABORTEXECUTION", running) == b"OK"
     assert asked.get(timeout=60) == []
     wait_for(lambda: door.call("RG.TRIGGER", "count") == [b"(2, 2)"])
+
+
+def test_coroutines_and_futures(door: FakeDoor):
+    script = """
+import asyncio, threading
+async def wait(x):
+    await asyncio.sleep(.001)
+    return [x, 'later']
+def future(x):
+    f = gearsFuture()
+    runCoroutine(wait(x), f)
+    return f
+GB('ShardsIDReader').map(future).map(wait).run()
+"""
+    assert door.results(script) == [b"[['1', 'later'], 'later']"]
+
+
+def test_sync_functions_may_each_run_a_loop(door: FakeDoor):
+    door.script("""
+import asyncio
+async def count():
+    execute('INCR', 'n')
+GB('KeysReader').foreach(lambda x: asyncio.run(count())) \\
+    .register(mode='sync', readValue=False)
+""")
+    (registration,) = door.ids
+    door.wait_done(*door.events([(registration, b"k%d" % n, "set") for n in range(20)]))
+    assert door.stats(registration)["lastError"] is None
+    assert door.results("GB('ShardsIDReader').map(lambda x: execute('GET', 'n')).run()") == [b"20"]
+
+
+def test_waiting_takes_no_thread(door: FakeDoor):
+    """Many functions wait for what one later function does."""
+    waiting = """
+import asyncio
+async def f(x):
+    while not execute('EXISTS', 'go'): await asyncio.sleep(.01)
+    return 'went'
+GB('CommandReader').map(f).register(trigger='wait')
+GB('CommandReader').map(lambda x: execute('SET', 'go', '1')).register(trigger='go')
+"""
+    door.script(waiting)
+    replies = [door.send("RG.TRIGGER", "wait") for _ in range(20)]
+    assert door.call("RG.TRIGGER", "go") == [b"OK"]
+    assert [reply.get(timeout=30) for reply in replies] == [[b"went"]] * 20

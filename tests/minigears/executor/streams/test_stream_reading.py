@@ -7,9 +7,6 @@ import time
 import pytest
 from realredis import wait_for
 
-from minigears.executor.streams import ReaderStatus
-from minigears.executor.streams.group import MOST_BYTES, StreamGroup
-
 GROUP = "__gears_consumer_group__"
 
 
@@ -85,73 +82,6 @@ def test_the_lag_is_the_age_of_a_batch_when_it_is_done(start_reader, redis_conn)
     assert 60_000 <= reader.stats.last_lag_ms < 90_000
 
 
-def test_a_batch_waits_until_it_is_full(start_reader, stream):
-    reader = start_reader(batch=3)
-    first = stream.add(2, reader)
-    wait_for(lambda: reader.stats.success == 1)
-    second = stream.add(1, reader)
-    wait_for(lambda: reader.steps.batches)
-    assert reader.steps.sizes == [3]
-    assert reader.steps.ids == first + second
-
-
-def test_a_batch_that_is_not_full_runs_after_its_duration(start_reader, stream):
-    reader = start_reader(batch=100, duration=300)
-    added = time.monotonic()
-    stream.add(2, reader)
-    wait_for(lambda: reader.steps.batches)
-    assert reader.steps.sizes == [2]
-    assert time.monotonic() - added >= 0.3
-
-
-def test_entries_left_by_a_full_batch_run_after_their_duration(start_reader, stream):
-    reader = start_reader(batch=4, duration=50)
-    stream.add(10, reader)
-    wait_for(lambda: sum(reader.steps.sizes) == 10)
-    assert max(reader.steps.sizes) == 4
-
-
-def test_the_duration_counts_from_the_first_entry(start_reader, stream):
-    """Entries that keep coming do not put the batch off."""
-    reader = start_reader(batch=1_000_000, duration=200)
-    added = 0
-
-    def add_until_it_ran() -> bool:
-        nonlocal added
-        added += len(stream.add(1, reader))
-        return bool(reader.steps.batches)
-
-    wait_for(add_until_it_ran)
-    assert 0 < reader.steps.sizes[0] <= added
-
-
-def test_with_no_duration_a_batch_is_never_short(start_reader, stream):
-    reader = start_reader(batch=4)
-    for _ in range(11):
-        stream.add(1, reader)
-    wait_for(lambda: sum(reader.steps.sizes) == 8)
-    assert reader.steps.sizes == [4, 4]
-    wait_for(lambda: stream.length() == 3)
-
-
-def test_entries_that_are_there_at_the_start_run_at_once(start_reader, stream):
-    ids = stream.add(5)
-    reader = start_reader(batch=4)
-    wait_for(lambda: sum(reader.steps.sizes) == 5)
-    assert reader.steps.sizes == [4, 1]
-    assert reader.steps.ids == ids
-
-
-def test_unread_entries_that_were_removed_do_not_confuse_the_count(start_reader, stream):
-    reader = start_reader(batch=3)
-    ids = stream.add(2, reader)
-    wait_for(lambda: reader.stats.success == 1)
-    stream.conn.call("XDEL", "s:1", ids[1])
-    stream.add(2, reader)
-    wait_for(lambda: reader.steps.batches)
-    assert reader.steps.sizes == [3]
-
-
 def test_only_streams_that_match_are_read(start_reader, redis_conn):
     for key in ("s:1", "s:2", "t:1", "s[1]", "s"):
         redis_conn.call("XADD", key, "1-1", "a", "b")
@@ -187,88 +117,6 @@ def test_a_thousand_streams_are_found_and_take_turns(start_reader, redis_conn):
     wait_for(lambda: len(reader.steps.ids) == 2000)
     keys = [record["key"] for batch in reader.steps.batches for record in batch]
     assert len(set(keys[:1000])) == 1000
-
-
-def test_pending_entries_come_first(start_reader, stream):
-    ids = stream.add(5)
-    stream.conn.call("XGROUP", "CREATE", "s:1", GROUP, "0")
-    stream.conn.call(
-        *("XREADGROUP", "GROUP", GROUP, "__gears_client__", "COUNT", "3"),
-        *("STREAMS", "s:1", ">"),
-    )
-    reader = start_reader(batch=2)
-    wait_for(lambda: sum(reader.steps.sizes) == 5)
-    assert reader.steps.sizes == [2, 1, 2]
-    assert reader.steps.ids == ids
-    wait_for(lambda: stream.length() == 0)
-
-
-def test_pending_entries_that_were_removed_are_acknowledged_and_told(start_reader, stream):
-    ids = stream.add(3)
-    stream.conn.call("XGROUP", "CREATE", "s:1", GROUP, "0")
-    stream.conn.call(*("XREADGROUP", "GROUP", GROUP, "__gears_client__"), *("STREAMS", "s:1", ">"))
-    stream.conn.call("XDEL", "s:1", *ids[:2])
-    reader = start_reader(batch=2)
-    wait_for(lambda: reader.steps.ids == ids[2:])
-    wait_for(lambda: stream.pending() == 0)
-    assert "warning 2 pending entries of b's:1' were removed unread" in reader.log
-
-
-def test_a_stream_that_was_deleted_is_read_again(start_reader, stream):
-    reader = start_reader()
-    stream.add(1, reader)
-    wait_for(lambda: reader.stats.success == 2)
-    stream.conn.call("DEL", "s:1")
-    ids = stream.add(2, reader)
-    wait_for(lambda: reader.steps.ids[1:] == ids)
-    wait_for(lambda: stream.length() == 0)
-
-
-@pytest.mark.parametrize("batch", [1, 2])
-def test_a_group_that_was_destroyed_is_made_again(start_reader, stream, batch):
-    reader = start_reader(batch=batch)
-    stream.add(2, reader)
-    wait_for(lambda: sum(reader.steps.sizes) == 2)
-    wait_for(lambda: stream.length() == 0)
-    stream.conn.call("XGROUP", "DESTROY", "s:1", GROUP)
-    ids = stream.add(2, reader)
-    wait_for(lambda: reader.steps.ids[2:] == ids)
-    wait_for(lambda: stream.length() == 0)
-
-
-def test_a_stream_deleted_while_its_batch_runs(start_reader, stream):
-    reader = start_reader()
-    reader.steps.gate.clear()
-    stream.add(1, reader)
-    assert reader.steps.running.wait(30)
-    [first] = reader.steps.ids
-    stream.conn.call("DEL", "s:1")
-    stream.conn.call("XADD", "s:1", first, "another", "entry")
-    reader.steps.gate.set()
-    wait_for(lambda: len(reader.steps.ids) == 2)
-    assert reader.steps.batches[1][0]["value"] == {"another": "entry"}
-    wait_for(lambda: stream.length() == 0)
-
-
-def test_a_batch_of_ten_thousand(start_reader, stream):
-    ids = stream.add(10_001)
-    reader = start_reader(batch=10_000)
-    wait_for(lambda: stream.length() == 0)
-    assert reader.steps.sizes == [10_000, 1]
-    assert reader.steps.ids == ids
-
-
-def test_a_key_that_becomes_something_else_is_left_alone(start_reader, stream):
-    reader = start_reader(batch=2)
-    stream.add(1, reader)
-    wait_for(lambda: reader.stats.success == 1)
-    stream.conn.pipeline([("DEL", "s:1"), ("SET", "s:1", "x")])
-    reader.runner.notify(b"s:1")
-    stream.conn.pipeline([("XADD", "s:2", "*", "a", "b")] * 2)
-    reader.runner.notify(b"s:2")
-    wait_for(lambda: reader.steps.sizes == [2])
-    assert reader.log == []
-    assert reader.runner.status is ReaderStatus.OK
 
 
 def test_counts_are_those_of_redisgears(start_reader, stream):
@@ -323,29 +171,3 @@ def test_a_successor_waits_for_the_last_batch_of_the_reader_it_replaces(start_re
     old.steps.gate.set()
     wait_for(lambda: new.steps.ids, what="the successor")
     assert (old.steps.ids, new.steps.ids) == ([first], [second])
-
-
-def test_a_batch_is_bounded_by_bytes_too(start_reader, stream):
-    """120 entries of 1 MiB would be one batch of 120 MiB."""
-    reader = start_reader(batch=120)
-    big = "x" * (1024 * 1024)
-    for _ in range(120):
-        stream.conn.call("XADD", stream.key, "*", "big", big)
-    reader.runner.notify(stream.key.encode())
-    wait_for(lambda: stream.length() == 0, 60)
-    assert sum(reader.steps.sizes) == 120
-    assert max(reader.steps.sizes) <= 25 + MOST_BYTES // len(big)
-    assert reader.stats.failures == 0
-
-
-def test_what_is_pending_is_bounded_by_bytes_too(start_reader, stream):
-    big = "x" * (1024 * 1024)
-    ids = [stream.conn.call("XADD", stream.key, "*", "big", big).decode() for _ in range(60)]
-    group = StreamGroup(stream.conn, stream.key.encode())
-    while group.read_new(60).entries:
-        pass
-    assert stream.pending() == 60
-    reader = start_reader(batch=60)
-    wait_for(lambda: stream.length() == 0, 60)
-    assert reader.steps.ids == ids
-    assert max(reader.steps.sizes) <= 25 + MOST_BYTES // len(big)
