@@ -1,0 +1,114 @@
+"""When clients share connections to redis-server, when they do not, and when these are made anew."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack, closing
+
+import pytest
+import uvloop
+from realgears import MiniGears
+from realredis import wait_for
+from talking import Talk, crowd, sharing
+
+from minigears.address import Address
+from minigears.door.pooled.connections import PooledConnection
+from minigears.door.pooled.guest import FEW
+from minigears.door.redis import connect
+
+
+def test_connections_are_made_anew_while_writes_are_paused(own_gears):
+    gears = own_gears()
+    with closing(gears.server.connect()) as conn:
+        conn.call("CLIENT", "PAUSE", "600000", "WRITE")
+        conn.call("CLIENT", "KILL", "TYPE", "normal")
+        wait_for(lambda: "is back" in gears.log, what="new connections")
+        with crowd(gears), gears.raw() as sock:
+            assert Talk(sock).ask("GET", "k") == b"$-1\r\n"
+        conn.call("CLIENT", "UNPAUSE")
+    wait_for(lambda: shares(gears), what="shared connections")
+
+
+@pytest.fixture
+def own_gears(start_redis, tmp_path):
+    """Starts a minigears with a Redis of its own, and stops it."""
+    with ExitStack() as stack:
+
+        def start(*settings):
+            server = start_redis("--save", "")
+            with closing(server.connect()) as conn:
+                for setting in settings:
+                    conn.call(*setting)
+            url = f"unix://door:secret@{server.socket}" if settings else f"unix://{server.socket}"
+            gears = MiniGears(server, tmp_path, "--redis", url)
+            gears.start()
+            stack.callback(gears.stop)
+            return gears
+
+        yield start
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        ("CONFIG", "SET", "timeout", "1000"),
+        ("CONFIG", "SET", "client-output-buffer-limit", "normal 1000000 0 0"),
+        ("CONFIG", "SET", "maxmemory-clients", "100000000"),
+        ("ACL", "SETUSER", "default", "-publish"),
+    ],
+)
+def test_nobody_shares_where_redis_is_set_up_against_it(own_gears, setting):
+    user = ("ACL", "SETUSER", "door", "on", ">secret", "~*", "&*", "+@all")
+    assert not shares(own_gears(user, setting))
+
+
+def test_a_connection_that_is_lost_takes_no_command(tmp_path):
+    async def scenario() -> None:
+        address = Address(path=str(tmp_path / "s"))
+        server = await asyncio.start_unix_server(lambda _, writer: writer.close(), address.path)
+        pooled = await connect(address, lambda: PooledConnection(lambda: None, lambda: None))
+        await pooled.closed
+        for _ in range(2):
+            pooled.carry(None, b"*1\r\n$4\r\nPING\r\n")
+        await asyncio.sleep(0)
+        server.close()
+
+    uvloop.run(scenario())
+
+
+def shares(gears: MiniGears) -> bool:
+    """Whether a client that comes now shares."""
+    with crowd(gears), gears.raw() as sock:
+        assert Talk(sock).ask("SET", "k", "v") == b"+OK\r\n"
+        return sharing(gears) == 1
+
+
+def test_a_few_clients_have_nothing_to_share(own_gears):
+    gears = own_gears()
+    with ExitStack() as stack:
+        clients = [Talk(stack.enter_context(gears.raw())) for _ in range(FEW - 1)]
+        assert {client.ask("SET", "k", "v") for client in clients} == {b"+OK\r\n"}
+        assert sharing(gears) == 0
+    assert shares(gears)
+
+
+def test_nobody_shares_any_more_once_redis_closes_idle_connections(own_gears):
+    gears = own_gears()
+    with crowd(gears), gears.raw() as sock, closing(gears.server.connect()) as conn:
+        client = Talk(sock)
+        assert client.ask("SET", "k", "v") == b"+OK\r\n"
+        conn.call("CONFIG", "SET", "timeout", "1")
+        assert client.hear() == b""  # idle, so closed
+    wait_for(lambda: not shares(gears), what="no more sharing")
+
+
+def test_a_lost_shared_connection_is_made_anew(own_gears):
+    gears = own_gears()
+    with crowd(gears), gears.raw() as sock, closing(gears.server.connect()) as conn:
+        client = Talk(sock)
+        assert client.ask("SET", "k", "v") == b"+OK\r\n"
+        listed = conn.call("CLIENT", "LIST").decode().splitlines()
+        [pooled] = [line for line in listed if "cmd=set" in line]
+        conn.call("CLIENT", "KILL", "ID", pooled.split()[0].removeprefix("id="))
+        assert client.hear() == b""
+    assert shares(gears)
