@@ -17,8 +17,8 @@ from ..databases.sink import Sink, Stored
 
 
 @dataclass(frozen=True)
-class Status:
-    """One partition."""
+class Backlog:
+    """One partition's queue."""
 
     partition: Partition
     entries: int
@@ -42,7 +42,7 @@ class Letter:
     attempts: int
 
 
-def status(wb: WriteBehind) -> Iterator[Status]:
+def status(wb: WriteBehind) -> Iterator[Backlog]:
     """Each partition's queue, in order."""
     ask = wb.redis.execute_command
     for partition in wb.partitions.all():
@@ -56,7 +56,7 @@ def status(wb: WriteBehind) -> Iterator[Status]:
         size = int(ask("HGET", partition.state, "bytes") or 0) if entries else 0
         holder = _text(ask("GET", partition.lease) or "")
         dead = int(ask("XLEN", partition.dead))
-        yield Status(partition, entries, pending, size, max(0.0, age), dead, holder)
+        yield Backlog(partition, entries, pending, size, max(0.0, age), dead, holder)
 
 
 def letters(wb: WriteBehind) -> Iterator[Letter]:

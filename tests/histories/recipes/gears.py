@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from tests.freeports import free_ports
+from tests.histories.recipes.interface import Servers
 from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
@@ -82,7 +83,7 @@ class Door(MiniGears):
         return super().stop()
 
 
-class Gears:
+class Gears(Servers):
     """See `Recipe`. Clients send once what they have found a door for: RedisGears has nothing that
     makes a retry harmless, but a PING is."""
 
@@ -114,7 +115,7 @@ class Gears:
 
     def reset(self) -> None:
         """See `Recipe`."""
-        self.world.calm()
+        super().reset()
         with self._door.client() as client:
             for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
                 client.execute_command("RG.UNREGISTER", registration[1], "ABORTPENDING")
@@ -133,12 +134,6 @@ class Gears:
             words = ["REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0"]
             client.execute_command("RG.PYEXECUTE", self._script, *words)
 
-    def close(self) -> None:
-        """See `Recipe`."""
-        for part in reversed(self.world.parts.values()):
-            part.stop(signal.SIGKILL)
-        self._stack.close()
-
     def connect(self) -> Do:
         """Return a client that sends each request once."""
         port = self.world.lines["clients to gears"].port
@@ -154,10 +149,6 @@ class Gears:
                 raise
 
         return do
-
-    def key(self, name: str) -> str:
-        """See `Recipe`."""
-        return name
 
     def witness(self, prefix: str) -> MongoWitness:
         """See `Recipe`."""

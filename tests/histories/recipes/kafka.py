@@ -13,6 +13,7 @@ from typing import Any
 
 from recipes.streams.core.errors import Refused as NothingDone
 from tests.freeports import free_ports
+from tests.histories.recipes.interface import Servers
 from tests.histories.recipes.stores import TABLE, Mongo
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
@@ -28,7 +29,7 @@ _WRITERS = 4
 """Producers, which are kept for the next run: each has threads and connections of its own."""
 
 
-class Kafka:
+class Kafka(Servers):
     """See `Recipe`. Whole documents and deletes are all that a topic takes; what the judge compares the
     database with is the topic itself, read from its beginning."""
 
@@ -71,16 +72,6 @@ class Kafka:
         parts = {f"worker {n}": worker for n, worker in enumerate(workers, 1)}
         self.world = World({"database": self._store.part} | parts, lines)
 
-    def reset(self) -> None:
-        """See `Recipe`. Keys are of one run only, and a queue that stands still is a finding."""
-        self.world.calm()
-
-    def close(self) -> None:
-        """See `Recipe`."""
-        for part in reversed(self.world.parts.values()):
-            part.stop(signal.SIGKILL)
-        self._stack.close()
-
     def connect(self) -> Do:
         """Return a client that gives up after some seconds, as an application would."""
         writer = next(self._writers)
@@ -93,10 +84,6 @@ class Kafka:
                 raise Refused(str(error)) from error
 
         return do
-
-    def key(self, name: str) -> str:
-        """See `Recipe`."""
-        return name
 
     def _writer(self) -> Any:
         from recipes.kafka import Topic, Writer

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from redis.exceptions import ResponseError
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.core.errors import Refused as NothingDone
 from recipes.streams.core.library import RedisClient
+from tests.histories.recipes.interface import Servers
 from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.recipes.stores import TABLE, Mongo, PostgreSQL, Store
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
@@ -28,7 +28,7 @@ from tests.histories.world.redisserver import WINDOWS, RedisServer
 from tests.histories.world.witness import Witness
 
 
-class Streams:
+class Streams(Servers):
     """See `Recipe`."""
 
     space = "k"
@@ -70,16 +70,6 @@ class Streams:
         parts: dict[str, Part] = {"redis": self._redis}
         return parts, lines, lambda: f"redis://127.0.0.1:{line.port}?socket_timeout=5"
 
-    def reset(self) -> None:
-        """See `Recipe`. Keys are of one run only, and a queue that stands still is a finding."""
-        self.world.calm()
-
-    def close(self) -> None:
-        """See `Recipe`."""
-        for part in reversed(self.world.parts.values()):
-            part.stop(signal.SIGKILL)
-        self._stack.close()
-
     def connect(self) -> Do:
         """Return a client that gives up after some seconds, as an application would."""
         recipe = WriteBehind(self._client(), self.partitions, Limits(wait=3))
@@ -99,10 +89,6 @@ class Streams:
     def _ask(self) -> Any:
         """A client past every line, to be closed."""
         return self._redis.client(decode_responses=True)
-
-    def key(self, name: str) -> str:
-        """See `Recipe`."""
-        return name
 
     def witness(self, prefix: str) -> Witness:
         """See `Recipe`."""
