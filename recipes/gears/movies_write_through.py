@@ -12,8 +12,8 @@ raises (trap 14 in README.md). What this costs, and what it leaves out:
 * MongoDB is away or frozen: the client gets an error within about two seconds, but Redis has the new value already.
   Whoever gets that error sends the write again, or takes it back. No queue remembers it. Those who queued behind it, or
   come within the next second, are told at once: else the tenth client would wait for ten times two seconds.
-* Commands in MULTI or in a Lua script, those that may block, and those whose keys are not at fixed places (SORT …) get
-  their own reply even then; what they missed is only in the registration's `lastError` and in the log. FLUSHALL raises no event; `evicted` deletes nothing.
+* Commands in a Lua script, those that may block, and those whose keys are not at fixed places (SORT …) get their own
+  reply even then; what they missed is only in the registration's `lastError` and in the log. FLUSHALL raises no event; `evicted` deletes nothing.
 """
 import json
 import time
@@ -22,7 +22,7 @@ from datetime import datetime
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import ConnectionFailure, OperationFailure
 
-NAME, VERSION = 'MoviesWriteThrough', '2.0.0'
+NAME, VERSION = 'MoviesWriteThrough', '2.1.0'
 PREFIX, COLLECTION, PRIMARY_KEY = 'MovieEntity:', 'movies', 'movieId'
 # Every wait has an end: the client's connection to Redis stands still meanwhile. The longest, to find a server and then
 # to hear nothing from it, is two seconds; one that PyMongo repeats by itself would be four.
@@ -103,11 +103,17 @@ if not url:
 movies = Movies(url, gearsConfigGet('mongoDatabase', 'dbSpeedMernDemo'))
 
 # Whoever sends one of these waits for `write_through`, which may replace the reply. Redis knows which there are.
+# Of what others do, RedisGears shows nothing to a registration with `commands`.
 unfit = {'blocking', 'movablekeys', 'noscript'}
 commands = [one[0] for one in execute('COMMAND') if 'write' in one[2] and one[3] > 0 and unfit.isdisjoint(one[2])]
-desc = '{"name": "%s.KeysReader", "version": "%s"}' % (NAME, VERSION)
-GB('KeysReader', desc=desc).foreach(write_through).register(
+desc = '{"name": "%s.%s", "version": "%s"}'
+GB('KeysReader', desc=desc % (NAME, 'Commands', VERSION)).foreach(write_through).register(
     prefix=PREFIX + '*', commands=commands, mode='sync', readValue=False, convertToStr=False
+)
+# So a second one has what the unfit ones raise that can replace a movie or end it, and what no command does.
+others = ['expired', 'del', 'sortstore', 'georadiusstore', 'zunionstore', 'zinterstore', 'zdiffstore']
+GB('KeysReader', desc=desc % (NAME, 'Others', VERSION)).foreach(write_through).register(
+    prefix=PREFIX + '*', eventTypes=others, mode='sync', readValue=False, convertToStr=False
 )
 
 # Running the script again replaces what it registered before. The id is the second word, the description the sixth.

@@ -15,6 +15,7 @@ import redis
 
 import lab
 from lab.cells.prepare import recipes
+from lab.stack.gears import registrations
 from lab.stack.model import Stack
 from tests.recipes.families import OURS, dead_letters, put, queued, register
 from tests.recipes.test_traps import BASE, CHANGES
@@ -158,6 +159,35 @@ def test_every_write_command_at_a_movie(stack: Stack, recipe: str) -> None:
     wrong = [tried[movie_id] for movie_id in follows(stack, list(tried))]
     assert wrong == []
     assert dead_letters(stack) == []
+
+
+def test_what_no_named_command_did_is_written_through_all_the_same(stack: Stack) -> None:
+    """RedisGears shows a registration with `commands` what these do and nothing else; minigears shows it all."""
+    register(stack, THROUGH)
+    listed = stack.redis_direct.execute_command("COMMAND").values()
+    unnamed = {one["name"] for one in listed if {"movablekeys", "noscript"} & set(one["flags"])}
+    tried = [(source, words) for source, words in cases(stack.redis_direct) if words[0] in unnamed]
+    assert {words[0] for _, words in tried} >= {"sort", "georadius", "zunionstore", "zinterstore"}
+    movies = [f"case-{number}" for number in range(len(tried) + 1)]
+    for movie_id in movies:
+        put(stack.redis, movie_id, BASE)
+    [named] = [known["id"] for known in registrations(stack.redis) if ".Commands" in known["desc"]]
+    stack.redis.execute_command("RG.UNREGISTER", named)
+    for movie_id, (source, words) in zip(movies, tried, strict=False):
+        stack.redis_direct.delete(f"source:{source}")
+        stack.redis_direct.execute_command(*SOURCES[source])
+        said = [f"MovieEntity:{movie_id}" if word == KEY else word for word in words]
+        with contextlib.suppress(redis.ResponseError):
+            stack.redis.execute_command(*said)
+    stack.redis.pexpire(f"MovieEntity:{movies[-1]}", 1)
+    with contextlib.suppress(lab.LabError):  # which ones do not is said below
+        lab.wait_until(lambda: not follows(stack, movies), "MongoDB follows", 20)
+    behind = set(follows(stack, movies))
+    assert [
+        words for movie_id, words in zip(movies, tried, strict=False) if movie_id in behind
+    ] == []
+    assert behind == set(), "the one that expired"
+    assert len(stack.db.movies.distinct("movieId")) < len(tried)
 
 
 def raw_dump(stack: Stack) -> bytes:

