@@ -22,6 +22,9 @@ from lab.stack.embedded.services import SERVICES
 from lab.stack.model import Stack
 from tests.freeports import free_ports
 
+LAB = str(paths.scripts() / "lab")
+"""The command of this environment."""
+
 
 def environment(home: Path) -> dict[str, str]:
     """The variables that point the lab at a home and at free ports."""

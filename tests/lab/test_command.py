@@ -1,4 +1,4 @@
-"""The command `lab`, and gears-cli and redis-cli beside it."""
+"""The command `lab`, and redis-cli beside it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,10 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 import lab
 from lab import paths
-from lab.checkup import machine
 from lab.cli import main
 from lab.stack import lifecycle, ports
 from lab.stack.model import Stack
-from lab.tools import gearscli
-
-LAB = str(paths.scripts() / "lab")
+from tests.lab.conftest import LAB
 
 
 def test_up_status_down(home: Path) -> None:
@@ -74,23 +71,6 @@ def test_what_the_lab_raises_is_one_message(stack: Stack, monkeypatch: pytest.Mo
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(
-    ("variable", "value", "told"),
-    [
-        ("LAB_STACK", "containrs", "There is no stack 'containrs'"),
-        ("LAB_PORT_MONGO", "abc", "LAB_PORT_MONGO=abc is no port"),
-    ],
-)
-def test_doctor_names_a_variable_that_is_wrong(
-    home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, told: str
-) -> None:
-    monkeypatch.setenv(variable, value)
-    done = subprocess.run([LAB, "doctor"], capture_output=True, text=True)
-    assert done.returncode == 1
-    assert told in done.stderr
-    assert "Traceback" not in done.stderr
-
-
 def test_notebook_refuses_a_port_that_is_none(home: Path) -> None:
     done = CliRunner().invoke(main, ["notebook", "--port", "99999"])
     assert done.exit_code == 2
@@ -104,78 +84,6 @@ def test_redis_cli_reaches_this_stack(stack: Stack) -> None:
     assert stack.redis.get("a") == "--b"
     found = lab.sh(f"command -v redis-cli && {stack.cli} PING")
     assert found == f"{paths.scripts() / 'redis-cli'}\nPONG\n"
-
-
-def test_gears_cli_runs_in_an_environment_of_its_own(stack: Stack) -> None:
-    done = subprocess.run([LAB, "gears-cli", "--help"], capture_output=True, text=True)
-    assert "export-requirements" in done.stdout
-    environment = paths.cache() / "gears-cli" / "bin" / "python"
-    version = subprocess.run(
-        [environment, "-c", "import redis; print(redis.__version__)"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert version.stdout.startswith("4.")
-
-
-def test_gears_cli_is_installed_anew_where_it_no_longer_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "before"))
-    before = gearscli.ensure()
-    monkeypatch.setenv("LAB_CACHE", str(tmp_path / "after"))
-    (tmp_path / "before").rename(tmp_path / "after")  # its scripts name the folder they were in
-    after = gearscli.ensure()
-    assert after != before
-    done = subprocess.run([after, "--help"], capture_output=True, text=True)
-    assert "export-requirements" in done.stdout
-    assert capfd.readouterr().out == ""  # whatever is said, is said beside the output
-
-
-def test_doctor_finds_this_machine_fit(stack: Stack) -> None:
-    report = machine.doctor()
-    assert report.healthy, report
-    found = {finding.what: finding for finding in report.findings}
-    assert "ReJSON" in found["Redis modules"].detail
-    assert found["Redis"].detail.startswith("running at")
-    assert all(f.mend for f in report.findings if f.level is machine.Level.BAD)
-    assert "<table>" in report._repr_html_()
-
-
-def test_doctor_speaks_to_a_terminal_without_its_signs(stack: Stack) -> None:
-    plain = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run([LAB, "doctor"], env=plain, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split()[:2] == ["ok", "Python"]
-
-
-def test_doctor_fails_where_the_stack_cannot_run(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server = tmp_path / "redis-server"
-    server.write_text("#!/bin/sh\necho 'libstdc++.so.6: not found' >&2\nexit 127\n")
-    server.chmod(0o755)
-    monkeypatch.setattr(paths, "redis_server", lambda: server)
-    broken = machine.doctor()
-    assert not broken.healthy
-    assert "libstdc++.so.6: not found" in repr(broken)
-    monkeypatch.setattr(paths, "redis_server", lambda: None)
-    done = CliRunner().invoke(main, ["doctor"])
-    assert done.exit_code == 1
-    assert "LAB_STACK=external" in " ".join(done.output.split())
-
-
-def test_doctor_names_a_module_that_does_not_load(
-    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    damaged = tmp_path / "rejson.so"
-    damaged.write_bytes(b"not a library")
-    good = paths.redis_modules()
-    monkeypatch.setattr(paths, "redis_modules", lambda: {**good, "rejson": damaged})
-    report = machine.doctor()
-    assert not report.healthy
-    assert [f.what for f in report.findings if f.level is machine.Level.BAD] == ["Redis modules"]
 
 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.1))

@@ -19,7 +19,7 @@ from lab.stack.embedded import processes, sockets, statefile
 from lab.stack.embedded import running as embedded
 from lab.stack.embedded.services import SERVICES
 from lab.stack.model import Stack
-from tests.lab.stack.counting import count, pids
+from tests.lab.stack.embedded.counting import count, pids
 
 
 def test_a_taken_port_is_named_and_the_next_one_used(

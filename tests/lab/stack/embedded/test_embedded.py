@@ -22,7 +22,7 @@ from lab.stack.embedded import processes, sockets, statefile
 from lab.stack.embedded import running as embedded
 from lab.stack.embedded.services import SERVICES
 from lab.stack.model import Stack
-from tests.lab.stack.counting import count, pids
+from tests.lab.stack.embedded.counting import count, pids
 
 Elsewhere = Callable[[str], "subprocess.Popen[str]"]
 UP = "import lab; stack = lab.up(); print('ready')"
