@@ -40,12 +40,15 @@ def redis_program() -> Path:
 @cache
 def modules() -> tuple[Path, ...]:
     """RedisJSON and RediSearch, as far as they load into that server."""
-    return tuple(m for m in (MODULES / "rejson.so", MODULES / "redisearch.so") if _loads(m))
+    return tuple(
+        m for m in (MODULES / "rejson.so", MODULES / "redisearch.so") if loads(m, redis_program())
+    )
 
 
-def _loads(module: Path) -> bool:
+def loads(module: Path, program: Path) -> bool:
+    """Whether a module loads into a server."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [redis_program(), "--port", "0", "--unixsocket", f"{folder}/s", "--save", ""]
+        words = [program, "--port", "0", "--unixsocket", f"{folder}/s", "--save", ""]
         words += ["--loadmodule", module, "--loadmodule", f"{folder}/none.so"]  # so that it ends
         said = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60)
     return f"loaded from {module}" in said.stdout

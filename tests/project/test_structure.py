@@ -126,3 +126,27 @@ def test_what_a_newcomer_looks_for_is_where_the_architecture_says(root: str, wha
         for owner, name in re.findall(r"`([A-Z]\w+)\.(\w+)`", row):
             found = [text for text in code if f"class {owner}" in text and f"def {name}(" in text]
             assert found, f"{owner}.{name} is in none of {files}"
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["src/minigears", "src/minigears/door", "src/minigears/executor", "src/lab", "recipes/streams"],
+)
+def test_the_map_shows_every_room(folder: str) -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rooms = {file.parent.name for file in (REPOSITORY / folder).glob("*/__init__.py")}
+    assert rooms
+    assert {room for room in rooms if f"`{room}/`" not in text} == set()
+
+
+def test_every_file_on_the_map_is_there() -> None:
+    text = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:[\w.]+/)*(\w+\.(?:py|lua))`", text))
+    there = {
+        file.name
+        for top in ("src", "recipes", "tests")
+        for kind in ("py", "lua")
+        for file in (REPOSITORY / top).rglob(f"*.{kind}")
+    }
+    assert len(named) > 50
+    assert named - there == set()

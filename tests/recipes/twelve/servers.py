@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +22,7 @@ from redis.retry import Retry
 
 from lab import paths, wait_until
 from tests.freeports import free_ports
+from tests.minigears.realredis import loads
 from tests.recipes.twelve.gate import LOOPBACK
 
 WHICH = "TWELVE_TEST_REDIS"
@@ -40,15 +40,7 @@ def redis_program() -> Path:
 @cache
 def redis_modules() -> tuple[Path, ...]:
     """RedisJSON and RediSearch, as far as they load into that server."""
-    return tuple(Path(m) for m in paths.redis_modules().values() if _loads(Path(m)))
-
-
-def _loads(module: Path) -> bool:
-    with tempfile.TemporaryDirectory() as folder:
-        words = [redis_program(), "--port", "0", "--unixsocket", f"{folder}/s", "--save", ""]
-        words += ["--loadmodule", module, "--loadmodule", f"{folder}/none.so"]  # so that it ends
-        said = subprocess.run([str(w) for w in words], capture_output=True, text=True, timeout=60)
-    return f"loaded from {module}" in said.stdout
+    return tuple(Path(m) for m in paths.redis_modules().values() if loads(Path(m), redis_program()))
 
 
 def has_json() -> bool:
