@@ -36,15 +36,19 @@ def test_search_as_you_type_and_by_the_form(page: AppPage) -> None:
     page.until(lambda: "七人の侍" in page.text("#grid") and "Godfather" not in page.text("#grid"))
 
 
+def scroll_to_the_end(page: AppPage) -> None:
+    def is_there() -> bool:
+        page.script("scrollTo(0, document.body.scrollHeight)")
+        return not page.all("#grid .more")
+
+    page.until(is_there)
+
+
 def test_the_list_goes_on_as_one_scrolls(page: AppPage) -> None:
     page.open("?genre=War")
     page.add("The newest of the war movies", "War")
 
-    def is_at_its_end() -> bool:
-        page.script("scrollTo(0, document.body.scrollHeight)")
-        return not page.all("#grid .more")
-
-    page.until(is_at_its_end)
+    scroll_to_the_end(page)
     cards = [card.get_attribute("id") for card in page.all("#grid .card")]
     assert len(cards) > 24
     assert len(cards) == len(set(cards))  # the new one stands at the top, and not at its place, too
@@ -60,6 +64,23 @@ def test_the_count_follows_what_is_added_and_deleted(page: AppPage) -> None:
     page.click("#grid .card:first-child .actions .round:nth-child(2)")
     page.click(".danger")
     page.until_text("#found", "No movie matches")
+
+
+def test_a_deletion_leaves_no_gap_in_the_list(page: AppPage) -> None:
+    page.click("#add")
+    page.fill("The best of the war movies", "War")
+    page.type("#f-imdbRating", "10")
+    page.click(".save")
+    page.arrived("The best of the war movies")
+    page.open("?genre=War")
+    page.click("#grid .card:first-child .actions .round:nth-child(2)")
+    page.until_text("#dialog-title", "Delete this movie?")
+    page.click(".danger")
+    page.until(lambda: not page.all("dialog[open]"))
+    assert "The best of the war movies" not in page.text("#grid")
+    scroll_to_the_end(page)
+    cards = [card.get_attribute("id") for card in page.all("#grid .card")]
+    page.until_text("#found", f"{len(cards)} movies")
 
 
 def test_a_movie_is_edited_and_deleted(page: AppPage) -> None:

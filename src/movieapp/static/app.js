@@ -136,6 +136,18 @@ document.body.addEventListener("close-dialog", ({ detail }) => {
   (card?.querySelector(".play") ?? $("#movies")).focus();
 });
 
+// The list goes on where it was: what was deleted meanwhile has drawn up the rest by one.
+let deleted = 0;
+document.body.addEventListener("close-dialog", ({ detail }) => { if (!detail.detail) deleted++; });
+document.body.addEventListener("htmx:configRequest", ({ detail }) => {
+  if (detail.elt.id === "search") deleted = 0;
+  if (!detail.elt.matches(".more")) return;
+  const [path, asked] = detail.path.split("?"), parameters = new URLSearchParams(asked);
+  parameters.set("offset", Math.max(0, parameters.get("offset") - deleted));
+  detail.path = `${path}?${parameters}`;
+  deleted = 0;
+});
+
 // A movie that was added stands at the top; the list, as it goes on, brings it once more where it belongs.
 document.body.addEventListener("htmx:afterSwap", ({ detail }) => {
   if (!detail.requestConfig.elt.matches(".more")) return;
