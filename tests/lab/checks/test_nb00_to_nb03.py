@@ -206,7 +206,7 @@ def test_who_is_silent(stack: Stack, silent: Any, message: str) -> None:
     ("query", "message"),
     [
         (None, "still `None`"),
-        (["Animation"], "is a list"),
+        (["Animation"], "is of type list"),
         ("@genres:{Animation", "does not understand"),
         ("@year:[1980 1999] @imdbRating:[8 +inf]", "is no animation"),
         ("@genres:{Animation} @imdbRating:[8 +inf]", "is found, but is of"),
