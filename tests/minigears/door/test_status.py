@@ -42,3 +42,22 @@ def test_info_inside_a_transaction_is_that_of_redis(gears):
         pipe.set("a", 1)
         pipe.info()
         assert "minigears_clients" not in pipe.execute()[1]
+
+
+def test_info_shows_every_registration_and_session(gears):
+    gears.run("GB(desc='mine').register('k:*', eventTypes=['set', 'del'], mode='sync')", "ID", "a")
+    gears.run("GB('StreamReader').register('s', batch=3)", "ID", "b")
+    with gears.client() as client:
+        client.set("k:1", 1)
+        info = client.info("rg_regisrations")
+        keys, stream = info.values()
+        assert (keys["desc"], keys["reader"], keys["mode"]) == ("mine", "KeysReader", "sync")
+        assert (keys["numTriggered"], keys["lastError"], keys["regex"]) == (1, "None", "k:*")
+        assert (keys["eventTypes"], keys["keyTypes"]) == ("[set|del]", "None")
+        assert (stream["batchSize"], stream["status"]) == (3, "OK")
+        assert client.info("rg_plugins") == {"rg_GearsPythonPlugin": {"version": 10000}}
+        assert client.info("rg_python_sessions").keys() == {"rg_a", "rg_b"}
+        every = client.info("rg")
+        assert info.items() <= every.items()
+        assert every.keys() < client.info("modules").keys() < client.info("everything").keys()
+        assert client.info("rg_nosuch") == {}
