@@ -60,7 +60,9 @@ def _options() -> list[click.Parameter]:
 
 @main.command()
 @places(database=True)
-@setting("batch-entries", 500, "Entries a batch, at most.")
+@setting(
+    "batch-entries", 500, "Entries a batch, at most; of documents that change often ten times that."
+)
 @setting("batch-wait", 0.1, "Seconds that a batch waits to fill.")
 @setting("lease", 10.0, "Seconds after which a silent worker is succeeded.")
 @setting("attempts", 5, "How often a refused document is tried.")

@@ -14,6 +14,10 @@ from .settings import Settings
 
 _PENDING, _NEW = "0", ">"  # XREADGROUP's words
 
+_CHANGES_OF_ONE = 10
+"""So many times the entries of a batch may be in one whose documents changed again and again: they are one
+write each. More would keep Redis busy for long when all are acknowledged together."""
+
 
 class Reader:
     """Reads batches. In a backlog the next one is fetched while the database writes this one.
@@ -56,7 +60,7 @@ class Reader:
         while entries and not self._full(entries) and not self._stop.is_set():
             if (left := deadline - time.monotonic()) <= 0:
                 break
-            entries += self._read(self.limit - len(entries), left)
+            entries += self._read(self.limit - self._documents(entries), left)
         if self._full(entries):  # more waits, most likely
             self._ahead = self._thread.submit(self._read, self.limit)
         return entries
@@ -71,8 +75,15 @@ class Reader:
         self._thread.shutdown()
 
     def _full(self, entries: list[Entry]) -> bool:
-        size = sum(entry.size for entry in entries)
-        return len(entries) >= self.limit or size >= self.settings.batch_bytes
+        if len(entries) >= _CHANGES_OF_ONE * self.limit or self._documents(entries) >= self.limit:
+            return True
+        return sum(entry.size for entry in entries) >= self.settings.batch_bytes
+
+    def _documents(self, entries: list[Entry]) -> int:
+        """How many writes they come to."""
+        if not self.settings.coalesce:
+            return len(entries)
+        return len({entry.key for entry in entries})
 
     def _read(self, count: int, patience: float | None = None) -> list[Entry]:
         return self.queue.read(_NEW, count, patience)[0]

@@ -16,6 +16,7 @@ class Settings:
 
     partitions: Partitions = field(default_factory=Partitions)
     batch_entries: int = 500
+    """Documents a batch, at most; their changes are up to ten times as many."""
     batch_bytes: int = 8 * 1024 * 1024
     batch_wait: float = 0.1
     lease: float = 10.0

@@ -22,14 +22,21 @@ SETTINGS = replace(QUICK, batch_entries=BATCH)
 
 @pytest.fixture
 def queue(wb: WriteBehind) -> Queue:
-    """The partition of one key, with three batches of it."""
+    """A partition with three batches."""
     at = wb.partitions.of("Movie:1")
     queue = Queue(wb.redis, at, "1 somebody", "")
     wb.prepare()
     queue.make_group()
-    for n in range(3 * BATCH):
-        wb.set("Movie:1", {"n": n})
+    for key in keys_of(wb, 3 * BATCH):
+        wb.set(key, {})
     return queue
+
+
+def keys_of(wb: WriteBehind, count: int) -> list[str]:
+    """Keys of one partition."""
+    of_all = (f"Movie:{n}" for n in range(1, 100 * count))
+    found = [key for key in of_all if wb.partitions.of(key) == wb.partitions.of("Movie:1")]
+    return found[:count]
 
 
 @pytest.fixture
@@ -37,6 +44,16 @@ def reader(queue: Queue) -> Iterator[Reader]:
     reader = Reader(queue, SETTINGS, threading.Event())
     reader.fit(1)
     yield reader
+    reader.close()
+
+
+def test_many_changes_of_one_document_are_one_batch(queue: Queue, wb: WriteBehind) -> None:
+    """One write, for which a slow database need not be asked a hundred times."""
+    wb.redis.xtrim(queue.partition.stream, 0, approximate=False)
+    wb.run([wb._set("Movie:1", {"n": n}, "") for n in range(20 * BATCH)])
+    reader = Reader(queue, replace(SETTINGS, batch_wait=60.0), threading.Event())
+    reader.fit(1)
+    assert 10 * BATCH <= len(reader.new(0.01)) < 11 * BATCH
     reader.close()
 
 
