@@ -19,7 +19,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from minigears.address import host_and_port
 from minigears.door.door import Door
 from minigears.door.executor import ExecutorLost
-from minigears.door.status import Status, package_version
+from minigears.door.status import Figures, package_version
 
 log = logging.getLogger(__name__)
 
@@ -87,17 +87,17 @@ class _Collector:
         """All metrics of now."""
         asked = asyncio.run_coroutine_threadsafe(_gather(self._door), self._loop)
         try:
-            status, registrations = asked.result(2 * _PATIENCE)
+            figures, registrations = asked.result(2 * _PATIENCE)
         except FutureTimeoutError:
             asked.cancel()
             raise
         yield _version()
-        yield from _of_status(status)
+        yield from _of_figures(figures)
         yield from _of_registrations(registrations)
 
 
-async def _gather(door: Door) -> tuple[Status, list[Fields]]:
-    return await door.overview.status(), await _registrations(door)
+async def _gather(door: Door) -> tuple[Figures, list[Fields]]:
+    return await door.overview.figures(), await _registrations(door)
 
 
 async def _registrations(door: Door) -> list[Fields]:
@@ -124,8 +124,8 @@ def _version() -> Metric:
     return family
 
 
-def _of_status(status: Status) -> Iterator[Metric]:
-    for name, value in vars(status).items():
+def _of_figures(figures: Figures) -> Iterator[Metric]:
+    for name, value in vars(figures).items():
         kind = CounterMetricFamily if name in _COUNTERS else GaugeMetricFamily
         yield kind(f"minigears_{name}", _HELP[name], value=value)
 

@@ -19,7 +19,7 @@ _PATIENCE = 1.0  # seconds that Redis gets to say how long the journal is
 
 
 @dataclasses.dataclass(frozen=True)
-class Status:
+class Figures:
     """Figures of one moment."""
 
     clients: int
@@ -68,14 +68,14 @@ class Overview:
         self._safeguards = safeguards
         self._clients = clients
 
-    async def status(self) -> Status:
+    async def figures(self) -> Figures:
         """The figures of now."""
         watch = self._watch
         try:
             intents = await asyncio.wait_for(watch.journal.length(), _PATIENCE)
         except (BackendError, asyncio.TimeoutError):
             intents = -1
-        return Status(
+        return Figures(
             clients=len(self._clients),
             clients_sharing=sum(client.shares for client in self._clients),
             held_replies=sum(client.replies.backlog for client in self._clients),
@@ -98,11 +98,11 @@ class Overview:
 
     async def with_section(self, reply: bytes) -> bytes:
         """Redis's reply to `INFO` and the section of minigears after it."""
-        return with_section(reply, self._section(await self.status()))
+        return with_section(reply, self._section(await self.figures()))
 
-    def _section(self, status: Status) -> bytes:
+    def _section(self, figures: Figures) -> bytes:
         lines = ["# minigears", f"minigears_version:{package_version()}"]
-        lines += [f"minigears_{name}:{value}" for name, value in vars(status).items()]
+        lines += [f"minigears_{name}:{value}" for name, value in vars(figures).items()]
         lines += [f"minigears_last_failure:{self._watch.loops.last}"]
         risks = self._safeguards.at_risk.items()
         lines += [f"minigears_risk_{name}:{why}" for name, why in risks]

@@ -1,27 +1,8 @@
-"""What user code can call, and the module `redisgears` that offers it to imported packages.
-
-Functions name `redisgears` as their module, so that pickled code refers to them by that name.
-"""
+"""What user code can call; `names` says under which names."""
 
 from __future__ import annotations
 
 import asyncio
-import builtins
-import copy
-import cProfile
-import functools
-import io
-import itertools
-import logging
-import operator
-import pickle
-import pstats
-import struct
-import sys
-import threading
-import traceback
-import types
-import weakref
 from collections.abc import Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +12,7 @@ from minigears.executor.redis.calls import to_value, to_words
 from minigears.executor.redis.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
 from minigears.executor.runs import hooks, timers
-from minigears.executor.script.builder import GearsBuilder
-from minigears.executor.script.pickling import SCRIPT
-from minigears.executor.usercode import context, redisai
+from minigears.executor.usercode import context
 from minigears.executor.usercode.awaited import GearsFuture
 from minigears.executor.usercode.calling import coroutines, make_record
 from minigears.executor.usercode.context import UNSET, Acting, CommandContext, Context, current
@@ -50,24 +29,11 @@ _HASHTAG = "06S"
 _gears: Gears
 
 
-def install(gears: Gears) -> None:
-    """Make `redisgears` and `gears` importable; their functions act on `gears`."""
+def act_on(gears: Gears) -> None:
+    """Let all that follows act on `gears`."""
     global _gears
     _gears = gears
-    errors.install_module()
     context.install(gears.gate)
-    module = types.ModuleType("redisgears", "What packages inside RedisGears may call.")
-    module.__dict__.update(_NAMES)
-    module.__dict__.update(_ONLY_IN_MODULE)
-    sys.modules["redisgears"] = module
-    redisai.install_module()
-
-
-def script_globals() -> dict[str, Any]:
-    """A fresh set of the global names that a script sees."""
-    module = sys.modules["redisgears"]
-    own = {"__name__": SCRIPT, "__builtins__": builtins}
-    return {**own, **_LIBRARY, **_NAMES, "redisgears": module, "rg": module}
 
 
 def _context() -> Context:
@@ -313,71 +279,3 @@ def setFutureException(future: GearsFuture, exception: Any) -> None:
 
 def registerGearsThread() -> None:
     """Nothing to do: any thread may call the runtime."""
-
-
-_MODULES = (asyncio, cProfile, copy, io, itertools, logging, operator, pickle, pstats, struct)
-
-_LIBRARY: dict[str, Any] = {
-    **{module.__name__: module for module in (*_MODULES, sys, traceback, types, weakref)},
-    "Future": asyncio.Future,
-    "StringIO": io.StringIO,
-    "Thread": threading.Thread,
-    "partial": functools.partial,
-    "str": str,
-}
-"""Names of the standard library that RedisGears's script sees without importing them."""
-
-_NAMES: dict[str, Any] = {
-    "GB": GearsBuilder,
-    "GearsBuilder": GearsBuilder,
-    "GearsConfigGet": gearsConfigGet,
-    "ConfigGet": configGet,
-    "GearsFuture": GearsFuture,
-    "GearsSession": GearsSession,
-    "Log": log,
-    "atomic": atomic,
-    "callNext": call_next,
-    "call_next": call_next,
-    "configGet": configGet,
-    "createFuture": createFuture,
-    "execute": execute,
-    "executeCommand": execute,
-    "flat_error": flat_error,
-    "gearsConfigGet": gearsConfigGet,
-    "gearsFuture": gearsFuture,
-    "getCommand": get_command,
-    "getGearsSession": getGearsSession,
-    "getMyHashTag": hashtag,
-    "get_command": get_command,
-    "hashtag": hashtag,
-    "isAsyncAllow": isAsyncAllow,
-    "isInAtomicBlock": isInAtomicBlock,
-    "log": log,
-    "overrideReply": override_reply,
-    "override_reply": override_reply,
-    "registerGearsThread": registerGearsThread,
-    "registerTE": registerTE,
-    "registerTimeEvent": registerTE,
-    "runCoroutine": runCoroutine,
-    "setFutureException": setFutureException,
-    "setFutureResults": setFutureResults,
-    "setGearsSession": setGearsSession,
-    "shardReaderCallback": shardReaderCallback,
-}
-
-_ONLY_IN_MODULE: dict[str, Any] = {
-    "GearsError": GearsError,
-    "GearsFlatError": GearsFlatError,
-    "GearsForceStopped": errors.ForceStopped,
-    "PyAtomic": atomic,
-    "PyExecutionSession": Acting,
-    "PyFuture": AsyncRecord,
-    "atomicCtx": atomic,
-    "config_get": configGet,
-    "flatError": flat_error,
-    "gearsFutureCtx": gearsFuture,
-}
-"""What packages find in `redisgears`, and scripts not among their globals."""
-
-for _function in set(_NAMES.values()) - {GearsBuilder}:
-    _function.__module__ = "redisgears"

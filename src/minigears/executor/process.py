@@ -17,7 +17,7 @@ from typing import Any
 
 from minigears import logs
 from minigears.address import Address
-from minigears.executor import api, commands, replies
+from minigears.executor import commands, names, replies
 from minigears.executor.errors import GearsError
 from minigears.executor.events import Events
 from minigears.executor.gears import Gears
@@ -82,7 +82,7 @@ def _wait_for_redis(address: Address) -> None:
 
 
 def _serve(gears: Gears, control: Link, events: Link) -> None:
-    api.install(gears)
+    names.install(gears)
     builder.outside = lambda context: Outside(gears, _session_of(context))
     commands.install(gears)
     interrupt.install()

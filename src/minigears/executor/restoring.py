@@ -8,9 +8,9 @@ import threading
 import time
 from collections.abc import Mapping
 
-from minigears.executor.api import script_globals
 from minigears.executor.gears import STATE, Gears
 from minigears.executor.ids import to_number
+from minigears.executor.names import script_globals
 from minigears.executor.runs import timers
 from minigears.executor.script.registrations import Registration, Session, Spec
 from minigears.executor.script.run import Script

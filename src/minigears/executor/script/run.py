@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
-from minigears.executor.api import script_globals
 from minigears.executor.errors import GearsError, render, render_plainly
 from minigears.executor.flow import readers
 from minigears.executor.flow.executions import Execution
 from minigears.executor.flow.readers import Source
 from minigears.executor.flow.steps import Step
 from minigears.executor.ids import to_id, to_number
+from minigears.executor.names import script_globals
 from minigears.executor.replies import CommandError
 from minigears.executor.runs import run
 from minigears.executor.script import args as arguments

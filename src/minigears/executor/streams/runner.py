@@ -7,31 +7,18 @@ import time
 from collections.abc import Callable, Sequence
 from enum import Enum
 from math import inf
-from typing import Protocol
 
 from minigears.executor.redis.connection import BlockingConnection, RedisError
-from minigears.executor.stats import Stats
-from minigears.executor.streams.batching import (
-    Agenda,
-    StreamArgs,
-    StreamState,
-    added_since,
-    age_ms,
-    batch_time,
-    due_without_counting,
-)
-from minigears.executor.streams.delivery import End, Records, deliver
-from minigears.executor.streams.group import Entry, StreamGone, StreamGroup, matching_streams
-from minigears.executor.streams.records import to_record
+from minigears.executor.streams.batching import StreamState
+from minigears.executor.streams.delivery import Records
+from minigears.executor.streams.group import matching_streams
+from minigears.executor.streams.visiting import Log, StreamRegistration, StreamVisitor
 from minigears.loops import Loops
 
 _FIRST_DELAY = 0.05
 _LONGEST_DELAY = 2.0
 _LONGEST_SLEEP = 3600.0
 _PREDECESSOR_SECONDS = 0.5  # between two looks whether this runner is still wanted
-
-Log = Callable[[str, str], None]
-"""Takes a message and its level: `debug`, `verbose`, `notice` or `warning`."""
 
 
 class ReaderStatus(str, Enum):
@@ -41,14 +28,6 @@ class ReaderStatus(str, Enum):
     PAUSED = "PAUSED"
     ABORTED = "ABORTED"
     WAITING = "WAITING_FOR_RETRY_ON_FAILURE"
-
-
-class StreamRegistration(Protocol):
-    """What the runner needs of a registration."""
-
-    id: str
-    args: StreamArgs
-    stats: Stats
 
 
 class StreamReaderRunner:
@@ -74,8 +53,10 @@ class StreamReaderRunner:
         self._registration = registration
         self._args = registration.args
         self._connect = conn_factory
-        self._run_batch = run_batch
         self._log = log
+        self._visitor = StreamVisitor(
+            registration, run_batch, log, self._settle_failure, self._tell
+        )
         self._wake = threading.Condition()
         self._status = ReaderStatus.OK
         self._stopping = False
@@ -86,15 +67,8 @@ class StreamReaderRunner:
         """Called after the next look at each stream, and those that the look leads to."""
         self._told: dict[bytes, list[Callable[[], None]]] = {}
         """The same, for looks that are on their way."""
-        self._known: set[bytes] = set()
-        self._agenda = Agenda()
-        self._running: bytes | None = None
-        """The first id of the batch that runs."""
         self._failed_connects = 0
         self._predecessors: Sequence[StreamReaderRunner] = ()
-        self._started_ms = 0.0
-        """When it was started, by the clock that ids of entries are made from; `inf` once it has to
-        start over: then nothing that is there waits for a full batch."""
         name = f"stream-{registration.id}"
         self._thread = threading.Thread(
             target=lambda: loops.run(name, self._run), name=name, daemon=True
@@ -103,8 +77,7 @@ class StreamReaderRunner:
     @property
     def lag_ms(self) -> float:
         """How old the batch is that runs now, in milliseconds: a function that hangs shows here."""
-        first_id = self._running
-        return age_ms(first_id, time.time() * 1000) if first_id is not None else 0.0
+        return self._visitor.lag_ms
 
     @property
     def status(self) -> ReaderStatus:
@@ -119,7 +92,7 @@ class StreamReaderRunner:
         version perhaps last.
         """
         self._predecessors = after
-        self._started_ms = time.time() * 1000
+        self._visitor.started_ms = time.time() * 1000
         self._thread.start()
 
     def stop(self) -> None:
@@ -215,144 +188,35 @@ class StreamReaderRunner:
         conn = self._connect()
         try:
             self._again = False
-            self._known.clear()
-            self._agenda = Agenda()
+            self._visitor.begin()
             for key in matching_streams(conn, self._args.prefix):
                 if not self._goes_on():
                     return
-                self._take_up(key)
+                self._visitor.take_up(key)
             while self._goes_on():
                 state = self._next()
                 if state is not None:
-                    self._visit(conn, state)
+                    self._visitor.visit(conn, state)
                     self._connected()
         finally:
-            self._started_ms = inf
+            self._visitor.started_ms = inf
             conn.close()
 
     def _goes_on(self) -> bool:
         return self._status is ReaderStatus.OK and not self._stopping and not self._again
 
-    def _take_up(self, key: bytes) -> None:
-        if key not in self._known:
-            self._known.add(key)
-            self._agenda.put(StreamState(key, drain=True), time.monotonic())
-
     def _next(self) -> StreamState | None:
         """A stream to look at now; if none is due, sleep until one may be."""
         with self._wake:
             if not self._touched and self._goes_on():
-                self._sleep(self._agenda.next_time() - time.monotonic())
+                self._sleep(self._visitor.agenda.next_time() - time.monotonic())
             touched, self._touched = self._touched, {}
             for key, then in self._asked.items():
                 self._told.setdefault(key, []).extend(then)
             self._asked = {}
         for key, when in touched.items():
-            state = self._agenda.get(key) or StreamState(key, pending=key not in self._known)
-            self._known.add(key)
-            self._agenda.put(state, state.touch(when))
-        return self._agenda.pop(time.monotonic()) if self._goes_on() else None
-
-    def _visit(self, conn: BlockingConnection, state: StreamState) -> None:
-        group = StreamGroup(conn, state.key)
-        try:
-            if state.pending:
-                self._visit_pending(group, state)
-            else:
-                self._visit_new(group, state)
-        except StreamGone:
-            self._agenda.drop(state)
-            self._known.discard(state.key)
-            self._tell(state.key)
-
-    def _visit_pending(self, group: StreamGroup, state: StreamState) -> None:
-        entries = group.read_pending(self._args.batch).entries
-        if not state.looked and state.drain:
-            state.supposed = group.length()
-        if entries:
-            self._deliver(group, state, entries)
-        else:
-            state.pending = False
-            if not state.looked:
-                self._count_empty()
-        state.looked = True
-        self._agenda.put(state, time.monotonic())
-
-    def _visit_new(self, group: StreamGroup, state: StreamState) -> None:
-        now = time.monotonic()
-        if state.drain and self._args.batch > 1 and self._came_later(group):
-            state.drain = False
-        if not due_without_counting(state, now, self._args):
-            due = self._count(group, state, now)
-            if due > now:
-                self._wait_for_more(state, due)
-                return
-        wanted = state.owed or self._args.batch
-        entries, cut = group.read_new(wanted)
-        more = state.read(len(entries), wanted, cut)
-        if entries:
-            self._deliver(group, state, entries)
-        if more:
-            self._agenda.put(state, time.monotonic())
-        else:
-            if state.supposed > 0:  # entries that stay, as they are not removed: it reads once more
-                self._count_empty()
-                state.supposed = 0
-            self._agenda.drop(state)
-            self._tell(state.key)
-
-    def _came_later(self, group: StreamGroup) -> bool:
-        """Whether all that is unread came after the start: then it waits for a full batch as ever."""
-        oldest = group.first_after(group.unread(1).last_read)
-        return oldest is not None and added_since(oldest, self._started_ms)
-
-    def _count_empty(self) -> None:
-        """Count a look that RedisGears counts as a run."""
-        self._registration.stats.triggered += 1
-        self._registration.stats.succeeded(0.0)
-
-    def _count(self, group: StreamGroup, state: StreamState, now: float) -> float:
-        """Count what is unread; returns when its batch is due."""
-        unread = group.unread(self._args.batch)
-        state.counted = now
-        since = now if state.since is None else state.since
-        if state.leftover and 0 < unread.entries < self._args.batch:
-            oldest = group.first_after(unread.last_read)
-            if oldest is not None:
-                since = min(since, now - age_ms(oldest, time.time() * 1000) / 1000)
-            state.leftover = False
-        state.since = since if unread.entries else None
-        return batch_time(unread.entries, since, now, self._args)
-
-    def _wait_for_more(self, state: StreamState, due: float) -> None:
-        if state.since is None:
-            self._agenda.drop(state)
-        else:
-            self._agenda.put(state, due)
-        self._tell(state.key)
-
-    def _deliver(self, group: StreamGroup, state: StreamState, entries: list[Entry]) -> None:
-        records = [to_record(state.key, entry) for entry in entries if entry.fields is not None]
-        if len(records) < len(entries):
-            count = len(entries) - len(records)
-            self._log(f"{count} pending entries of {state.key!r} were removed unread", "warning")
-        ids = [entry.id for entry in entries]
-        state.supposed -= len(entries)
-        if not records or self._succeeds(state, records, ids[0]):
-            group.finish(ids, self._args.trim_stream)
-
-    def _succeeds(self, state: StreamState, records: Records, first_id: bytes) -> bool:
-        """Run one batch; returns whether its entries are done with."""
-        self._running = first_id
-        try:
-            outcome = deliver(self._run_batch, records, first_id, self._registration.stats)
-        finally:
-            self._running = None
-        if outcome.end is End.FAILURE:
-            return self._settle_failure(state.key, len(records), outcome.error)
-        if outcome.end is End.ABORT:
-            state.pending = False  # or it would be delivered again at once
-        return outcome.end is End.SUCCESS
+            self._visitor.touch(key, when)
+        return self._visitor.agenda.pop(time.monotonic()) if self._goes_on() else None
 
     def _settle_failure(self, key: bytes, count: int, text: str) -> bool:
         """Do what the policy says; returns whether the entries are given up."""

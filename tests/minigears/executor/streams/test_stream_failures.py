@@ -221,7 +221,7 @@ def test_a_reader_that_fails_begins_anew(start_reader, stream, monkeypatch):
     """One moment without memory must not end a registration in silence."""
     reader = start_reader()
     seen = []
-    deliver = reader.runner._deliver
+    deliver = reader.runner._visitor._deliver
 
     def short_of_memory(*arguments):
         seen.append(arguments)
@@ -229,7 +229,7 @@ def test_a_reader_that_fails_begins_anew(start_reader, stream, monkeypatch):
             raise MemoryError
         return deliver(*arguments)
 
-    monkeypatch.setattr(reader.runner, "_deliver", short_of_memory)
+    monkeypatch.setattr(reader.runner._visitor, "_deliver", short_of_memory)
     ids = stream.add(3, reader)
     wait_for(lambda: stream.length() == 0, what="the entries to be delivered after all")
     assert reader.steps.ids == ids

@@ -1,0 +1,121 @@
+"""The names that scripts see, and the module `redisgears` that offers them to imported packages."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import copy
+import cProfile
+import functools
+import io
+import itertools
+import logging
+import operator
+import pickle
+import pstats
+import struct
+import sys
+import threading
+import traceback
+import types
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from minigears.executor import api, errors
+from minigears.executor.errors import GearsError, GearsFlatError
+from minigears.executor.script.builder import GearsBuilder
+from minigears.executor.script.pickling import SCRIPT
+from minigears.executor.usercode import redisai
+from minigears.executor.usercode.awaited import GearsFuture
+from minigears.executor.usercode.context import Acting
+from minigears.executor.usercode.futures import AsyncRecord
+
+if TYPE_CHECKING:
+    from minigears.executor.gears import Gears
+
+
+def install(gears: Gears) -> None:
+    """Make `redisgears` and `gears` importable; their functions act on `gears`."""
+    api.act_on(gears)
+    errors.install_module()
+    module = types.ModuleType("redisgears", "What packages inside RedisGears may call.")
+    module.__dict__.update(_NAMES)
+    module.__dict__.update(_ONLY_IN_MODULE)
+    sys.modules["redisgears"] = module
+    redisai.install_module()
+
+
+def script_globals() -> dict[str, Any]:
+    """A fresh set of the global names that a script sees."""
+    module = sys.modules["redisgears"]
+    own = {"__name__": SCRIPT, "__builtins__": builtins}
+    return {**own, **_LIBRARY, **_NAMES, "redisgears": module, "rg": module}
+
+
+_MODULES = (asyncio, cProfile, copy, io, itertools, logging, operator, pickle, pstats, struct)
+
+_LIBRARY: dict[str, Any] = {
+    **{module.__name__: module for module in (*_MODULES, sys, traceback, types, weakref)},
+    "Future": asyncio.Future,
+    "StringIO": io.StringIO,
+    "Thread": threading.Thread,
+    "partial": functools.partial,
+    "str": str,
+}
+"""Names of the standard library that RedisGears's script sees without importing them."""
+
+_NAMES: dict[str, Any] = {
+    "GB": GearsBuilder,
+    "GearsBuilder": GearsBuilder,
+    "GearsConfigGet": api.gearsConfigGet,
+    "ConfigGet": api.configGet,
+    "GearsFuture": GearsFuture,
+    "GearsSession": api.GearsSession,
+    "Log": api.log,
+    "atomic": api.atomic,
+    "callNext": api.call_next,
+    "call_next": api.call_next,
+    "configGet": api.configGet,
+    "createFuture": api.createFuture,
+    "execute": api.execute,
+    "executeCommand": api.execute,
+    "flat_error": api.flat_error,
+    "gearsConfigGet": api.gearsConfigGet,
+    "gearsFuture": api.gearsFuture,
+    "getCommand": api.get_command,
+    "getGearsSession": api.getGearsSession,
+    "getMyHashTag": api.hashtag,
+    "get_command": api.get_command,
+    "hashtag": api.hashtag,
+    "isAsyncAllow": api.isAsyncAllow,
+    "isInAtomicBlock": api.isInAtomicBlock,
+    "log": api.log,
+    "overrideReply": api.override_reply,
+    "override_reply": api.override_reply,
+    "registerGearsThread": api.registerGearsThread,
+    "registerTE": api.registerTE,
+    "registerTimeEvent": api.registerTE,
+    "runCoroutine": api.runCoroutine,
+    "setFutureException": api.setFutureException,
+    "setFutureResults": api.setFutureResults,
+    "setGearsSession": api.setGearsSession,
+    "shardReaderCallback": api.shardReaderCallback,
+}
+
+_ONLY_IN_MODULE: dict[str, Any] = {
+    "GearsError": GearsError,
+    "GearsFlatError": GearsFlatError,
+    "GearsForceStopped": errors.ForceStopped,
+    "PyAtomic": api.atomic,
+    "PyExecutionSession": Acting,
+    "PyFuture": AsyncRecord,
+    "atomicCtx": api.atomic,
+    "config_get": api.configGet,
+    "flatError": api.flat_error,
+    "gearsFutureCtx": api.gearsFuture,
+}
+"""What packages find in `redisgears`, and scripts not among their globals."""
+
+# So that pickled code refers to them by that name.
+for _function in set(_NAMES.values()) - {GearsBuilder}:
+    _function.__module__ = "redisgears"
