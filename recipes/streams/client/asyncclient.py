@@ -125,6 +125,7 @@ class AsyncWriteBehind(Client):
         self._ready = True
 
     async def _prepare(self) -> None:
+        library.check_encoding(self.redis)
         if hasattr(self.redis, "get_primaries"):
             await getattr(self.redis, "initialize")()  # noqa: B009  # a cluster learns its nodes
         for at in library.everywhere(self.redis):

@@ -168,6 +168,7 @@ class WriteBehind(Client):
 
 def prepare(redis: RedisClient, partitions: Partitions) -> None:
     """Load the library where it is missing or older; store or check the number of partitions."""
+    library.check_encoding(redis)
     for at in library.everywhere(redis):
         try:
             reply: Any = redis.execute_command("FCALL", "wb_version", 0, **at)

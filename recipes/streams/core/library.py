@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,6 +56,14 @@ def call(redis: Any, *words: Any, key: str = "", through: Any = None, **options:
     if find := getattr(redis, "get_node_from_key", None):
         options["target_nodes"] = find(key or words[3])
     return (redis if through is None else through).execute_command(*words, **options)
+
+
+def check_encoding(redis: Any) -> None:
+    """Raise Misconfigured for a client whose texts are not UTF-8: databases would refuse what it writes."""
+    pool = getattr(redis, "connection_pool", None) or getattr(redis, "nodes_manager", None)
+    encoding = getattr(pool, "connection_kwargs", {}).get("encoding") or "utf-8"
+    if codecs.lookup(encoding).name != "utf-8":
+        raise Misconfigured(f"the Redis client has encoding={encoding!r}, and documents are UTF-8")
 
 
 def must_load(reply: Any) -> bool:

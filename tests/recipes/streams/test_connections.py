@@ -25,6 +25,7 @@ from recipes.streams import (
     CapturingRedis,
     Conflict,
     Limits,
+    Misconfigured,
     Partitions,
     QueueFull,
     WriteBehind,
@@ -240,6 +241,24 @@ def test_more_tasks_than_connections(server: PlainRedis, redis: redis_py.Redis) 
 
     asyncio.run(work())
     assert len(entries(WriteBehind(redis, ONE))) == 200
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_a_client_whose_texts_are_not_utf8_is_refused(
+    server: PlainRedis, redis: redis_py.Redis, encoding: str
+) -> None:
+    """What it writes would be a dead letter: acknowledged, and in no database."""
+    with pytest.raises(Misconfigured, match="UTF-8"):
+        WriteBehind(server.client(encoding=encoding), ONE).set(KEY, {"title": "Amélie"})
+
+    async def work() -> None:
+        client = redis_async.Redis.from_url(server.url, encoding=encoding)
+        await AsyncWriteBehind(client, ONE).set(KEY, {"title": "Amélie"})
+
+    with pytest.raises(Misconfigured, match="UTF-8"):
+        asyncio.run(work())
+    assert not redis.exists(KEY)
+    WriteBehind(server.client(encoding="UTF8"), ONE).set(KEY, {"title": "Amélie"})
 
 
 def test_threads_share_a_client(server: PlainRedis, redis: redis_py.Redis) -> None:
