@@ -51,6 +51,8 @@ class Callbacks:
     interest: Callable[[dict[str, Any]], Any]
     """Awaited: replies that come after it wait for it."""
     done: Callable[[list[int]], None]
+    settle: Callable[[int, list[bytes]], None]
+    """A function has written these keys, and waits for the sync functions that this has caused."""
     ready: Callable[[], None]
     """An executor has loaded its registrations: the first one, or one that takes over."""
     room: Callable[[], None]
@@ -251,6 +253,8 @@ class Executor:
     def _event_frame(self, frame: Any) -> None:
         if frame[0] == "done":
             self._callbacks.done(frame[1])
+        elif frame[0] == "settle":
+            self._callbacks.settle(frame[1], frame[2])
         elif frame[0] == "result":
             future = self._calls.get(frame[1])
             if future and not future.done():

@@ -66,6 +66,7 @@ def execute(*words: Any) -> Any:
     if standing and not (context.command and context.command.call_next):
         return to_value(hooks.call_inside(_gears, standing, argv))
     reply = context.caller.call(_gears.rules.form(argv, context.marked))
+    _gears.settling.wait(context, argv)
     stop_if_asked(context)
     return to_value(reply)
 

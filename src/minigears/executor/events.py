@@ -32,6 +32,7 @@ class Events:
         self._gears = gears
         self._link = link
         self._done: list[int] = []
+        gears.settling.ask = lambda number, keys: link.send(("settle", number, keys))
 
     def serve(self) -> None:
         """Serve the link until the door closes it: then raises LinkClosed."""
@@ -49,6 +50,8 @@ class Events:
             for seq, registration, key, event in frame[1]:
                 job = functools.partial(self._event, seq, registration, key, event)
                 self._gears.hub.submit(key, job)
+        elif kind == "settled":
+            self._gears.settling.settled(frame[1])
         elif kind == "streams":
             self._streams(frame[1])
         elif kind == "rescan":

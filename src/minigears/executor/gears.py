@@ -20,6 +20,7 @@ from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Rules
 from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.redis.sessionstore import SessionStore, StoreError
 from minigears.executor.requirements import RequirementStore
+from minigears.executor.runs.settling import Settling
 from minigears.executor.script.registrations import Registration, Session
 from minigears.executor.script.registry import Registry
 from minigears.executor.streams import StreamReaderRunner
@@ -71,6 +72,7 @@ class Gears:
         self.gate = AtomicGate()
         self.blocking = BlockingCaller(address, self.gate)
         self.hub = Hub(self._connect, self.gate, self.blocking)
+        self.settling = Settling(self.rules, self.hub)
         self.pool = Pool(self.config.number("ExecutionThreads"))
         self.requirements = RequirementStore(cache_dir, write)
         self.registry = Registry()
@@ -249,6 +251,7 @@ class Gears:
                 )
         self.registry.change(add, remove)
         self.rules.watch(self.registry.keys_patterns())
+        self.rules.follow(self.registry.sync_patterns())
         waiting = self.unloaded.drop(loaded)
         interest, more = self.registry.interest(), self.unloaded.interest()
         self.on_interest(interest | more | {"keys": interest["keys"] + more["keys"]})

@@ -157,6 +157,8 @@ class FakeDoor:
                 if frame[0] == "done":
                     for number in frame[1]:
                         self._done.put(number)
+                elif frame[0] == "settle":
+                    link.send(("settled", frame[1]))
                 else:
                     raw = frame[2]
                     self._results.pop(frame[1]).put(None if raw is None else _parse(raw))

@@ -29,6 +29,7 @@ from minigears.seal import Seal
 log = logging.getLogger(__name__)
 
 _FLUSH_AGAIN = 0.1  # seconds
+_PATIENCE = 2.0  # seconds that a function waits for others
 
 
 class Watch:
@@ -53,7 +54,9 @@ class Watch:
             self._event, lambda mark: self.executor.marks.begins(mark)
         )
         self.overrides = Overrides()
-        callbacks = Callbacks(self._interest, self._done, self._executor_ready, self._flush_soon)
+        callbacks = Callbacks(
+            self._interest, self._done, self._settle, self._executor_ready, self._flush_soon
+        )
         self.executor = Executor(settings, callbacks, loops)
         self.answered: set[bytes] = set()
         """Keys whose writes were answered; whoever makes sure that their notifications came takes them out."""
@@ -100,6 +103,20 @@ class Watch:
                 callback()
 
         self.notifications.barrier(told)
+
+    def _settle(self, number: int, keys: Collection[bytes]) -> None:
+        """A function goes on once the sync functions of what it has written are done, or take too long.
+
+        They might wait for it: for a lock that it has, or a future that it is to continue.
+        """
+
+        def answer() -> None:
+            if not patience.cancelled():
+                patience.cancel()
+                self.executor.send(("settled", number))
+
+        patience = asyncio.get_running_loop().call_later(_PATIENCE, answer)
+        self.notifications.barrier(lambda: self.delivery.wait(keys, True, answer))
 
     def when_room(self, keys: Collection[bytes], callback: Callable[[], None]) -> None:
         """Call back when no registration about these keys has too many events on their way.

@@ -119,12 +119,23 @@ class Rules:
         self.table = table
         self._watched: PrefixMap[None] = PrefixMap(())
         self._missed: PrefixMap[None] = PrefixMap(())
+        self._followed: PrefixMap[None] = PrefixMap(())
 
     def watch(self, patterns: Sequence[tuple[bytes, bool, bool]]) -> None:
         """Note what KeysReader registrations watch: (key or prefix, exact, wants key misses)."""
         self._watched = PrefixMap((text, exact, None) for text, exact, _ in patterns)
         # Even a whole key counts as a prefix here: hiding one event too many does no harm.
         self._missed = PrefixMap((text, False, None) for text, _, misses in patterns if misses)
+
+    def follow(self, patterns: Sequence[tuple[bytes, bool]]) -> None:
+        """Note what `sync` registrations are about: (key or prefix, exact)."""
+        self._followed = PrefixMap((text, exact, None) for text, exact in patterns)
+
+    def followed(self, argv: Sequence[bytes]) -> list[bytes]:
+        """Keys that `argv` may have changed, and that `sync` registrations are about."""
+        if not self._followed:
+            return []
+        return [key for key in self.table.written_keys(argv) if key in self._followed]
 
     def watched(self, key: bytes) -> bool:
         """Whether a KeysReader registration is about this key."""

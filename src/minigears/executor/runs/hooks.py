@@ -77,7 +77,9 @@ def _call_next(
         if said != b"OK":
             return RedisError(f"NOPERM {said.decode(errors='replace')}")
     if not hooks:
-        return context.caller.call(form)
+        reply = context.caller.call(form)
+        gears.settling.wait(context, argv)
+        return reply
     rest = hooks[1:]
     command = CommandContext(argv, call_next=lambda words: _call_next(gears, rest, words, user))
     record = [replies.to_text(word) for word in argv]

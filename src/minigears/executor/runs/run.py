@@ -61,6 +61,7 @@ def run_here(
         caller,
         registration.session,
         marked=registration.marked,
+        settles=not registration.marked,
         wait=wait,
         command=command,
         prefetch=prefetch,
@@ -116,6 +117,7 @@ def run_in_pool(
             gears.blocking,
             registration.session,
             marked=registration.marked,
+            settles=True,
             wait=waiting_in(execution, gears.pool),
             command=command,
             execution=execution,
@@ -136,7 +138,7 @@ def run_once(gears: Gears, session: Session, source: Source, steps: list[Step]) 
 
     def job() -> None:
         wait = waiting_in(execution, gears.pool)
-        context = Context(gears.blocking, session, wait=wait, execution=execution)
+        context = Context(gears.blocking, session, settles=True, wait=wait, execution=execution)
         profiler = session.profiler if gears.config.number("ProfileExecutions") else None
         with running(context):
             execution.run(_made(wait, profiler), _read(source, context))

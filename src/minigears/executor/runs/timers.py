@@ -127,7 +127,7 @@ def _is_there(gears: Gears, timer: Timer) -> bool | None:
 
 def _run(gears: Gears, timer: Timer) -> bool:
     """Call it; one that raises is not called again."""
-    context = Context(caller=gears.blocking, session=timer.session)
+    context = Context(caller=gears.blocking, session=timer.session, settles=True)
     token = current.set(context)
     try:
         user_call(None)(timer.callback)

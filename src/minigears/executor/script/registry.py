@@ -91,6 +91,11 @@ class Registry:
             if r.spec.reader == "KeysReader"
         ]
 
+    def sync_patterns(self) -> list[tuple[bytes, bool]]:
+        """What registrations are about that run before a writer goes on: (key or prefix, exact)."""
+        readers = ("KeysReader", "StreamReader")
+        return [cut(r.args.prefix) for r in self if r.sync and r.spec.reader in readers]
+
     def interest(self) -> dict[str, Any]:
         """The frame that tells the door what to watch (see docs/architecture.md)."""
         return {

@@ -48,7 +48,7 @@ class Script:
     def execute(self, source: str) -> None:
         """Run it to its end; raises CommandError with the error as RedisGears tells it."""
         code = _compile(source)
-        context = Context(caller=self._gears.blocking, session=self.session, script=self)
+        context = Context(self._gears.blocking, self.session, settles=True, script=self)
         with running(context):
             try:
                 self.session.globals = script_globals()

@@ -72,6 +72,11 @@ class Hub:
         return threading.get_ident() == self._thread
 
     @property
+    def at_home(self) -> bool:
+        """Whether this is the hub's thread, and no job: nobody may wait here."""
+        return self.here and getcurrent() is self._home
+
+    @property
     def busy(self) -> bool:
         """Whether there is something to run or to wait for."""
         return bool(self._fresh or self._resumable or self._pending or self._posted or self._woken)

@@ -63,6 +63,8 @@ class Context:
     """The `Session` that it acts for, if any; nothing down here looks inside."""
     marked: bool = False
     """Its own writes raise no KeysReader events."""
+    settles: bool = False
+    """Its calls return when the `sync` functions that they cause are done."""
     wait: Callable[[Future[Any]], Any] | None = None
     """Waits for a coroutine or a `gearsFuture`; None where it is not allowed."""
     command: CommandContext | None = None
