@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import re
 import sys
 import threading
 from collections.abc import Iterator
@@ -21,6 +23,11 @@ def say(text: str, *, aside: bool = False) -> None:
     except UnicodeEncodeError:  # a terminal may have no sign for … or ✓
         known = stream.encoding or "ascii"
         print(text.encode(known, "replace").decode(known), file=stream, flush=True)
+
+
+def as_html(text: str) -> str:
+    """Return a line as HTML; what stands between backticks is code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
 @contextlib.contextmanager

@@ -154,6 +154,15 @@ def describes_pictures(book: Book) -> list[str]:
     return wrong
 
 
+def draws_top_down(book: Book) -> list[str]:
+    """A diagram from left to right shrinks to a line in a narrow window."""
+    return [
+        f"draw it top down: {diagram.splitlines()[0]}"
+        for diagram in fences(book.prose, "mermaid")
+        if re.match(r"\s*(flowchart|graph)\s+(LR|RL)\b", diagram)
+    ]
+
+
 def installs_and_fetches_nothing(book: Book) -> list[str]:
     """No cell installs a package or reaches beyond this machine."""
     return [
@@ -210,6 +219,7 @@ RULES: tuple[Rule, ...] = (
     asserts_in_each_section,
     keeps_cells_short,
     describes_pictures,
+    draws_top_down,
     installs_and_fetches_nothing,
     names_no_absolute_path,
     equips_exercises,

@@ -27,7 +27,7 @@ SECTION = """\
 ## Insert
 
 ```mermaid
-flowchart LR
+flowchart TB
   accDescr: a movie goes from PyMongo to MongoDB
   PyMongo --> MongoDB
 ```
@@ -119,6 +119,7 @@ REPLACED = [
     (rules.describes_pictures, ", alt='two lines'", ""),
     (rules.describes_pictures, "alt='two lines'", "alt=''"),
     (rules.describes_pictures, "lab.plot_peaks(seen), alt='two lines'", "axes.plot(seen)"),
+    (rules.draws_top_down, "flowchart TB", "flowchart LR"),
     (rules.installs_and_fetches_nothing, "%load_ext lab", "%pip install redis"),
     (rules.installs_and_fetches_nothing, "%load_ext lab", "!npm i redis"),
     (rules.installs_and_fetches_nothing, "%load_ext lab", "!wget x.org/movies"),

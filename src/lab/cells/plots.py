@@ -45,6 +45,8 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+_NARROWEST = 480
+"""Pixels below which the words of a plot cannot be read."""
 _SHORT = 28  # letters of a name, of which several stand side by side below a plot
 
 
@@ -142,7 +144,10 @@ def show(figure: Figure, alt: str) -> None:
     figure.savefig(out, format="png", dpi=110, bbox_inches="tight", transparent=True)
     data = base64.b64encode(out.getvalue()).decode()
     text = html.escape(alt, quote=True)
-    display(HTML(f'<img alt="{text}" style="max-width:100%" src="data:image/png;base64,{data}">'))
+    # Below some width its words are too small to read: then it scrolls, and not the page.
+    style = f"max-width:100%;min-width:{_NARROWEST}px"
+    picture = f'<img alt="{text}" style="{style}" src="data:image/png;base64,{data}">'
+    display(HTML(f'<div style="overflow-x:auto">{picture}</div>'))
 
 
 def _new(title: str, x: str, y: str) -> tuple[Figure, Axes]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import html
 import importlib
-import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from lab.checks.exercise import Exercise
 from lab.course import ledger
 from lab.errors import LabError
+from lab.report import as_html
 
 _given: Counter[str] = Counter()
 
@@ -31,8 +30,8 @@ class Verdict:
 
     def _repr_html_(self) -> str:
         colour = "#3f9c57" if self.passed else "#d1601c"
-        text = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(repr(self), quote=False))
-        return f'<p style="border-left:4px solid {colour};padding-left:.6em">{text}</p>'
+        told = as_html(repr(self))
+        return f'<p style="border-left:4px solid {colour};padding-left:.6em">{told}</p>'
 
 
 class Words:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from enum import Enum
+
+from lab.report import as_html
 
 
 class Level(Enum):
@@ -47,9 +48,9 @@ class Report:
     def _repr_html_(self) -> str:
         rows = "".join(
             f"<tr><td>{found.level.value}</td>"
-            f'<th scope="row" style="text-align:left">{html.escape(found.what)}</th>'
-            f'<td style="text-align:left">{html.escape(found.detail)}'
-            f"{'<br>→ ' + html.escape(found.mend) if found.mend else ''}</td></tr>"
+            f'<th scope="row" style="text-align:left">{as_html(found.what)}</th>'
+            f'<td style="text-align:left">{as_html(found.detail)}'
+            f"{'<br>→ ' + as_html(found.mend) if found.mend else ''}</td></tr>"
             for found in self.findings
         )
         return f"<table><tbody>{rows}</tbody></table>"

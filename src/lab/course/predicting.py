@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import math
 import re
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 
 from lab.course import ledger
 from lab.errors import LabError
+from lab.report import as_html
 
 _UNSET: Any = object()
 
@@ -39,8 +39,7 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         colour = {True: "#3f9c57", False: "#d1601c", None: "#808080"}[self.came_true]
-        lines = "<br>".join(html.escape(line) for line in repr(self).splitlines())
-        lines = re.sub(r"`([^`]+)`", r"<code>\1</code>", lines)
+        lines = "<br>".join(map(as_html, repr(self).splitlines()))
         return f'<p style="border-left:4px solid {colour};padding-left:.6em">{lines}</p>'
 
     def _comment(self) -> str:

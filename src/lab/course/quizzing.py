@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import html
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +10,7 @@ from lab.course import ledger
 from lab.course.quizzes import QUIZZES, Question
 from lab.course.quizzes.question import LETTERS
 from lab.errors import LabError
+from lab.report import as_html
 
 
 @dataclass(frozen=True)
@@ -38,8 +37,7 @@ class Quiz:
         return "\n\n".join(parts) + "\n\n" + self._next()
 
     def _repr_html_(self) -> str:
-        text = html.escape(repr(self), quote=False)
-        text = re.sub(r"`([^`]+)`", r"<code>\1</code>", text)
+        text = as_html(repr(self))
         return "".join(f"<p>{part}</p>" for part in text.replace("\n", "<br>").split("<br><br>"))
 
     def _next(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import json
 import os
 import queue
@@ -19,7 +18,7 @@ from typing import IO, Any
 from lab import environment, paths
 from lab.checks.desk import notebook_variables
 from lab.errors import LabError
-from lab.report import progress
+from lab.report import as_html, progress
 
 PIECES = ("change", "read", "write", "acknowledge")
 """The functions that a recipe of notebook 14 consists of."""
@@ -81,11 +80,11 @@ class Twelve:
 
     def _repr_html_(self) -> str:
         if self.cannot:
-            return f"<p>{html.escape(self.cannot)}</p>"
+            return f"<p>{as_html(self.cannot)}</p>"
         rows = "".join(
             f'<tr><td style="text-align:right">{one.number}</td>'
-            f'<td style="text-align:left;white-space:nowrap">{_sign(one)} {html.escape(one.title)}</td>'
-            f'<td style="text-align:left">{html.escape(_told(one))}</td></tr>'
+            f'<td style="text-align:left;white-space:nowrap">{_sign(one)} {as_html(one.title)}</td>'
+            f'<td style="text-align:left">{as_html(_told(one))}</td></tr>'
             for one in self.judged
         )
         head = "<tr><th></th><th>property</th><th>what was seen</th></tr>"

@@ -105,6 +105,8 @@ def test_a_shown_plot_has_its_text_and_no_background(shell: InteractiveShell) ->
         lab.show(figure, alt='Falls from "5" to 0')
     html = shown.outputs[0].data["text/html"]
     assert 'alt="Falls from &quot;5&quot; to 0"' in html
+    assert "min-width:480px" in html, "in a narrow window its words are too small"
+    assert html.startswith('<div style="overflow-x:auto">'), "the page would scroll"
     assert figure.get_facecolor()[3] == 0
     with pytest.raises(ValueError, match="say what the plot shows"):
         lab.show(figure, alt=" ")

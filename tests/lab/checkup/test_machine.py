@@ -11,6 +11,7 @@ from click.testing import CliRunner
 
 from lab import paths
 from lab.checkup import machine
+from lab.checkup.findings import Finding, Report
 from lab.cli import main
 from lab.stack.model import Stack
 from tests.lab.conftest import LAB
@@ -41,6 +42,13 @@ def test_doctor_finds_this_machine_fit(stack: Stack) -> None:
     assert found["Redis"].detail.startswith("running at")
     assert all(f.mend for f in report.findings if f.level is machine.Level.BAD)
     assert "<table>" in report._repr_html_()
+
+
+def test_a_command_in_the_doctors_words_is_shown_as_code() -> None:
+    found = Finding(machine.Level.NOTE, "Docker", "a < b", "see `docker version`")
+    page = Report([found])._repr_html_()
+    assert "<code>docker version</code>" in page
+    assert "a &lt; b" in page
 
 
 def test_doctor_speaks_to_a_terminal_without_its_signs(stack: Stack) -> None:
