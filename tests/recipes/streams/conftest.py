@@ -20,7 +20,7 @@ QUICK = Settings(partitions=Partitions(2), lease=3.0, batch_wait=0.02, first_bac
 """A worker that a test need not wait for."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainRedis]:
     server = PlainRedis(tmp_path_factory.mktemp("redis"), "--appendonly", "yes")
     server.start()
@@ -28,7 +28,7 @@ def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlainRedi
     server.stop(signal.SIGKILL)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def mongo_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MongoServer]:
     server = MongoServer(tmp_path_factory.mktemp("mongo"), free_ports(1)[0])
     server.start()
@@ -58,7 +58,7 @@ def mongo(mongo_server: MongoServer) -> Iterator[Sink]:
     sink.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     server = PostgresServer(tmp_path_factory.mktemp("pg"))
     server.start()
