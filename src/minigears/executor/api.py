@@ -86,7 +86,7 @@ def _command() -> CommandContext:
     return command
 
 
-def get_command() -> list[Any]:
+def get_command(*_: Any) -> list[Any]:
     """The words of the client's command that made this function run."""
     return [to_text(word) for word in _command().argv]
 
@@ -130,17 +130,17 @@ def gearsFuture(*arguments: Any) -> AsyncRecord:
     return make_record()
 
 
-def isInAtomicBlock() -> bool:
+def isInAtomicBlock(*_: Any) -> bool:
     """Whether this code runs inside `atomic()`."""
     return _context().atomic_depth > 0
 
 
-def isAsyncAllow() -> bool:
+def isAsyncAllow(*_: Any) -> bool:
     """Whether this function may return a coroutine or a `gearsFuture`; a coroutine itself may not."""
     return _context().wait is not None and not coroutines.here
 
 
-def hashtag() -> str:
+def hashtag(*_: Any) -> str:
     """A hash tag of this shard."""
     return _HASHTAG
 
@@ -220,7 +220,7 @@ class GearsSession:
         current.reset(self._token)
 
 
-def getGearsSession() -> Any:
+def getGearsSession(*_: Any) -> Any:
     """What this code acts for; None in a thread that acts for nobody."""
     context = _context()
     return None if context.session is None else Acting(context.session, context.command)
@@ -278,5 +278,5 @@ def setFutureException(future: GearsFuture, exception: Any) -> None:
     coroutines.fail(future, failed)
 
 
-def registerGearsThread() -> None:
+def registerGearsThread(*_: Any) -> None:
     """Nothing to do: any thread may call the runtime."""

@@ -14,6 +14,11 @@ from pathlib import Path
 _HIDDEN = (str(Path(__file__).resolve().parent), str(Path(concurrent.futures.__file__).parent))
 """Our own files, and the waiting for a coroutine."""
 
+_IN_PYTHON = tuple(
+    str(Path(_HIDDEN[0], *at)) for at in (("script", "builder.py"), ("flow", "keysonly.py"))
+)
+"""Those of which RedisGears has Python, too."""
+
 show_traceback = True
 """`PythonAttemptTraceback`: without it an error is one line."""
 
@@ -65,7 +70,10 @@ def _rendered(error: BaseException) -> str:
     if type(error) is GearsFlatError:
         return str(error)
     told = traceback.TracebackException.from_exception(error)
+    ours = [frame for frame in told.stack if frame.filename in _IN_PYTHON]
     _hide_our_frames(told, set())
+    if not told.stack:
+        told.stack[:] = [traceback.FrameSummary("<string>", at.lineno, at.name) for at in ours]
     if not (told.stack and show_traceback):  # the runtime itself raised it, outside of any function
         return render_plainly(error)
     return str(list(told.format()))

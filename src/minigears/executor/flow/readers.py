@@ -8,6 +8,7 @@ from typing import Any
 
 from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.flow import records
+from minigears.executor.flow.keysonly import GLOB, keys_only
 from minigears.executor.redis.calls import Caller, plain, together
 from minigears.executor.redis.connection import RedisError
 from minigears.executor.streams.group import Entry
@@ -15,8 +16,6 @@ from minigears.executor.streams.records import to_record
 
 _SCAN_COUNT = 1000
 _STREAM_PAGE = 1000
-_KEYS_ONLY_OPTIONS = ("count", "noScan", "patternGenerator")
-_GLOB = frozenset("*?[\\")
 
 Source = Callable[[Caller], Iterator[Any]]
 """Makes the records, reading over the given caller."""
@@ -46,23 +45,6 @@ def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
                 yield from _read_all(caller, keys, keep_missing=no_scan)
             else:
                 yield from (records.bare_record(key, None) for key in keys)
-
-    return read
-
-
-def _keys_only(arg: Any, options: Mapping[str, Any]) -> Source:
-    if unknown := next((name for name in options if name not in _KEYS_ONLY_OPTIONS), None):
-        raise TypeError(f"createKeysOnlyReader() got an unexpected keyword argument {unknown!r}")
-    generator = options.get("patternGenerator")
-    count = str(options.get("count", _SCAN_COUNT)).encode()
-
-    def read(caller: Caller) -> Iterator[Any]:
-        text, one = arg, options.get("noScan", False)
-        if generator is not None:  # a pattern for this shard, and whether it is just one key
-            text, one = generator()
-        pattern = str(text).encode()
-        for keys in _existing(caller, pattern) if one else _scan(caller, pattern, count):
-            yield from (records.to_text(key) for key in keys)
 
     return read
 
@@ -99,7 +81,7 @@ def _shards(arg: Any, options: Mapping[str, Any]) -> Source:
 
 _SOURCES: dict[str, Callable[[Any, Mapping[str, Any]], Source]] = {
     "KeysReader": _keys,
-    "KeysOnlyReader": _keys_only,
+    "KeysOnlyReader": keys_only,
     "StreamReader": _stream,
     "PythonReader": _python,
     "ShardsIDReader": _shards,
@@ -135,14 +117,12 @@ def _existing(caller: Caller, key: bytes) -> Iterator[list[bytes]]:
         yield [key]
 
 
-def _scan(
-    caller: Caller, pattern: bytes, count: bytes = b"%d" % _SCAN_COUNT
-) -> Iterator[list[bytes]]:
+def _scan(caller: Caller, pattern: bytes) -> Iterator[list[bytes]]:
     """Pages of keys that match; a pattern without special characters is one key."""
-    if not _GLOB.intersection(pattern.decode()):
+    if not GLOB.intersection(pattern.decode()):
         yield from _existing(caller, pattern)
         return
-    cursor = b"0"
+    cursor, count = b"0", b"%d" % _SCAN_COUNT
     while True:
         cursor, keys = _ask(caller, b"SCAN", cursor, b"MATCH", pattern, b"COUNT", count)
         if keys:

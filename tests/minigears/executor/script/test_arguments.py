@@ -154,7 +154,8 @@ def test_a_pattern_may_be_made_on_the_shard(door: FakeDoor):
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ("count='no'", "value is not an integer"),
+        ("count='no'", "'gears.error: ERR value is not an integer"),
+        ("count=0", "'gears.error: ERR syntax error"),
         ("patternGenerator='no'", "'str' object is not callable"),
     ],
 )
@@ -164,6 +165,9 @@ def test_what_the_keys_only_reader_cannot_use_is_an_error_of_the_run(
     results, errors = door.script(f"GB('KeysOnlyReader').run({given})")
     assert results == []
     assert words in errors[0].decode()
+    assert errors[0].startswith(
+        b"['Traceback (most recent call last)"
+    )  # it is Python in RedisGears, too
 
 
 def test_what_is_given_to_the_keys_only_reader_is_as_python_sees_it(door: FakeDoor):
