@@ -52,10 +52,16 @@ class Worker:
         settings: Settings | None = None,
         metrics: Metrics | None = None,
         group: str = "write-behind",
+        share: tuple[int, int] | None = None,
     ) -> None:
+        """`share` (1, 2) is the first half of the partitions: fixed, where else Kafka's group shares them.
+
+        Nobody succeeds a worker with a share. Two that have the same do each other's work, and no harm.
+        """
         self.topic, self.sink = topic, sink
         self.settings, self.metrics = settings or Settings(), metrics or Metrics()
         self.stopping = threading.Event()
+        self._share = share
         self._began = False
         self._purge_at = 0.0
         self._wrong: Exception | None = None
@@ -103,11 +109,21 @@ class Worker:
     def _begin(self) -> None:
         self.sink.open()
         self.topic.check_partitions(count(self._consumer, self.topic.name, _ANSWERS_WITHIN))
-        self._consumer.subscribe(
-            [self.topic.name], on_assign=self._assigned, on_revoke=self._revoked
-        )
+        if self._share:
+            self._assigned(self._consumer, self._mine(*self._share))
+            self._raise_wrong()
+        else:
+            self._consumer.subscribe(
+                [self.topic.name], on_assign=self._assigned, on_revoke=self._revoked
+            )
         self._began = True
         self.metrics.say("started", topic=self.topic.name)
+
+    def _mine(self, number: int, of: int) -> list[TopicPartition]:
+        numbers = range(number - 1, self.topic.partitions, of)
+        if not numbers:
+            raise Misconfigured(f"{self.topic.partitions} partitions have no share {number}/{of}")
+        return [TopicPartition(self.topic.name, one) for one in numbers]
 
     def _assigned(self, consumer: Any, given: list[TopicPartition]) -> None:
         """Go on from what is committed, if offsets still lead on from what the database has."""
@@ -161,6 +177,9 @@ class Worker:
         self._consumer.resume(self._consumer.assignment())
         for record in got:
             self._look(record.error())
+        self._raise_wrong()
+
+    def _raise_wrong(self) -> None:
         if wrong := self._wrong:
             self._began, self._wrong = False, None
             raise wrong

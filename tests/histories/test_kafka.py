@@ -12,4 +12,4 @@ from tests.recipes.kafka.broker import needs_kafka
 
 def test_a_short_run_is_cleared(tmp_path: Path) -> None:
     needs_kafka()
-    assert_cleared(Kafka(), tmp_path, Deed.FREEZE, Deed.CUT)
+    assert_cleared(Kafka(), tmp_path, Deed.KILL, Deed.FREEZE, Deed.CUT)

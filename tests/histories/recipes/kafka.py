@@ -63,7 +63,10 @@ class Kafka(Servers):
         words += ["--database", self._store.url(lines["workers to database"].port)]
         words += ["--route", f"k={TABLE}", "--lease", "2"]
         words += ["--batch-wait", "0.02", "--batch-entries", "20"]
-        workers = [Program(words, folder / f"worker-{n}.log") for n in (1, 2)]
+        # With fixed shares: when members come and go at once, Tansu's group may stand still.
+        workers = [
+            Program([*words, "--share", f"{n}/2"], folder / f"worker-{n}.log") for n in (1, 2)
+        ]
         for worker in workers:
             worker.start()
         # Both work before the first fault: it is not their start that is judged.
@@ -125,7 +128,12 @@ class Log:
     def __init__(self, servers: str):
         from confluent_kafka import Consumer, TopicPartition
 
-        self._consumer: Any = Consumer({"bootstrap.servers": servers, "group.id": _GROUP})
+        self._consumer: Any = Consumer({
+            "bootstrap.servers": servers,
+            "group.id": _GROUP,
+            "enable.auto.commit": False,  # what it has read, the group has not written
+            "log_level": 2,
+        })  # fmt: skip
         self._places = [TopicPartition(_TOPIC, number, 0) for number in range(_PARTITIONS)]
         self._consumer.assign(self._places)
         self.last: dict[str, bytes | None] = {}

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -143,3 +144,31 @@ def test_writers_and_workers_agree_on_the_number_of_partitions(broker: Broker, t
     with pytest.raises(Misconfigured, match="has 2 partitions"):
         writer.set("Movie:1", {})
     writer.close()
+
+
+def test_workers_with_fixed_shares_need_no_group(
+    broker: Broker, mongo: MongoServer, topic: str, log: Path
+) -> None:
+    one, two = (worker(broker, mongo, topic, "--share", share) for share in ("1/2", "2/2"))
+    with ExitStack() as stack:
+        first, _ = (stack.enter_context(running(words, log)) for words in (one, two))
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            for n in range(20):
+                write(broker, topic, [(f"Movie:{n}", {"n": int(how)})])
+            expected = {f"Movie:{n}": {"n": int(how)} for n in range(20)}
+            wait_for(lambda e=expected: stored(mongo, topic) == e, 60, log.read_text)
+            first.send_signal(how)
+            first.wait(30)
+            first = stack.enter_context(running(one, log))
+    assert '"partitions": [0]' in log.read_text()
+    assert '"partitions": [1]' in log.read_text()
+    assert '"partitions": [0, 1]' not in log.read_text()
+
+
+@pytest.mark.parametrize("share", ["0/2", "3/2", "half", "3/3"])  # of 2 partitions
+def test_a_share_that_is_none_is_for_a_person(
+    broker: Broker, mongo: MongoServer, topic: str, share: str, log: Path
+) -> None:
+    with running(worker(broker, mongo, topic, "--share", share), log) as refused:
+        assert refused.wait(60) == 78
+    assert re.search(r"a share is N/M|2 partitions have no share 3/3", log.read_text())
