@@ -117,6 +117,8 @@ def plot_lag(
         axes.text(second, 0.97, f" {name}", color=_GREY, va="top", transform=place)
     axes.fill_between(seconds, depth, step="post", alpha=0.35)
     axes.step(seconds, depth, where="post", label="entries in the stream")
+    if marks:
+        axes.margins(y=0.2)  # room for their names, above the curve
     axes.set_ylim(bottom=0)
     return _legend(figure, axes)
 

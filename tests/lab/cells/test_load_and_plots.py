@@ -97,6 +97,8 @@ def test_plots_name_their_numbers() -> None:
     assert lab.plot_lag([0, 1], [5, 0]).axes[0].get_ylabel() == "entries"
     marked = lab.plot_lag([0, 1], [5, 0], marks={"MongoDB starts": 0.5}).axes[0]
     assert [text.get_text().strip() for text in marked.texts] == ["MongoDB starts"]
+    top = marked.get_ylim()[1]
+    assert 5 / top < marked.texts[0].get_position()[1] - 0.07, "the name lies on the curve"
 
 
 def test_a_shown_plot_has_its_text_and_no_background(shell: InteractiveShell) -> None:
