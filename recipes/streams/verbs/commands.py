@@ -12,13 +12,15 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from rich.theme import Theme
 
 from . import looking, reconcile
 from .looking import Letter
 from .places import Place, places
 
 # Keys are data: ":new:" is no emoji, "[red]" no colour.
-_out = Console(emoji=False, markup=False, highlight=False)
+_READABLE = Theme({"json.key": "bold"})  # its blue cannot be read on a dark page
+_out = Console(emoji=False, markup=False, highlight=False, theme=_READABLE)
 _err = Console(emoji=False, markup=False, stderr=True)
 
 

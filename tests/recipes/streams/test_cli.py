@@ -18,11 +18,13 @@ from click.testing import CliRunner, Result
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
+from rich.console import Console
 
 from recipes.streams import Metrics, Sink, Worker, WriteBehind
 from recipes.streams.cli import main
 from recipes.streams.core.names import CONSUMER, GROUP
 from recipes.streams.verbs import looking
+from recipes.streams.verbs.commands import _READABLE
 from recipes.streams.verbs.places import MEND, TRY_AGAIN
 from recipes.streams.worker.health import serve
 from tests.freeports import free_ports
@@ -174,6 +176,15 @@ def test_status_and_why_tell_what_a_worker_has_in_its_hands(
     (row,) = (line for line in run("status").output.splitlines() if "worker" in line)
     assert [cell.strip() for cell in row.strip("│").split("│")][1:3] == [str(count), str(count)]
     assert f"{count} writes are with worker" in run("why", "Movie:1").output
+
+
+def test_what_is_shown_of_a_letter_can_be_read_on_a_dark_page() -> None:
+    page = io.StringIO()
+    Console(file=page, force_terminal=True, color_system="standard", theme=_READABLE).print_json(
+        data={"id": 1}
+    )
+    assert '"id"' in page.getvalue()
+    assert "34m" not in page.getvalue(), "blue"
 
 
 def test_dead_letters_are_listed_shown_replayed_and_dropped(
