@@ -76,7 +76,7 @@ async def serve(desk: Desk, client: Conversation, argv: Command) -> None:
     elif name == b"slowlog":
         await slowlog.serve(desk.slowlog, client, argv)
     elif name == b"exec":
-        await execute(watch, client, argv)
+        await execute(watch, desk.slowlog, client, argv)
     elif name == b"info":
         await _info(desk, client, argv)
     else:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import secrets
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from minigears.door.redis import BackendError
 from minigears.door.serving.access import allowed
 from minigears.door.serving.asking import ask
 from minigears.door.serving.overriding import override
+from minigears.door.serving.slowlog import SlowLog, note
 from minigears.protocol import Command, array_elements, encode_error
 
 if TYPE_CHECKING:
@@ -45,8 +47,8 @@ async def queue_hooked(client: Conversation, argv: Command) -> None:
     client.reply(said)
 
 
-async def execute(watch: Watch, client: Conversation, argv: Command) -> None:
-    """`EXEC` of a transaction in which something was queued here."""
+async def execute(watch: Watch, kept: SlowLog, client: Conversation, argv: Command) -> None:
+    """`EXEC` of a transaction in which something was queued here; what takes long is `kept`."""
     queue, length, concerned = client.take_queue()
     for queued in queue:
         concerned |= set(watch.classifier.concerned(queued.argv))
@@ -64,7 +66,10 @@ async def execute(watch: Watch, client: Conversation, argv: Command) -> None:
         client.agreed(queued.argv)
     for queued in queue if replies is not None else ():
         if queued.mark is not None:
+            begun = time.monotonic()
             await _take_place(watch, client, queued, replies or [])
+            took = time.monotonic() - begun
+            await note(kept, watch.admin, client, queued.argv, took)
     if intent is not None:
         await settled(watch, concerned, functools.partial(watch.journal.release, intent))
     if replies is not None:

@@ -49,6 +49,15 @@ def test_slow_triggers_and_scripts_are_listed_with_redis_own(gears: MiniGears, c
     assert not [words for words in slow(client) if words.startswith(own)]
 
 
+def test_what_is_slow_inside_multi_is_listed_for_itself(gears: MiniGears, client: redis.Redis):
+    gears.run(SLEEPS.replace("'sleep'", "'sleep', mode='sync'"))
+    client.slowlog_reset()
+    with client.pipeline() as pipe:
+        pipe.execute_command("RG.TRIGGER", "sleep", "inside")
+        pipe.execute()
+    assert "RG.TRIGGER sleep inside" in slow(client)
+
+
 def test_what_is_quick_or_never_slow_is_not_listed(gears: MiniGears, client: redis.Redis):
     gears.run(SLEEPS)
     client.config_set("slowlog-log-slower-than", -1)
