@@ -29,6 +29,7 @@ from recipes.streams import (
     Partitions,
     QueueFull,
     WriteBehind,
+    connect,
 )
 from tests.freeports import free_ports
 from tests.recipes.servers import PlainRedis, wait_for
@@ -316,8 +317,8 @@ def test_what_is_raised_and_told_goes_to_another_process() -> None:
 
 
 @pytest.fixture
-def sentinels(tmp_path: Path) -> Iterator[tuple[Any, list[PlainRedis]]]:
-    """A master, its replica, and a sentinel that watches them."""
+def sentinels(tmp_path: Path) -> Iterator[tuple[str, list[PlainRedis]]]:
+    """A master, its replica, and a sentinel that watches them: its URL, and the two."""
     ports = free_ports(3)
     servers = []
     for name, port in zip(("master", "replica"), ports, strict=False):
@@ -338,7 +339,7 @@ def sentinels(tmp_path: Path) -> Iterator[tuple[Any, list[PlainRedis]]]:
     )
     found = redis_py.Sentinel([("127.0.0.1", ports[2])])
     wait_for(lambda: replicas(found) == 1, 60, "the sentinel to know the replica")
-    yield found, servers
+    yield f"redis+sentinel://127.0.0.1:{ports[2]}/movies", servers
     process.kill()
     process.wait()
     for server in servers:
@@ -353,10 +354,10 @@ def replicas(sentinel: Any) -> int:
 
 
 def test_a_failover_of_sentinel_is_waited_out(
-    sentinels: tuple[Any, list[PlainRedis]],
+    sentinels: tuple[str, list[PlainRedis]],
 ) -> None:
-    sentinel, (master, replica) = sentinels
-    client = sentinel.master_for("movies", redis_class=redis_py.Redis)
+    url, (master, replica) = sentinels
+    client: Any = connect(url)
     wb = WriteBehind(client, ONE, Limits(wait=60))
     wb.set(KEY, {"n": 0})
     assert client.wait(1, 5000) == 1
@@ -365,3 +366,17 @@ def test_a_failover_of_sentinel_is_waited_out(
         wb.set(KEY, {"n": n})
     assert WriteBehind(replica.client(), ONE).get(KEY) == {"n": 3}
     assert numbers(WriteBehind(replica.client(), ONE)) == [0, 1, 2, 3]
+
+
+def test_a_url_of_sentinels_names_them_the_master_and_who_asks() -> None:
+    client: Any = connect("redis+sentinel://app:p%40ss@one,two:26380/movies")
+    pool = client.connection_pool
+    assert pool.service_name == "movies"
+    assert {n: pool.connection_kwargs[n] for n in ("username", "password")} == {
+        "username": "app",
+        "password": "p@ss",
+    }
+    found = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
+    assert [(at["host"], at["port"]) for at in found] == [("one", 26379), ("two", 26380)]
+    with pytest.raises(Misconfigured, match="which master"):
+        connect("redis+sentinel://one:26379")
