@@ -17,7 +17,8 @@ import hiredis
 def encode(words: Sequence[object]) -> bytes:
     """A command as RESP."""
     as_text: tuple[Any, ...] = tuple(w if isinstance(w, (str, bytes)) else str(w) for w in words)
-    return hiredis.pack_command(as_text)
+    packed: bytes = hiredis.pack_command(as_text)
+    return packed
 
 
 def run(port: int, clients: list[list[bytes]], depth: int = 1) -> float:

@@ -87,7 +87,7 @@ def _listener(port: int) -> int:
         if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
     }
     assert pid is not None
-    return pid
+    return int(pid)
 
 
 def documents() -> list[str]:

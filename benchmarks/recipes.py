@@ -27,7 +27,7 @@ import redis.asyncio
 from rich.table import Table
 
 from benchmarks import drains, generator
-from benchmarks.minigears import Measure, console, ratio, take_turns
+from benchmarks.loads import Measure, console, ratio, take_turns
 from recipes.streams import AsyncWriteBehind, Limits, Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Lanes, Parcel, packed
 from tests.ending import end_in_order

@@ -38,7 +38,7 @@ MEMORY = 64 * 2**30  # bytes of a master that the queue may take
 
 def cpu(pid: int) -> float:
     """Seconds of processor that a process has used."""
-    return sum(psutil.Process(pid).cpu_times()[:2])
+    return float(sum(psutil.Process(pid).cpu_times()[:2]))
 
 
 def measure(made: Cluster, mongo: MongoServer, writes: int) -> dict[str, float]:

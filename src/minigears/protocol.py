@@ -20,7 +20,8 @@ class ProtocolError(Exception):
 
 def encode_command(words: Iterable[bytes | str | int | float]) -> bytes:
     """A command as clients send it."""
-    return hiredis.pack_command(tuple(words))  # type: ignore[arg-type]  # its stub knows 1-tuples only
+    # Its stub knows 1-tuples only.
+    return hiredis.pack_command(tuple(words))  # type: ignore[arg-type,no-any-return]
 
 
 def encode_words(words: Iterable[bytes]) -> bytes:

@@ -35,7 +35,8 @@ class Entity(JsonModel, ABC):
 
     def document(self) -> dict[str, Any]:
         """Return what `save()` stores."""
-        return self.model_dump(mode="json")
+        document: dict[str, Any] = self.model_dump(mode="json")
+        return document
 
 
 class Movie(Entity, index=True):  # type: ignore[call-arg]

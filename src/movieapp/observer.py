@@ -193,5 +193,5 @@ class Observer:
         for name in writer.graves:
             for _, entry in self._asker.xrevrange(name, count=100):
                 if writer.key_in(entry) == one.key:
-                    return entry.get("error", "MongoDB refused it")
+                    return str(entry.get("error", "MongoDB refused it"))
         return None

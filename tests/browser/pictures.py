@@ -143,11 +143,11 @@ def _take(page: AppPage, file: Path) -> None:
 def _commander(stack: Stack) -> Iterator[str]:
     """The address of redis-commander, while three writes to movies wait for MongoDB."""
     lab.prepare("empty", "movies", "write-behind")
-    lab.stop("mongo")
-    for number in (1, 2, 3):
-        stack.redis.json().set(f"MovieEntity:{number}", "$.tagline", "It waits.")
-    commander, url = serve("insight")
+    commander, url = serve("insight")  # which starts what does not run
     try:
+        lab.stop("mongo")
+        for number in (1, 2, 3):
+            stack.redis.json().set(f"MovieEntity:{number}", "$.tagline", "It waits.")
         yield url
     finally:
         commander.send_signal(signal.SIGINT)

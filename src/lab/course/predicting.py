@@ -27,7 +27,7 @@ class Prediction:
         """Whether it happened as it was said; None while one of the two is missing."""
         if self.said is None or self.happened is _UNSET:
             return None
-        return _plain(self.said) == _plain(self.happened)
+        return bool(_plain(self.said) == _plain(self.happened))
 
     def __repr__(self) -> str:
         said = "nothing yet: put your guess in the place of `...`"

@@ -133,7 +133,8 @@ def streams(client: Redis) -> list[Stream]:
 
 
 def _pending(client: Redis, name: str) -> int:
-    return sum(int(group["pending"]) for group in client.xinfo_groups(name))
+    groups: list[dict[str, Any]] = client.xinfo_groups(name)
+    return sum(int(group["pending"]) for group in groups)
 
 
 def _count_documents(stack: Stack) -> int:

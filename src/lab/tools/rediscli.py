@@ -76,7 +76,7 @@ def _runs(binary: str) -> bool:
 @click.version_option("lab", "--version", message="redis-cli (the lab's own)")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @click.pass_context
-def fallback(context: click.Context, **given: object) -> None:
+def fallback(context: click.Context, /, **given: object) -> None:
     """Send a command to Redis, or lines of commands from stdin, or ask for them at a prompt."""
     option = context.params
     if option["show_help"]:

@@ -126,7 +126,8 @@ class Executor:
         if not wanted():
             raise ExecutorLost("who asked for this is gone")
         number = next(self._ids)
-        future = self._commands[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self._commands[number] = future
         assert self._control is not None
         self._control.send(("command", number, list(argv), client))
         try:
@@ -146,7 +147,8 @@ class Executor:
         """
         await self._ready.wait()
         number = next(self._ids)
-        future = self._calls[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._calls[number] = future
         self.send(("call", number, registrations, list(argv), user, in_multi))
         try:
             return await future
@@ -164,7 +166,8 @@ class Executor:
         if not self.ready:
             raise ExecutorLost("the executor is being started again")
         number = next(self._ids)
-        future = self._calls[number] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[bytes | None] = asyncio.get_running_loop().create_future()
+        self._calls[number] = future
         self.send(
             ("event", number, event.registration, event.key, event.name, list(argv), overridden)
         )

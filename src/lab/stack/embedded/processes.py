@@ -126,7 +126,7 @@ def marked(home: Path, service: str | None = None, mark: str = HOME_MARK) -> lis
 
 def service_of(process: psutil.Process) -> str:
     """Return the service that a marked process belongs to. Raises psutil.Error."""
-    return process.environ().get(SERVICE_MARK, "?")
+    return str(process.environ().get(SERVICE_MARK, "?"))
 
 
 def kill(processes: Iterable[psutil.Process], timeout: float = 5.0) -> None:

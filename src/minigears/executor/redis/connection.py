@@ -97,7 +97,7 @@ class BlockingConnection:
 def pack(words: Sequence[str | bytes | int]) -> bytes:
     """One command as RESP."""
     packable: Any = words if type(words) is tuple else tuple(words)
-    return hiredis.pack_command(packable)
+    return hiredis.pack_command(packable)  # type: ignore[no-any-return]
 
 
 def pack_all(commands: Iterable[Sequence[str | bytes | int]]) -> bytes:

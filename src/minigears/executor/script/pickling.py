@@ -28,7 +28,8 @@ def pickle_code(code: Mapping[str, Code]) -> bytes:
         name: ([step.pack() for step in steps], on_registered)
         for name, (steps, on_registered) in code.items()
     }
-    return cloudpickle.dumps(packed)
+    pickled: bytes = cloudpickle.dumps(packed)
+    return pickled
 
 
 def unpickle_code(data: bytes, script_globals: dict[str, Any]) -> dict[str, Code]:
