@@ -1,4 +1,4 @@
-"""The judge on a Redis Cluster: its masters give slots away, also after a first attempt was broken off."""
+"""The judge on a Redis Cluster: its masters give slots away, and are succeeded by their replicas."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.histories.recipes.cluster import on_three_masters
+from tests.histories.recipes.cluster import on_three_masters, on_three_masters_with_replicas
 from tests.histories.run import Size, perform, script
+from tests.histories.shortrun import assert_cleared
 from tests.histories.verdict.checker import judge
 from tests.histories.world.faults import Deed, special_deeds
 
@@ -32,3 +33,8 @@ def test_slots_move_and_a_short_run_is_cleared(tmp_path: Path) -> None:
         recipe.close()
     assert judge(history) == []
     assert Deed.RESHARD.value in {fault.what for fault in history.faults}
+
+
+@pytest.mark.long
+def test_replicas_take_over_and_a_short_run_is_cleared(tmp_path: Path) -> None:
+    assert_cleared(on_three_masters_with_replicas(), tmp_path, Deed.SUCCEED)

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from tests.histories.simulated import DISASTROUS, Bug, Simulation
 from tests.histories.verdict.checker import judge, losses
-from tests.histories.verdict.durability import FLUSH, FULL, KILL, POWER
+from tests.histories.verdict.durability import FLUSH, FULL, KILL, POWER, SUCCEED
 from tests.histories.verdict.history import (
+    NEVER,
     Change,
     Document,
     Fault,
@@ -152,6 +153,20 @@ def test_what_was_tried_when_the_answers_were_lost_may_apply_twice() -> None:
     done, seen = operations[0], (3.5, {"a": 1, "n": 2})
     twice = [done, _write(2, 3.25, Kind.INCREMENT, value=1, result=2)]
     assert _rules(_history(twice, [(POWER, 3)], [*changes, seen], redis=seen[1]))
+
+
+def test_a_replica_that_takes_over_takes_only_what_was_not_acknowledged() -> None:
+    """The database may have it, until the key is written again."""
+    taken = (SUCCEED, 2)
+    [finding] = judge(_history([_write(1, 1)], [taken]))
+    assert "a replica had it when one took over at 1.00 s" in finding.sentence
+    unknown = _write(1, 1, ended=NEVER, outcome=Outcome.UNKNOWN)
+    stored = [(1.75, {"a": 1})]
+    assert judge(_history([unknown], [taken], stored)) == []
+    assert _rules(_history([unknown], [], stored))
+    again, new = _write(2, 3), {"a": 2}
+    assert judge(_history([unknown, again], [taken], [*stored, (4.0, new)], redis=new)) == []
+    assert _rules(_history([unknown, again], [taken], stored))
 
 
 def test_an_expiry_that_was_taken_back_is_as_lost_as_what_took_it_back() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.exceptions import (
     BusyLoadingError,
-    ClusterDownError,
+    ClusterError,
     ConnectionError,
     NoPermissionError,
     ReadOnlyError,
@@ -25,7 +25,11 @@ from .calls import Call, Limits, Outcome, written_of
 from .parcels import Lanes, Parcel, held_back, link
 
 _LOST = (ConnectionError, TimeoutError, BusyLoadingError)
-_LATER = (ReadOnlyError, ClusterDownError, TryAgainError)
+_LATER = (
+    ReadOnlyError,
+    ClusterError,
+    TryAgainError,
+)  # ClusterError: redis-py has tried it 16 times
 _FULL = ("WBFULL", "> 'maxmemory'")
 _LATER_WORDS = (
     *(*_FULL, "NOREPLICAS", "MASTERDOWN", "WBORDER", "LOADING", "CLUSTERDOWN"),
@@ -190,7 +194,7 @@ def _given_up(parcels: list[Parcel], why: dict[Call, Exception], limits: Limits)
             if _says(error, _FULL):
                 said = f"no room within {limits.wait:g} s, nothing was changed: {error}"
                 outcomes[call] = QueueFull(said)
-            elif isinstance(error, ResponseError) and not _is_order(error):
+            elif isinstance(error, (ResponseError, ClusterError)) and not _is_order(error):
                 said = f"Redis takes no writes, nor did it within {limits.wait:g} s: {error}"
                 outcomes[call] = TakesNoWrites(said)
             else:

@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 7, 1
+local VERSION, OLDEST = 8, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -183,10 +183,15 @@ local function sets_whole(command, first)
 end
 
 -- The whole document after a command, '' if there is none. `first` and `second` are its arguments.
+-- While its slot moves to another node, Redis lets nobody look for what is not here. It was here when the
+-- function was let in, so it is gone; and an error now would leave that without an entry.
 local function after(key, command, first, second)
   if command == 'JSON.SET' and ROOT[first] then return second end
   if command == 'SET' then return first end
-  return command ~= 'DEL' and call('JSON.GET', key) or ''
+  if command == 'DEL' then return '' end
+  local text = try('JSON.GET', key)
+  if not failed(text) then return text or '' end
+  return match(text.err, 'non local key') and '' or error(text)
 end
 
 -- One change, whose arguments are args[from] to args[to], and its entry. Returns the entry's id (false:
@@ -553,24 +558,38 @@ local function script_ended(keys, args)
   return refusal or 'OK'
 end
 
--- Delete, with an entry each, what is due. KEYS stream, state, due.
--- ARGV version, most entries, most bytes, how many. Returns how many.
+-- The documents that are due. A worker that may not delete them is told so while there are none, too.
+-- KEYS stream, state, due. ARGV version, how many.
+local function due(keys, args)
+  return other_version(args[1]) or forbidden('what expires', keys[1], keys[2], keys[3], false)
+    or call('ZRANGEBYSCORE', keys[3], '-inf', now_ms(), 'LIMIT', 0, args[2])
+end
+
+-- Delete, with an entry each, those of some documents that are due. Redis has to know them as keys: while a
+-- cluster's slot moves, a document may be here and its queue there, and then it lets nobody at either.
+-- KEYS stream, state, due, documents (callers of versions 1 to 7 name none: all that are due, up to a fourth
+-- argument). ARGV version, most entries, most bytes. Returns how many.
 local function sweep(keys, args)
   local other = other_version(args[1])
   if other then return other end
   local no_right = forbidden('what expires', keys[1], keys[2], keys[3], false)
   if no_right then return no_right end
-  local due = call('ZRANGEBYSCORE', keys[3], '-inf', now_ms(), 'LIMIT', 0, args[4])
-  for n, key in ipairs(due) do
-    local known = call('HMGET', keys[2], 'bytes', 'last')
-    local refusal, bytes = full(keys[1], known[1], #key, tonumber(args[2]), tonumber(args[3]))
-    if refusal then return n - 1 end -- the rest when there is room
-    call('ZREM', keys[3], key)
-    call('DEL', key)
-    local id = append(keys[1], known[2], key, '')
-    call('HSET', keys[2], 'bytes', bytes + #key, 'last', id)
+  local now, gone = now_ms(), 0
+  local named = keys[4] and { unpack(keys, 4) }
+    or call('ZRANGEBYSCORE', keys[3], '-inf', now, 'LIMIT', 0, args[4])
+  for _, key in ipairs(named) do
+    if tonumber(call('ZSCORE', keys[3], key) or math.huge) <= now then -- not called off meanwhile
+      local known = call('HMGET', keys[2], 'bytes', 'last')
+      local refusal, bytes = full(keys[1], known[1], #key, tonumber(args[2]), tonumber(args[3]))
+      if refusal then return gone end -- the rest when there is room
+      call('DEL', key)
+      call('ZREM', keys[3], key)
+      local id = append(keys[1], known[2], key, '')
+      call('HSET', keys[2], 'bytes', bytes + #key, 'last', id)
+      gone = gone + 1
+    end
   end
-  return #due
+  return gone
 end
 
 -- The document's text, or false. As a function, because redis-py decodes JSON.GET once `.json()` was
@@ -745,6 +764,7 @@ register('wb_bundle', bundle, {})
 register('wb_capture', capture, {})
 register('wb_script_begins', script_begins, {})
 register('wb_script_ended', script_ended, { 'allow-oom' }) -- the script has been let begin
+register('wb_due', due, { 'no-writes' })
 register('wb_sweep', sweep, { 'allow-oom' }) -- it frees memory
 register('wb_requeue', requeue, {})
 register('wb_get', get, { 'no-writes' })

@@ -124,8 +124,13 @@ class Queue:
     def sweep(self, limits: Limits) -> int:
         """Delete documents whose time has come; returns how many."""
         at = self.partition
-        words = (at.stream, at.state, at.due, VERSION, limits.entries, limits.bytes, 500)
-        return int(library.call(self.redis, "FCALL", "wb_sweep", 3, *words))
+        queue = (at.stream, at.state, at.due)
+        due = library.call(self.redis, "FCALL", "wb_due", len(queue), *queue, VERSION, 500)
+        if not due:
+            return 0
+        keys = (*queue, *due)
+        words = (VERSION, limits.entries, limits.bytes)
+        return int(library.call(self.redis, "FCALL", "wb_sweep", len(keys), *keys, *words))
 
     def look(self) -> Sight:
         """What waits now."""

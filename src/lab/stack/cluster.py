@@ -6,6 +6,7 @@ import atexit
 import signal
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from lab import paths
 from lab.errors import StartFailed, Unsupported, WaitTimeout
 from lab.report import progress
 from lab.stack import ports
+from lab.stack.clusterview import View, view_of
 from lab.stack.embedded.services.redis import no_redis_server
 from lab.stack.keeper import Keeper
 
@@ -64,6 +66,11 @@ class Node:
         self.keeper.keep(self.process.pid)
 
     @property
+    def runs(self) -> bool:
+        """Whether its process is there, frozen or not."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
     def client(self) -> Redis:
         """A client of this node alone. It does not follow redirections."""
         return Redis(ports.LOOPBACK, self.port, decode_responses=True)
@@ -96,6 +103,7 @@ class Cluster:
 
     def __init__(self, keeper: Keeper, masters: list[Node], replicas: list[Node]) -> None:
         self._keeper, self.masters, self.replicas = keeper, masters, replicas
+        self._moving = threading.Lock()
         atexit.register(self.stop)
 
     @property
@@ -124,8 +132,24 @@ class Cluster:
     def move_slot(self, slot: int, source: Node, target: Node) -> int:
         """Move one hash slot between masters while clients use it; returns how many keys moved.
 
-        One that was broken off, by a crash for example, is finished by another call. Raises RedisError.
+        One that was broken off, by a crash for example, is finished by another call. One slot moves at
+        a time, and once the masters agree on who has what: a master takes a slot from another by a greater
+        epoch, and this one deletes its keys then. Raises RedisError, ValueError for a slot that is
+        neither's, and WaitTimeout where the masters do not agree.
         """
+        with self._moving:
+            if self._owner(slot) not in (source.identity, target.identity):
+                raise ValueError(f"slot {slot} is neither on {source.port} nor on {target.port}")
+            moved = self._carry(slot, source, target)
+            self._owner(slot)
+            owner = target.identity
+            others = [n for n in self.nodes if n.runs and n not in (target, source)]
+            told = [target, source, *filter(_is_master, others)]  # the new owner hears it first
+            for node in told:
+                node.ask("CLUSTER", "SETSLOT", slot, "NODE", owner)
+            return moved
+
+    def _carry(self, slot: int, source: Node, target: Node) -> int:
         for node, state, other in ((target, "IMPORTING", source), (source, "MIGRATING", target)):
             try:
                 node.ask("CLUSTER", "SETSLOT", slot, state, other.identity)
@@ -138,12 +162,19 @@ class Cluster:
                 words = ["MIGRATE", ports.LOOPBACK, target.port, "", 0, 30_000]
                 client.execute_command(*words, "REPLACE", "KEYS", *keys)
                 moved += len(keys)
-        owner = target.identity
-        others = [n for n in self.nodes if n.process and n not in (target, source)]
-        told = [target, source, *filter(_is_master, others)]  # the new owner hears it first
-        for node in told:
-            node.ask("CLUSTER", "SETSLOT", slot, "NODE", owner)
         return moved
+
+    def _owner(self, slot: int) -> str:
+        """The identity of a slot's owner, once all masters that run say the same of all slots."""
+        views: list[View] = []
+
+        def agreed() -> bool:
+            asked = [node for node in self.nodes if node.runs and _is_master(node)]
+            views[:] = [view_of(node.ask("CLUSTER", "NODES")) for node in asked]
+            return all(view == views[0] and view.decided for view in views)
+
+        _wait(agreed, "the masters to agree on who has which slot")
+        return views[0].owner(slot)
 
     def stop(self) -> None:
         """End all servers, and delete their data. So do the end of the kernel, and `lab down`."""

@@ -10,6 +10,7 @@ from tests.histories.recipes.interface import Recipe
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "streams": streams.on_mongodb,
     "streams-cluster": cluster.on_three_masters,
+    "streams-cluster-replicas": cluster.on_three_masters_with_replicas,
     "streams-everysec": streams.on_mongodb_everysec,
     "streams-postgresql": streams.on_postgresql,
     "gears": gears.hardened,

@@ -6,8 +6,8 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,15 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 import lab
+from lab.errors import WaitTimeout
 from lab.stack.cluster import Cluster, Node
-from recipes.streams import Partitions
+from recipes.streams import Partitions, WriteBehind
 from recipes.streams.core.library import RedisClient
 from tests.histories.recipes.stores import Mongo
 from tests.histories.recipes.streams import Streams
 from tests.histories.verdict.history import Document, Kind
 from tests.histories.world.faults import Deed
+from tests.histories.world.operations import Request
 from tests.histories.world.parts import Part
 from tests.histories.world.proxy import Proxy
 from tests.minigears.realredis import wait_for
@@ -52,14 +54,15 @@ class Master:
         self._node.end(signal.Signals(how))
 
     def give_a_slot(self, seconds: float) -> None:
-        """Move a slot, if it has one; try again while one of the two is away."""
+        """Move a slot, if it has one; try again while one of the two is away, unless it has gone on."""
         deadline = time.monotonic() + 60
         slot = None
         while time.monotonic() < deadline:
-            with suppress(RedisError):
+            with suppress(RedisError, WaitTimeout):
                 slot = slot if slot is not None else self._one_of_ours()
                 if slot is not None:
-                    self._cluster.move_slot(slot, self._node, self._next)
+                    with suppress(ValueError):
+                        self._cluster.move_slot(slot, self._node, self._next)
                 return
             time.sleep(0.05)
 
@@ -88,7 +91,7 @@ class OnCluster(Streams):
         return parts, {}, lambda: f"{self._cluster.url}?socket_timeout=5"
 
     def _client(self, **options: Any) -> RedisClient:
-        nodes = [ClusterNode("127.0.0.1", node.port) for node in self._cluster.masters]
+        nodes = [ClusterNode("127.0.0.1", node.port) for node in self._cluster.nodes]
         return RedisCluster(
             startup_nodes=nodes, require_full_coverage=False, socket_timeout=2,
             retry=Retry(ConstantBackoff(0.1), 3), **options,  # type: ignore[arg-type]  # seconds
@@ -113,6 +116,90 @@ def _serves(node: Node) -> bool:
     with suppress(RedisError), node.client as client:
         return bool(client.cluster("info")["cluster_state"] == "ok")
     return False
+
+
+class Shard:
+    """A master and its replica as a part. What is done to it strikes the one that is master, as far as known."""
+
+    def __init__(self, master: Node, replica: Node):
+        self._node, self._heir = master, replica
+        self.deeds = {Deed.SUCCEED: self.succeed}
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """The server's process."""
+        return self._node.process
+
+    def start(self) -> None:
+        """See `Part`."""
+        self._node.start()
+        wait_for(lambda: _serves(self._node), 60, "a master to serve")
+
+    def stop(self, how: int) -> None:
+        """See `Part`."""
+        self._node.end(signal.Signals(how))
+
+    def close(self) -> None:
+        """End both."""
+        for node in (self._node, self._heir):
+            node.end(signal.SIGKILL)
+
+    def succeed(self, seconds: float) -> None:
+        """Kill the master, let its replica take over, and start it again after so many seconds."""
+        wait_for(lambda: _copies(self._heir), 60, "the replica to follow")
+        self._node.end(signal.SIGKILL)
+        self._heir.ask("CLUSTER", "FAILOVER", "TAKEOVER")
+        wait_for(lambda: _serves(self._heir), 60, "the replica to serve")
+        time.sleep(seconds)
+        self._node, self._heir = self._heir, self._node
+        self._heir.start()
+        wait_for(lambda: _copies(self._heir), 60, "the old master to follow")
+
+
+class Replicated(OnCluster):
+    """Three masters with a replica each. A write is acknowledged once the replica has it.
+
+    Slots stay: what moves is acknowledged by the new owner, and its replica may not have it yet.
+    """
+
+    def _serve(self, folder: Path) -> tuple[dict[str, Part], dict[str, Proxy], Callable[[], str]]:
+        self._cluster = lab.cluster(3, replicas=True, fsync=self._fsync)
+        self._stack.callback(self._cluster.stop)
+        for node in self._cluster.nodes:  # a master that is frozen for long is not succeeded
+            node.ask("CONFIG", "SET", "cluster-replica-no-failover", "yes")
+        pairs = zip(self._cluster.masters, self._cluster.replicas, strict=True)
+        parts: dict[str, Part] = {f"redis {n}": Shard(*pair) for n, pair in enumerate(pairs, 1)}
+        return parts, {}, lambda: f"{self._cluster.url}?socket_timeout=5"
+
+    @contextmanager
+    def _acknowledged(self, recipe: WriteBehind, request: Request) -> Iterator[None]:
+        redis: Any = recipe.redis
+        asked = redis.get_node_from_key(request.key).name
+        yield
+        if request.kind is Kind.READ:
+            return
+        # WAIT is about its own connection, and a call that was tried again may have been carried out
+        # over another one: so something is written first.
+        redis.set(f"copied{{{recipe.partitions.of(request.key).tag}}}", request.number)
+        node = redis.get_node_from_key(request.key)
+        copies = redis.execute_command("WAIT", 1, 1000, target_nodes=node)
+        if not copies or node.name != asked:
+            raise NotCopied
+
+
+class NotCopied(Exception):
+    """Written, and perhaps on one machine alone."""
+
+
+def _copies(node: Node) -> bool:
+    with suppress(RedisError), node.client as client:
+        return bool(client.info("replication").get("master_link_status") == "up")
+    return False
+
+
+def on_three_masters_with_replicas() -> Replicated:
+    """Return the recipe on a cluster whose masters are succeeded, and MongoDB."""
+    return Replicated("streams-cluster-replicas", Mongo)
 
 
 def on_three_masters() -> OnCluster:

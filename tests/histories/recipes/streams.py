@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,11 +76,18 @@ class Streams(Servers):
 
         def do(request: Request) -> Any:
             try:
-                return _do(recipe, request)
+                with self._acknowledged(recipe, request):
+                    return _do(recipe, request)
             except NothingDone as error:
                 raise Refused(str(error)) from error
 
         return do
+
+    def _acknowledged(
+        self, recipe: WriteBehind, request: Request
+    ) -> AbstractContextManager[object]:
+        """Around a request: raises where its answer alone acknowledges nothing."""
+        return nullcontext()
 
     def _client(self) -> RedisClient:
         port = self.world.lines["clients to redis"].port

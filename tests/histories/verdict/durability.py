@@ -7,6 +7,8 @@ Such a fault takes Redis back to what it was at one moment: documents, queue and
 * A power cut, or SIGKILL while the disk is busy, takes it back by `window` seconds at most, which is
   what `appendfsync` leaves open: 0 with `always`, 2 with `everysec`. What waits because the disk is
   full waits longer.
+* A master of a cluster that dies and is succeeded by its replica takes with it what this one had not
+  got. A write to it is acknowledged once the replica has it (`WAIT 1`), so none of those is taken.
 * A call that nobody had answered by then may be tried again, and apply once before and once after.
 * What is written afterwards is handled like anything else: whole, in order, and in both stores.
 """
@@ -19,7 +21,8 @@ from dataclasses import dataclass, replace
 from tests.histories.verdict.history import NEVER, Fault, History, Kind, Operation, Outcome
 
 FLUSH, POWER, KILL, FULL = "FLUSHALL", "power cut", "SIGKILL", "full disk"
-"""What history calls the faults that may take something, and the one that makes them take more."""
+SUCCEED = "a replica takes over"
+"""What history calls the faults that may take something, and one (FULL) that makes them take more."""
 
 REDIS = "redis"
 """What the names of Redis's parts begin with."""
@@ -57,6 +60,8 @@ def rewinds(history: History) -> list[Rewind]:
     for fault in ours:
         if fault.what == FLUSH:
             found.append(Rewind(fault.at, fault.until, -NEVER, fault.what))
+        elif fault.what == SUCCEED:
+            found.append(Rewind(fault.at, fault.until, NEVER, fault.what))
         elif fault.what in (POWER, KILL) and window:
             since = _unwritten_since(fault, ours, window)
             found.append(Rewind(fault.at, fault.until, since - window, fault.what))
@@ -102,7 +107,11 @@ def why_not(operation: Operation, found: Sequence[Rewind], begin: float) -> str:
         return ""
     if not earlier:
         return ", and no fault that takes anything came after it"
+    copied = [r for r in earlier if r.since == NEVER]
+    if copied == earlier:
+        return f", and a replica had it when one took over at {copied[0].at - begin:.2f} s"
     return ", and it was acknowledged too early for " + " and ".join(
         f"the {r.what} at {r.at - begin:.2f} s, which may take what came after {r.since - begin:.2f} s"
         for r in earlier
+        if r not in copied
     )

@@ -30,6 +30,7 @@ class Deed(str, Enum):
     POWER = durability.POWER
     FLUSH = durability.FLUSH
     RESHARD = "a slot moves"
+    SUCCEED = durability.SUCCEED
 
 
 TO_PARTS = (Deed.KILL, Deed.FREEZE, Deed.RESTART)
