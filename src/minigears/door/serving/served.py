@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -28,7 +29,7 @@ from minigears.door.serving.asking import ask
 from minigears.door.serving.overriding import override
 from minigears.door.serving.scripts import captured
 from minigears.door.serving.slowlog import SlowLog
-from minigears.door.serving.transactions import execute, queue_gears, queue_hooked
+from minigears.door.serving.transactions import execute, queue_gears, queue_hooked, settled
 from minigears.protocol import Command, encode_error, with_section
 
 if TYPE_CHECKING:
@@ -249,7 +250,7 @@ async def _hooked(watch: Watch, client: Conversation, argv: Command) -> None:
         return
     try:
         user = await allowed(watch.admin, client, argv)
-        answer = await watch.executor.call(hooks, argv, user) if user and hooks else None
+        answer = await _ask_hooks(watch, hooks, argv, user) if user and hooks else None
     except (BackendError, ExecutorLost) as error:
         answer = encode_error(f"ERR {error}")
     if answer is not None:
@@ -258,6 +259,17 @@ async def _hooked(watch: Watch, client: Conversation, argv: Command) -> None:
         await _with_override(watch, client, argv, keys)
     else:
         client.forward(argv)  # whom Redis does not allow it, it tells so
+
+
+async def _ask_hooks(watch: Watch, hooks: list[str], argv: Command, user: bytes) -> bytes | None:
+    """What a hook answers, when the functions are done of what it let happen to the command's keys."""
+    concerned = set(watch.classifier.concerned(argv))
+    intent = watch.journal.record(concerned) if concerned else None
+    try:
+        return await watch.executor.call(hooks, argv, user)
+    finally:
+        if intent is not None:
+            await settled(watch, concerned, functools.partial(watch.journal.release, intent))
 
 
 async def _with_override(

@@ -61,7 +61,8 @@ async def execute(watch: Watch, kept: SlowLog, client: Conversation, argv: Comma
     replies = array_elements(answer)
     told = replies is not None and len(replies) == length
     overriding = [q for q in overriding if told and not _failed(replies, q.place)]
-    await _run_overriding(watch, overriding, events, replies or [])
+    changing = [q for q in overriding if not _set_nothing(q.argv, (replies or [])[q.place])]
+    await _run_overriding(watch, changing, events, replies or [])
     for queued in overriding:
         client.agreed(queued.argv)
     for queued in queue if replies is not None else ():
@@ -79,6 +80,13 @@ async def execute(watch: Watch, kept: SlowLog, client: Conversation, argv: Comma
 
 def _failed(replies: list[bytes] | None, place: int) -> bool:
     return not replies or replies[place].startswith(b"-")
+
+
+def _set_nothing(argv: Command, reply: bytes) -> bool:
+    """Whether a `SET … NX` or the like says that it has set nothing: then no event is its own."""
+    if argv[0].lower() not in (b"set", b"json.set") or reply not in (b"$-1\r\n", b"_\r\n"):
+        return False
+    return not any(word.upper() == b"GET" for word in argv[3:])
 
 
 async def _all_told(watch: Watch) -> None:

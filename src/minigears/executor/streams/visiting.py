@@ -183,7 +183,10 @@ class StreamVisitor:
         finally:
             self._running = None
         if outcome.end is End.FAILURE:
-            return self._failed(state.key, len(records), outcome.error)
+            given_up = self._failed(state.key, len(records), outcome.error)
+            if not given_up:
+                state.supposed = 0  # the registration stops: it reads no more
+            return given_up
         if outcome.end is End.ABORT:
             state.pending = False  # or it would be delivered again at once
         return outcome.end is End.SUCCESS

@@ -128,3 +128,18 @@ def test_a_command_that_waits_for_others_does_not_make_them_wait(gears: MiniGear
         wait_for(lambda: client.info("clients")["blocked_clients"] == 0, what="Redis to know")
         client.rpush("k:1", "kept")
         assert client.lrange("k:1", 0, -1) == ["kept"]
+
+
+def test_the_reply_to_a_hooked_write_waits_for_its_sync_functions_too(gears: MiniGears):
+    gears.run(
+        "GB('KeysReader').foreach(lambda x: execute('RPUSH', 'seen', x['key']))"
+        ".register(prefix='k:*', mode='sync', readValue=False)\n"
+        "GB('CommandReader').map(lambda x: call_next(*x[1:])).register(hook='append', mode='async')"
+    )
+    with gears.client() as client:
+        for seen in range(1, 51):
+            client.append("k:1", "v")
+            assert client.llen("seen") == seen
+        wait_for(
+            lambda: not client.info("minigears")["minigears_intents_pending"], what="no intents"
+        )

@@ -106,6 +106,19 @@ def test_sync_functions_override_replies_of_a_transaction(
     assert replies == told
 
 
+@pytest.mark.parametrize("protocol", [2, 3])
+def test_what_a_transaction_did_not_set_is_not_overridden_by_another_commands_event(
+    gears: MiniGears, protocol: int
+):
+    gears.run(OVERRIDE.replace("MODE", "sync").replace(", 'del']", "]"))
+    with gears.client() as client:
+        client.set("k:1", "v")
+    nothing = ("SET", "k:1", "v", "NX"), ("DEL", "k:1"), ("APPEND", "k:1", "v")
+    assert transaction(gears, *nothing, protocol=protocol) == [None, 1, 1]
+    set_anew = ("SET", "k:2", "v", "GET"), ("DEL", "k:2")
+    assert transaction(gears, *set_anew, protocol=protocol) == [["k:2", "SET"], 1]
+
+
 def test_a_command_that_fails_is_not_overridden(gears: MiniGears):
     gears.run(OVERRIDE.replace("MODE", "sync"))
     wrong = "wrong number of arguments for 'set' command"

@@ -26,6 +26,20 @@ def test_continue_drops_a_batch_that_fails(start_reader, stream):
     assert reader.log == ["warning a batch of 1 of b's:1' failed, entries are dropped: ['no']"]
 
 
+def test_one_that_has_stopped_looks_no_further(start_reader, stream):
+    """Entries that stay, as they are not removed, are no reason to count one more look."""
+    reader = start_reader(trim_stream=False, on_failed_policy="abort", batch=2)
+    stream.add(2, reader)
+    wait_for(lambda: reader.stats.success == 2)
+    reader.runner.pause()
+    reader.steps.error = ValueError("no")
+    stream.add(1)
+    reader.stats.clear()
+    reader.runner.unpause()
+    wait_for(lambda: reader.runner.status is ReaderStatus.ABORTED)
+    assert (reader.stats.triggered, reader.stats.success, reader.stats.failures) == (2, 1, 1)
+
+
 def test_to_unpause_one_that_runs_changes_nothing(start_reader, stream):
     """Else one entry would go out alone, though its batch is not full, and a look would be counted."""
     reader = start_reader(batch=2)

@@ -2,7 +2,8 @@
 
 Where RedisGears's documentation is silent, this is what holds, by its source and as recorded:
 
-* The first look at a stream counts as a run, though nothing is pending. It takes all that is pending at once.
+* The first look at a stream counts as a run, though nothing is pending. (RedisGears takes all that is pending at
+  once, minigears in batches.)
 * What was there when a registration began does not wait for a full batch; what came later waits for one, or
   for the `duration`.
 * The records before one that fails have gone through all steps, those behind it through none.
@@ -149,7 +150,11 @@ class Stream:
         self.known, self.timer, self.in_batch = True, False, 0
         self.supposed = len(self.kept.entries)
         self.clocked = [clocked] * -(-self.supposed // self.batch)
-        self._run(list(self.kept.pending), first=True)
+        goes_on = self._runs_on(self.kept.pending[: self.batch], first=True)
+        while goes_on and self.kept.pending:
+            goes_on = self._runs_on(self.kept.pending[: self.batch], first=True)
+        if goes_on:
+            self._another(some=True)
 
     def _time_passes(self) -> None:
         while self.timer:
@@ -159,8 +164,13 @@ class Stream:
     def _stop(self, status: str) -> None:
         self.status, self.known, self.timer = status, False, False
 
-    def _run(self, batch: list[tuple[str, str]], first: bool = False) -> None:
-        """Run one batch, and those behind it that do not wait; `first`: the look at what is pending."""
+    def _run(self, batch: list[tuple[str, str]]) -> None:
+        """Run one batch, and those behind it that do not wait."""
+        if self._runs_on(batch):
+            self._another(bool(batch))
+
+    def _runs_on(self, batch: list[tuple[str, str]], first: bool = False) -> bool:
+        """Run one batch: whether it goes on from there. `first`: the look at what is pending."""
         kept = self.kept
         self.triggered += 1
         if not first:
@@ -173,13 +183,13 @@ class Stream:
         else:
             self.failures += 1
             self.last_error = ERRORS[failed]
-        if failed == "pause":
-            return self._stop("PAUSED")
-        if failed and self.policy == "ABORT":
-            return self._stop("ABORTED")
+        if failed == "pause" or (failed and self.policy == "ABORT"):
+            self._stop("PAUSED" if failed == "pause" else "ABORTED")
+            return False
         if failed and self.policy == "retry":
             self._stop("WAITING_FOR_RETRY_ON_FAILURE")
-            return self.start()
+            self.start()
+            return False
         if not first and self.clocked:
             self.clocked.pop(0)
         elif not first:
@@ -188,7 +198,7 @@ class Stream:
         kept.pending = [entry for entry in kept.pending if entry not in batch]
         if self.trim:
             kept.entries = [entry for entry in kept.entries if entry not in batch]
-        self._another(bool(batch) or first)
+        return True
 
     def _another(self, some: bool) -> None:
         """Run the next batch, if it does not wait."""

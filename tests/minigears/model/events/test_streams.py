@@ -77,16 +77,14 @@ class History:
         if value == "flaky" and not stream.kept.pending:
             stream.kept.fails = self.rng.randrange(4)
             self._call("SET", f"fails:{stream.kept.number}", str(stream.kept.fails))
-        entry = f"{len(self.told)}-0"
-        self._call("XADD", stream.name, entry, "f", value)
-        stream.add(entry, value)
+        stream.add(self._call("XADD", stream.name, "*", "f", value), value)
         if stream.mode == "sync" and not stream.duration:
             found = self._shown(stream)
             assert found == stream.shown(), self._context(stream)
 
-    def _call(self, *words: str) -> None:
+    def _call(self, *words: str) -> Any:
         self.told.append(" ".join(words))
-        self.client.execute_command(*words)
+        return self.client.execute_command(*words)
 
     def _id(self, stream: Stream) -> str:
         return next(

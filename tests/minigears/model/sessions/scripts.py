@@ -8,6 +8,8 @@ Where RedisGears's documentation is silent, this is what holds:
 * What `onRegistered` raises is logged, and changes nothing. It runs in the order of the registrations, before
   RG.PYEXECUTE answers, and not if the script fails.
 * A trigger that a function registers is of that function's session, though this one may have been replaced.
+* After a restart the functions are as they were registered: all of a script find one dictionary again, with what they
+  name in it. `onRegistered` runs anew.
 * UPGRADE and REPLACE_WITH let the runs of the old session end. (RedisGears aborts those that wait.)
 """
 
@@ -89,13 +91,19 @@ class Script:
     forced: bool = False
     waiting: int = 0
     """Runs that wait."""
+    initial: int = 0
+    """Where it begins to count, as its functions are stored."""
+    restored: bool = False
+    noted: str = ""
+    """What its `onRegistered` notes."""
 
     @classmethod
     def made(cls, rng: random.Random) -> Script:
         """Any one."""
         triggers = [Trigger.made(rng) for _ in range(rng.choice([0, 1, 1, 2, 2, 3]))]
         end = rng.choice(["late = 1"] * 6 + ["1 / 0", "raise SystemExit", "def"])
-        return cls(triggers, rng.randrange(100), end)
+        first = rng.randrange(100)
+        return cls(triggers, first, end, initial=first)
 
     def source(self, session: str) -> str:
         """As it is sent."""
@@ -111,7 +119,8 @@ class Script:
             return [str(self.first)]
         if trigger.body == "config":
             return [config.get(word, "none")]
-        return [str(["count", "late"])]
+        named = any(one.body in ("bump", "wait") for one in self.triggers)
+        return [str(["count", "late"] if not self.restored else ["count"] if named else [])]
 
 
 @dataclass
@@ -142,9 +151,19 @@ class Scripts:
             self._replace(leaving)
         session = session or ""
         self.sessions[session] = script
-        notes = [t for t in script.triggers if t.on_registered in ("note", "raise")]
-        self.registered += [session or "none"] * len(notes)
+        script.noted = session or "none"
+        self._note(script)
         return session
+
+    def _note(self, script: Script) -> None:
+        notes = [t for t in script.triggers if t.on_registered in ("note", "raise")]
+        self.registered += [script.noted] * len(notes)
+
+    def restart(self) -> None:
+        """The process ends, and another one begins; nothing waits."""
+        for script in self.sessions.values():
+            script.first, script.restored = script.initial, True
+            self._note(script)
 
     @staticmethod
     def _options(script: Script, options: tuple[str, ...]) -> tuple[str | None, str | None, bool]:

@@ -61,6 +61,20 @@ class History:
             self._open()
         self._compare()
 
+    def restart(self) -> None:
+        """Kill the executor, and start another one."""
+        self._open()
+        self.told.append("a restart")
+        self.door.kill()
+        self.door.start()
+        self.model.restart()
+        expected = len(self.model.registered)
+        wait_for(lambda: len(self._list("registered")) >= expected, what=self._context)
+        registered = self._list("registered")
+        assert sorted(registered) == sorted(self.model.registered), self._context(registered)
+        self.model.registered = registered  # sessions may come in any order
+        self._compare()
+
     def end(self) -> None:
         """Let all end, and forget it."""
         self._open()
@@ -173,10 +187,14 @@ class History:
         assert self._list("registered") == self.model.registered, self._context()
 
 
-def run(door: FakeDoor, seed: int, steps: int = 25) -> None:
+def run(door: FakeDoor, seed: int, steps: int = 25, restarts: int = 0) -> None:
     history = History(door, seed)
     for _ in range(steps):
         history.step()
+    for _ in range(restarts):
+        history.restart()
+        for _ in range(steps):
+            history.step()
     history.end()
 
 
@@ -185,7 +203,18 @@ def test_a_few_scripts(executor: FakeDoor):
         run(executor, seed)
 
 
+def test_a_few_restarts(executor: FakeDoor):
+    for seed in range(2):
+        run(executor, seed, restarts=1)
+
+
 @pytest.mark.long
 def test_many_scripts(executor: FakeDoor):
     for seed in range(10, 500):
         run(executor, seed)
+
+
+@pytest.mark.long
+def test_many_restarts(executor: FakeDoor):
+    for seed in range(2, 40):
+        run(executor, seed, restarts=2)
