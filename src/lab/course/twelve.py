@@ -83,11 +83,13 @@ class Twelve:
             return f"<p>{as_html(self.cannot)}</p>"
         rows = "".join(
             f'<tr><td style="text-align:right">{one.number}</td>'
-            f'<td style="text-align:left;white-space:nowrap">{_sign(one)} {as_html(one.title)}</td>'
+            f'<td style="text-align:left">{_sign(one)} {as_html(one.title)}</td>'
             f'<td style="text-align:left">{as_html(_told(one))}</td></tr>'
             for one in self.judged
         )
-        head = "<tr><th></th><th>property</th><th>what was seen</th></tr>"
+        names = ("no.", "property", "what was seen")
+        cells = [f'<th scope="col" style="text-align:left">{name}</th>' for name in names]
+        head = f"<tr>{''.join(cells)}</tr>"
         return f"<table>{head}{rows}</table><p>{len(self.held)} of {len(self.judged)} hold.</p>"
 
 

@@ -76,7 +76,7 @@ for exercise in nb14.EXERCISES:
     [
         (7, "not a function"),
         (lambda *_: None, "Redis has None"),
-        (naive["change"], "An app that dies after 1 of your requests"),
+        (naive["change"], "An app that dies after its first request"),
         (queues_first, "the entry's `doc` is `null`"),
         (queues_the_command, "not the command"),
         (scripted("XLEN", "FULL", "end\n"), "your function raised"),

@@ -64,6 +64,9 @@ def _judge_capture(change: Function, client: redis.Redis) -> None:
             raise Wrong(f"For {case} the entry's `doc` is `{new[0][1]['doc']}`.{why}")
 
 
+_NAMES = {1: "first", 2: "second", 3: "third"}
+
+
 class _Died(Exception):
     """An app's process is no more."""
 
@@ -83,7 +86,7 @@ class _Mortal(redis.Redis):
 
 def _judge_deaths(change: Function, client: redis.Redis) -> None:
     mortal = _Mortal(connection_pool=client.connection_pool)
-    for requests in (1, 2, 3):
+    for requests in _NAMES:
         mortal.left = requests
         document = json.dumps({"stars": requests})
         with suppress(_Died):
@@ -99,7 +102,7 @@ def _judge_deaths(change: Function, client: redis.Redis) -> None:
                 else "an entry is there, and Redis has no such review"
             )
             raise Wrong(
-                f"An app that dies after {requests} of your requests leaves the two apart: {where}. "
+                f"An app that dies after its {_NAMES[requests]} request leaves the two apart: {where}. "
                 "Both belong into one request, which Redis runs as one step: a script."
             )
 
