@@ -12,6 +12,7 @@ import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 from selenium.webdriver.common.action_chains import ActionChains
@@ -101,7 +102,7 @@ PICTURES = {"redis-commander", *OF_THE_APP}
 
 def redis_commander(page: AppPage) -> None:
     """The movies in the tree, and a stream whose three entries wait for MongoDB."""
-    page.media(1200, 345)
+    page.media(1200, 800)
     page.page.get(page.url)
 
     def is_chosen() -> bool:
@@ -129,7 +130,7 @@ def main(into: Path) -> None:
         with _commander(stack) as url:
             page = AppPage(driver, url)
             redis_commander(page)
-            _take(page, into / "redis-commander.webp")
+            _take(page, into / "redis-commander.webp", height=345)  # above its command line
         lab.prepare("empty", "movies")
         with running("write-behind-streams") as app:
             page = AppPage(driver, app.url)
@@ -138,8 +139,12 @@ def main(into: Path) -> None:
                 _take(page, into / f"{name}.webp")
 
 
-def _take(page: AppPage, file: Path) -> None:
-    told = {"format": "webp", "quality": _QUALITY}
+def _take(page: AppPage, file: Path, height: int | None = None) -> None:
+    """Write what the page shows, or its upper `height` pixels, to a file."""
+    told: dict[str, Any] = {"format": "webp", "quality": _QUALITY}
+    if height:
+        width = page.script("return innerWidth")
+        told["clip"] = {"x": 0, "y": 0, "width": width, "height": height, "scale": 1}
     taken = page.page.execute_cdp_cmd("Page.captureScreenshot", told)
     file.write_bytes(base64.b64decode(taken["data"]))
     click.echo(f"{file} ({file.stat().st_size // 1024} KB)")
