@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from enum import Enum
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from recipes.streams import (
     AsyncCapturingRedis,
@@ -25,6 +27,8 @@ from recipes.streams.verbs.looking import same
 from tests.recipes.servers import PlainRedis, wait_for
 from tests.recipes.streams.conftest import QUICK, drained, letters
 from tests.recipes.streams.writing import KEY, entries, needs_json
+from tests.recipes.test_gears_every_command import KEY as ANYWHERE
+from tests.recipes.test_gears_every_command import SOURCES, cases
 
 Start = Callable[..., Worker]
 
@@ -304,3 +308,27 @@ def await_client(server: PlainRedis) -> Any:
     import redis.asyncio
 
     return redis.asyncio.Redis.from_url(server.url)
+
+
+def test_no_write_command_that_this_server_has_goes_past_capture(
+    wb: WriteBehind, capturing: CapturingRedis, redis: Redis, redis_server: PlainRedis
+) -> None:
+    """Each is tried with the document's key at each place that `COMMAND DOCS` tells of."""
+    wb.set(KEY, {"n": 1})
+    stream, before = wb.partitions.of(KEY).stream, redis.dump(KEY)
+    went, tried = [], cases(redis_server.client(decode_responses=True))
+    assert len(tried) > 500
+    for source, words in tried:
+        with redis.pipeline(transaction=False) as pipe:
+            pipe.delete(f"source:{source}")
+            pipe.execute_command(*SOURCES[source])
+            pipe.execute()
+        waits = redis.xlen(stream)
+        here = [KEY if word == ANYWHERE else word for word in words]
+        with contextlib.suppress(NotCaptured, Refused, ResponseError, IndexError, ValueError):
+            capturing.execute_command(*here)
+        if redis.dump(KEY) != before:
+            went += [] if redis.xlen(stream) > waits else [here]
+            redis.delete(KEY)
+            wb.set(KEY, {"n": 1})
+    assert went == []
