@@ -147,13 +147,18 @@ class Session:
             }
         )
 
+    def _references(self) -> int:
+        """Registrations in force, those that are gone but still run, and runs of their own."""
+        gone = {run.registration or str(run.number) for run in list(self.runs) if not run.done}
+        return len(self.registrations.keys() | gone)
+
     def literal(self) -> str:
         """The field `PD`, a Python literal: clients evaluate it."""
         return repr(
             {
                 "sessionName": self.id,
                 "sessionDescription": self.description or "null",
-                "refCount": len(self.registrations),
+                "refCount": self._references(),
                 "linkedTo": "primary",
                 "dead": False,
                 "isInstallationNeeded": int(self.installed),
@@ -171,7 +176,7 @@ class Session:
         """One element of the reply of `RG.PYDUMPSESSIONS`."""
         shown: list[Any] = ["ID", self.id, "sessionDescription", self.description]
         linked, state = ("None", "true") if dead else ("primary", "false")
-        shown += ["refCount", len(self.registrations), "linked", linked, "dead", state]
+        shown += ["refCount", self._references(), "linked", linked, "dead", state]
         shown += ["requirementInstallationNeeded", int(self.installed)]
         return [*shown, "requirements", requirements, "registrations", registrations]
 

@@ -30,6 +30,7 @@ def test_an_old_session_is_listed_as_dead_until_its_run_ends(
     [dead] = door.call("RG.PYDUMPSESSIONS", "DEAD")
     shown = dict(zip(dead[::2], dead[1::2], strict=True))
     assert (shown[b"ID"], shown[b"linked"], shown[b"dead"]) == (b"s", b"None", b"true")
+    assert shown[b"refCount"] == 1  # what runs
     assert door.call("RG.TRIGGER", "t") == [b"new"]
     redis_conn.call("SET", "go", "1")
     assert reply.get(timeout=30) == [b"old"]
