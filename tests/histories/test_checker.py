@@ -38,6 +38,12 @@ def test_a_recipe_without_a_bug_is_cleared(seed: int, disasters: bool) -> None:
     assert judge(Simulation(seed, steps=80, disasters=disasters).run()) == []
 
 
+def test_a_judge_that_has_seen_nothing_clears_nobody() -> None:
+    """Its change stream may have gone unnoticed."""
+    [finding] = judge(replace(Simulation(1).run(), changes=[]))
+    assert finding.rule == "the judge sees what happens"
+
+
 def test_a_history_is_the_same_after_a_trip_to_a_file(tmp_path: Path) -> None:
     history = Simulation(1).run()
     history.save(tmp_path / "history.jsonl")

@@ -30,7 +30,7 @@ def judge(history: History, goals: Goals | None = None) -> list[Finding]:
     stored = _without_poison(history)
     found = [finding for rule in RULES for finding in _first_of_each_key(rule(stored))]
     found += _first_of_each_key(refused_once(history))
-    found += _calm(history, goals or Goals())
+    found += [*_calm(history, goals or Goals()), *_blind(history)]
     told = {finding.key for finding in found}
     return found + [f for f in _unexplained(stored) if f.key not in told]
 
@@ -68,6 +68,17 @@ def _calm(history: History, goals: Goals) -> Iterator[Finding]:
             (),
             f"at the end {last.depth} entries were queued, the oldest for {last.oldest:.1f} s; "
             f"the goals are {goals.depth} and {goals.oldest:.1f} s",
+        )
+
+
+def _blind(history: History) -> Iterator[Finding]:
+    """Find that no change was seen of a database that has changed: then nothing else here means much."""
+    if history.database and not history.changes:
+        yield Finding(
+            "the judge sees what happens",
+            "",
+            (),
+            f"the database holds {len(history.database)} documents, and no change of it was seen",
         )
 
 
