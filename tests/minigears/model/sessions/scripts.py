@@ -93,7 +93,8 @@ class Script:
     """Runs that wait."""
     initial: int = 0
     """Where it begins to count, as its functions are stored."""
-    restored: bool = False
+    globals: list[str] = field(default_factory=lambda: ["count", "late"])
+    """Those of them that its functions find."""
     noted: str = ""
     """What its `onRegistered` notes."""
 
@@ -119,8 +120,13 @@ class Script:
             return [str(self.first)]
         if trigger.body == "config":
             return [config.get(word, "none")]
+        return [str(self.globals)]
+
+    def restart(self) -> None:
+        """Its functions are as they were stored."""
+        self.first = self.initial
         named = any(one.body in ("bump", "wait") for one in self.triggers)
-        return [str(["count", "late"] if not self.restored else ["count"] if named else [])]
+        self.globals = ["count"] if named else []
 
 
 @dataclass
@@ -162,7 +168,7 @@ class Scripts:
     def restart(self) -> None:
         """The process ends, and another one begins; nothing waits."""
         for script in self.sessions.values():
-            script.first, script.restored = script.initial, True
+            script.restart()
             self._note(script)
 
     @staticmethod
