@@ -1,6 +1,6 @@
 """Processor time of one operation in door, executor and Redis; and its ratio to plain Redis's.
 
-    python -m benchmarks.processor [--rounds 3] [--count 6000] [--only capture]
+    python -m benchmarks.processor [--rounds 3] [--count 6000] [--only capture] [--only sync] [--only batch]
 
 Processor time hardly depends on what else the machine does, so this is what to change code by. The documents
 are the course's films, of about 1 KB.
@@ -8,9 +8,11 @@ are the course's films, of about 1 KB.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -35,6 +37,13 @@ connection = MongoConnection('', '', '', conn_string=gearsConfigGet('mongoUrl'))
 RGJSONWriteBehind(GB, keysPrefix='MovieEntity', name='Bench', version='99.99.99',
                   connector=MongoConnector(connection, 'bench', 'movies', 'movieId'))
 """
+BATCHES = {
+    "count": "GB().count().run('Batch:*')",
+    "map, filter, countby": (
+        "GB().map(lambda r: r['value']).filter(lambda v: int(v['n']) % 2).countby(lambda v: v['group']).run('Batch:*')"
+    ),
+}
+BATCH_KEYS = 100_000
 REQUIREMENTS = ("REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0")
 CLIENTS = 20
 
@@ -124,6 +133,22 @@ def plain_set(port: int, count: int, clients: int, depth: int) -> float:
 SHAPES = {"20 clients": (CLIENTS, 1), "1 client": (1, 1), "pipelines of 50": (1, 50)}
 
 
+def fill(port: int) -> None:
+    """Hashes for batch runs."""
+    keys = [
+        ("HSET", f"Batch:{i}", "n", i, "group", i % 50, "text", "x" * 100)
+        for i in range(BATCH_KEYS)
+    ]
+    generator.run(port, [[generator.encode(words) for words in keys]], 500)
+
+
+def read_all(port: int) -> float:
+    """Type and value of each hash, by a client that does nothing with them; keys a second."""
+    asked = [(("TYPE", f"Batch:{i}"), ("HGETALL", f"Batch:{i}")) for i in range(BATCH_KEYS)]
+    requests = [generator.encode(words) for pair in asked for words in pair]
+    return generator.run(port, [requests], 2000) / 2
+
+
 class Processor:
     """All arms on one stack."""
 
@@ -138,15 +163,24 @@ class Processor:
         self.rows: list[tuple[str, ...]] = []
 
     def all(self) -> None:
-        """Capture at the door, relay, a sync function that does nothing, rgsync."""
+        """Capture at the door, relay, a sync function that does nothing, rgsync, batch runs."""
         self.capture()
         for shape in SHAPES:
             self._arm(f"relay of SET, {shape}", shape, None)
         for shape in SHAPES:
             self._arm(f"relay of JSON.SET, {shape}", shape, "Other")
+        self.sync()
+        self.rgsync()
+        self.batch()
+
+    def sync(self) -> None:
+        """Writes that a function is called for."""
         with self._registered(SYNC):
             for shape in SHAPES:
                 self._arm(f"sync function that does nothing, {shape}", shape, "MovieEntity")
+
+    def rgsync(self) -> None:
+        """Writes that rgsync takes to MongoDB."""
         self._stack.redis.execute_command("RG.CONFIGSET", "mongoUrl", self._stack.recipe_mongo_url)
         with self._registered(RECIPE, *REQUIREMENTS):
             for shape in SHAPES:
@@ -162,6 +196,22 @@ class Processor:
         client.execute_command("RG.CAPTURE", "UNREGISTER", "Captured:")
         client.flushall()
 
+    def batch(self) -> None:
+        """Runs over many keys, for each key."""
+        fill(self._servers.back)
+
+        def run(script: str) -> float:
+            started = time.perf_counter()
+            _, errors = self._stack.redis.execute_command("RG.PYEXECUTE", script)
+            assert not errors
+            return BATCH_KEYS / (time.perf_counter() - started)
+
+        for name, script in BATCHES.items():
+            front = functools.partial(run, script)
+            alone = functools.partial(read_all, self._servers.back)
+            self._measure(f"batch run: {name}", alone, front, BATCH_KEYS)
+        self._stack.redis.flushall()
+
     def _arm(self, title: str, shape: str, prefix: str | None) -> None:
         clients, depth = SHAPES[shape]
         count = self._count if prefix == "MovieEntity" else 4 * self._count
@@ -172,14 +222,21 @@ class Processor:
                 return plain_set(port, count, clients, depth)
             return json_set(port, prefix, count, clients, depth)
 
-        plain, costs = [], []
-        for number in range(self._rounds + 1):
+        def emptied() -> float:
             for partition in Partitions().all():
                 self._stack.redis.xtrim(partition.stream, 0, approximate=False)
-            alone = self._servers.cost(lambda: run(self._servers.back), count)
-            cost = self._servers.cost(lambda: run(self._servers.front), count)
+            return run(self._servers.back)
+
+        self._measure(title, emptied, lambda: run(self._servers.front), count)
+
+    def _measure(
+        self, title: str, alone: Callable[[], float], front: Callable[[], float], count: int
+    ) -> None:
+        plain, costs = [], []
+        for number in range(self._rounds + 1):
+            reference, cost = self._servers.cost(alone, count), self._servers.cost(front, count)
             if number:
-                plain.append(alone)
+                plain.append(reference)
                 costs.append(cost)
         middle = {
             name: median(getattr(c, name) for c in costs)
@@ -187,8 +244,8 @@ class Processor:
         }
         ratio = median(c.rate / p.rate for c, p in zip(costs, plain, strict=True))
         row = (
-            title, f"{ratio:.2f}", *(f"{middle[n]:.0f}" for n in ("door", "executor", "redis")),
-            f"{middle['total']:.0f}", f"{median(p.total for p in plain):.0f}",
+            title, f"{ratio:.2f}", *(f"{middle[n]:.1f}" for n in ("door", "executor", "redis")),
+            f"{middle['total']:.1f}", f"{median(p.total for p in plain):.1f}",
         )  # fmt: skip
         self.rows.append(row)
         console.print("  ".join(row), highlight=False)
@@ -220,7 +277,10 @@ COLUMNS = (
 @click.option("--rounds", default=3, show_default=True, help="Rounds of each figure that count.")
 @click.option("--count", default=6_000, show_default=True, help="Concerned writes of a round.")
 @click.option(
-    "--only", type=click.Choice(["all", "capture"]), default="all", help="Which operations."
+    "--only",
+    type=click.Choice(["all", "capture", "sync", "rgsync", "batch"]),
+    default="all",
+    help="Which operations.",
 )
 def main(rounds: int, count: int, only: str) -> None:
     """Measure what one operation costs each server, on a stack of its own."""
@@ -231,7 +291,7 @@ def main(rounds: int, count: int, only: str) -> None:
 
         bench = Processor(lab.up(), rounds, count)
         try:
-            bench.all() if only == "all" else bench.capture()
+            getattr(bench, only)()
         finally:
             lab.down()
     table = Table(*COLUMNS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from types import FunctionType
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.flow import records
 from minigears.executor.flow.keysonly import GLOB, keys_only
+from minigears.executor.redis.apart import Apart
 from minigears.executor.redis.calls import Caller, plain, together
 from minigears.executor.redis.connection import RedisError
 from minigears.executor.streams.group import Entry
@@ -40,10 +42,12 @@ def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
     read_value = _flag(options, "readValue", True, "readValue")
 
     def read(caller: Caller) -> Iterator[Any]:
-        for keys in [[pattern]] if no_scan else _scan(caller, pattern):
-            if read_value:
-                yield from _read_all(caller, keys, keep_missing=no_scan)
-            else:
+        if no_scan and read_value:
+            yield from _read_all(caller, [pattern], keep_missing=True)
+        elif read_value:
+            yield from _scan_and_read(caller, pattern)
+        else:
+            for keys in [[pattern]] if no_scan else _scan(caller, pattern):
                 yield from (records.bare_record(key, None) for key in keys)
 
     return read
@@ -131,20 +135,77 @@ def _scan(caller: Caller, pattern: bytes) -> Iterator[list[bytes]]:
             return
 
 
-def _read_all(caller: Caller, keys: list[bytes], keep_missing: bool) -> Iterator[dict[str, Any]]:
+def _scan_and_read(caller: Caller, pattern: bytes) -> Iterator[dict[str, Any]]:
+    """Records of the keys that match; Redis looks up a page while functions have the one before it."""
+    if not GLOB.intersection(pattern.decode()):
+        for keys in _existing(caller, pattern):
+            yield from _read_all(caller, keys)
+        return
+    scan = (b"MATCH", pattern, b"COUNT", b"%d" % _SCAN_COUNT)
+    cursor, keys = _ask(caller, b"SCAN", b"0", *scan)
+    if cursor == b"0":
+        yield from _read_all(caller, keys)
+        return
+    page: list[dict[str, Any]] = []
+    expected = ""
+    with caller.apart() as apart:
+        while True:
+            last = cursor == b"0"
+            next_page = [] if last else [(b"SCAN", cursor, *scan)]
+            apart.send(together([*_lookups(keys, expected), *next_page], marked=False))
+            yield from page
+            replies = apart.receive()
+            scanned = (cursor, []) if last else _good(replies.pop())
+            page, expected = _records(apart, keys, expected, replies)
+            cursor, keys = scanned
+            if last:
+                yield from page
+                return
+
+
+def _read_all(
+    caller: Caller, keys: list[bytes], keep_missing: bool = False
+) -> list[dict[str, Any]]:
     """Records of a page of keys in two round trips: types first, then values."""
-    types = caller.call(together([(b"TYPE", key) for key in keys], marked=False))
-    kinds = [records.key_type(_good(reply)) for reply in types]
-    asked = [
-        (position, ask(key))
-        for position, (key, kind) in enumerate(zip(keys, kinds, strict=True))
-        if (ask := records.value_command(kind))
+    replies = caller.call(together(_lookups(keys, ""), marked=False)) if keys else []
+    return _records(caller, keys, "", replies, keep_missing)[0]
+
+
+def _lookups(keys: list[bytes], expected: str) -> list[tuple[bytes, ...]]:
+    """Types of the keys, and values if these are expected to be of a type that has one."""
+    ask = records.value_command(expected)
+    types: list[tuple[bytes, ...]] = [(b"TYPE", key) for key in keys]
+    return [*types, *map(ask, keys)] if ask else types
+
+
+def _records(
+    caller: Caller | Apart,
+    keys: list[bytes],
+    expected: str,
+    replies: list[Any],
+    keep_missing: bool = False,
+) -> tuple[list[dict[str, Any]], str]:
+    """Records from the replies to `_lookups`, and the type to expect next.
+
+    Values of other types than was expected take another trip.
+    """
+    count = len(keys)
+    kinds = [records.key_type(_good(reply)) for reply in replies[:count]]
+    told = replies[count:] or [None] * count
+    values = [v if kind == expected else None for kind, v in zip(kinds, told, strict=True)]
+    missing = [
+        (position, ask(keys[position]))
+        for position, kind in enumerate(kinds)
+        if kind != expected and (ask := records.value_command(kind))
     ]
-    values: list[Any] = [None] * len(keys)
-    if asked:
-        replies = caller.call(together([command for _, command in asked], marked=False))
-        for (position, _), reply in zip(asked, replies, strict=True):
-            values[position] = records.to_value(kinds[position], reply)
-    for key, kind, value in zip(keys, kinds, values, strict=True):
-        if keep_missing or kind != "empty":
-            yield records.key_record(key, None, kind, value)
+    if missing:
+        more = caller.call(together([command for _, command in missing], marked=False))
+        for (position, _), reply in zip(missing, more, strict=True):
+            values[position] = reply
+    found = [
+        records.key_record(key, None, kind, records.to_value(kind, value))
+        for key, kind, value in zip(keys, kinds, values, strict=True)
+        if keep_missing or kind != "empty"
+    ]
+    usual = Counter(kinds).most_common(1)
+    return found, usual[0][0] if usual else expected

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from minigears.address import Address
 from minigears.commandtable import CommandTable
 from minigears.executor.errors import GearsError
+from minigears.executor.redis.apart import Apart, apart
 from minigears.executor.redis.connection import BlockingConnection, RedisError, pack
 from minigears.executor.replies import to_text
 from minigears.interest import OWN_CHANNEL
@@ -207,6 +209,9 @@ class Caller(Protocol):
     def call(self, call: Call) -> Any:
         """Send and wait for the reply; an error reply is returned as a RedisError."""
 
+    def apart(self) -> AbstractContextManager[Apart]:
+        """A connection for calls whose replies are taken later."""
+
 
 class AtomicGate:
     """One `atomic()` block at a time in this process, and no other function's call inside it."""
@@ -285,6 +290,10 @@ class BlockingCaller:
         except BaseException:  # an abort: the reply that nobody has read would be the next call's
             self._drop()
             raise
+
+    def apart(self) -> AbstractContextManager[Apart]:
+        """A connection for calls whose replies are taken later; raises GearsError when Redis has gone."""
+        return apart(self._address, self._gate)
 
     def _drop(self) -> None:
         connection: BlockingConnection | None = getattr(self._local, "connection", None)

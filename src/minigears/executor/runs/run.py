@@ -19,7 +19,6 @@ from minigears.executor.streams import BatchFailed
 from minigears.executor.usercode.calling import (
     Profiler,
     Wait,
-    folding_call,
     plain_call,
     user_call,
     waiting_in,
@@ -195,8 +194,8 @@ def _run(gears: Gears, registration: Registration, context: Context) -> Run:
 
 
 def _made(wait: Wait | None, profiler: Profiler | None) -> Run:
-    call = user_call(wait, profiler)
-    return Run(call, folding_call(call), plain_call(profiler))
+    fold = user_call(wait, profiler, folding=True)
+    return Run(user_call(wait, profiler), fold, plain_call(profiler))
 
 
 def _count(gears: Gears, registration: Registration, execution: Execution) -> None:

@@ -189,12 +189,12 @@ class GearsBuilder:
 
     def distinct(self) -> GearsBuilder:
         """Keep one of equal records."""
-        self.aggregate(set(), lambda a, r: a | {r}, lambda a, r: a | r)
+        self.aggregate(set(), _added, lambda a, r: a | r)
         return self.flatmap(lambda x: list(x))
 
     def sort(self, reverse: bool = True) -> GearsBuilder:
         """Sort the records, ascending unless `reverse` is False."""
-        self.aggregate([], lambda a, r: [*a, r], lambda a, r: a + r)
+        self.aggregate([], _appended, lambda a, r: a + r)
         self.map(lambda x: sorted(x, reverse=reverse))
         return self.flatmap(lambda x: x)  # it emits the last element first
 
@@ -247,3 +247,13 @@ class GearsBuilder:
                 raise GearsError(f"{name} argument must be a function")
         self.steps.append(Step(kind, tuple(functions.values())))
         return self
+
+
+def _added(values: set[Any], value: Any) -> set[Any]:
+    values.add(value)  # a copy for each value would cost the square of their number
+    return values
+
+
+def _appended(values: list[Any], value: Any) -> list[Any]:
+    values.append(value)
+    return values

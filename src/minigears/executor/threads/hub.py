@@ -14,11 +14,12 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
+from minigears.executor.redis.apart import Apart
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Call
 from minigears.executor.redis.connection import BlockingConnection
 
@@ -167,6 +168,10 @@ class Hub:
         reply = self._home.switch()
         asyncio._set_running_loop(loop)
         return reply
+
+    def apart(self) -> AbstractContextManager[Apart]:
+        """A connection for calls whose replies are taken later; whoever waits for them keeps all jobs waiting."""
+        return self._blocking.apart()
 
     @contextmanager
     def alone(self) -> Iterator[None]:

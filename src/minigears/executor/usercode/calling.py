@@ -105,19 +105,24 @@ class Profiler:
 Wait = Callable[[Future[Any]], Any]
 
 
-def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
+def user_call(
+    wait: Wait | None, profiler: Profiler | None = None, folding: bool = False
+) -> UserCall:
     """How steps call user functions: `call(function, *arguments)` returns its value, or a `Later`.
 
-    `wait` waits for what comes later; without it, user code may not return such.
+    `wait` waits for what comes later; without it, user code may not return such. `folding` is how reducers are
+    called: each waits for the one before it, whose value it takes. A future that they made and dropped is None,
+    whatever they did.
     """
 
     def call(function: UserCall, *arguments: Any) -> Any:
         context = current.get()
         try:
             value = profiler.call(function, *arguments) if profiler else function(*arguments)
-        except BaseException:
-            _give_up(context)
-            raise
+        except BaseException as error:
+            if not (_given_up(context) and folding) or isinstance(error, ForceStopped):
+                raise
+            return None
         finally:
             leave_if_forked()
         kind = type(value)
@@ -126,57 +131,30 @@ def user_call(wait: Wait | None, profiler: Profiler | None = None) -> UserCall:
             if kind is AsyncRecord and value.promise is promise:
                 promise.returned = True
                 value = None  # nobody but users may keep it, else none is ever dropped
-                return Later(_waiting_allowed(wait), promise.future)
+                later = Later(_waiting_allowed(wait), promise.future)
+                return later.result() if folding else later
             promise.discard()
             if kind is CoroutineType:
                 value.close()
+            if folding:
+                return None
+            if kind is CoroutineType:
                 raise GearsError(_TWICE)
         if kind is CoroutineType:
-            return _started(wait, value)
+            later = _started(wait, value)
+            return later.result() if folding else later
         return value
 
     return call
 
 
-def folding_call(call: UserCall) -> UserCall:
-    """How reducers are called: each waits for the one before it, whose value it takes.
-
-    A future that they made and dropped is None, whatever they did.
-    """
-
-    def fold(function: UserCall, *arguments: Any) -> Any:
-        context = current.get()
-        value = call(lambda: _none_for_an_unreturned(function, context, arguments))
-        return value.result() if type(value) is Later else value
-
-    return fold
-
-
-def _none_for_an_unreturned(
-    function: UserCall, context: Context | None, arguments: tuple[Any, ...]
-) -> Any:
-    value, made = None, None
-    try:
-        value = function(*arguments)
-    except ForceStopped:
-        raise
-    except BaseException:
-        if context is None or context.promise is None:
-            raise
-    if context is not None:
-        made = context.promise
-    if made is None or (type(value) is AsyncRecord and value.promise is made):
-        return value
-    if type(value) is CoroutineType:
-        value.close()
-    return None
-
-
-def _give_up(context: Context | None) -> None:
-    """The step has failed: nobody waits for the future that it made."""
-    if context is not None and context.promise is not None:
-        promise, context.promise = context.promise, None
-        promise.discard()
+def _given_up(context: Context | None) -> bool:
+    """The step has failed: whether it made a future, for which nobody waits now."""
+    if context is None or context.promise is None:
+        return False
+    promise, context.promise = context.promise, None
+    promise.discard()
+    return True
 
 
 def plain_call(profiler: Profiler | None = None) -> UserCall:

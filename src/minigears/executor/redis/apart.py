@@ -1,0 +1,54 @@
+"""A connection for one who asks now and takes the answer later, while others use the thread's own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from minigears.address import Address
+from minigears.executor.errors import GearsError
+from minigears.executor.redis.connection import BlockingConnection
+
+if TYPE_CHECKING:
+    from minigears.executor.redis.calls import AtomicGate, Call
+
+
+class Apart:
+    """One call at a time: `send`, later `receive`."""
+
+    def __init__(self, connection: BlockingConnection, gate: AtomicGate):
+        self._connection = connection
+        self._gate = gate
+        self._sent: Call | None = None
+
+    def send(self, call: Call) -> None:
+        """Have Redis begin with it."""
+        self._gate.wait()
+        self._connection.send(call.data)
+        self._sent = call
+
+    def receive(self) -> Any:
+        """Wait for what was sent; an error reply is returned as a RedisError."""
+        assert self._sent is not None
+        call, self._sent = self._sent, None
+        return call.result(self._connection.read_many(call.replies))
+
+    def call(self, call: Call) -> Any:
+        """Both."""
+        self.send(call)
+        return self.receive()
+
+
+@contextmanager
+def apart(address: Address, gate: AtomicGate) -> Iterator[Apart]:
+    """Open such a connection, and close it; raises GearsError when Redis has gone."""
+    connection = None
+    try:
+        connection = BlockingConnection(address)
+        yield Apart(connection, gate)
+    except OSError as error:
+        raise GearsError(f"the connection to Redis is lost: {error}") from error
+    finally:
+        if connection is not None:
+            connection.close()
