@@ -5,7 +5,7 @@ Each step costs the same however many events of one key are on their way.
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ LIMIT_BYTES = 16 << 20
 """Bytes of their keys: the same then."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Event:
     """One event for one registration."""
 
@@ -27,7 +27,7 @@ class Event:
     sync: bool
 
 
-@dataclass
+@dataclass(slots=True)
 class _Waiter:
     callback: Callable[[], None]
     left: int
@@ -66,8 +66,8 @@ class Delivery:
     def __init__(self, limit: int = LIMIT, limit_bytes: int = LIMIT_BYTES) -> None:
         self._limit = limit
         self._limit_bytes = limit_bytes
-        self._counts: Counter[str] = Counter()
-        self._bytes: Counter[str] = Counter()
+        self._counts: dict[str, int] = defaultdict(int)
+        self._bytes: dict[str, int] = defaultdict(int)
         self._for_room: dict[str, list[_Waiter]] = {}
         self.crowded: set[str] = set()
         """Registrations with as many events on their way as may be."""
