@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from minigears.address import Address
 from minigears.executor.errors import GearsError
 from minigears.executor.redis.connection import BlockingConnection
 
-if TYPE_CHECKING:
-    from minigears.executor.redis.calls import AtomicGate, Call
+
+class Sendable(Protocol):
+    """What is sent, how many replies come, and which of them matter."""
+
+    data: bytes
+    replies: int
+    result: Callable[[list[Any]], Any]
 
 
 class Apart:
     """One call at a time: `send`, later `receive`."""
 
-    def __init__(self, connection: BlockingConnection, gate: AtomicGate):
+    def __init__(self, connection: BlockingConnection, wait: Callable[[], None]):
+        """`wait` returns when nobody is to be alone with Redis."""
         self._connection = connection
-        self._gate = gate
-        self._sent: Call | None = None
+        self._wait = wait
+        self._sent: Sendable | None = None
 
-    def send(self, call: Call) -> None:
+    def send(self, call: Sendable) -> None:
         """Have Redis begin with it."""
-        self._gate.wait()
+        self._wait()
         self._connection.send(call.data)
         self._sent = call
 
@@ -34,19 +40,19 @@ class Apart:
         call, self._sent = self._sent, None
         return call.result(self._connection.read_many(call.replies))
 
-    def call(self, call: Call) -> Any:
+    def call(self, call: Sendable) -> Any:
         """Both."""
         self.send(call)
         return self.receive()
 
 
 @contextmanager
-def apart(address: Address, gate: AtomicGate) -> Iterator[Apart]:
+def apart(address: Address, wait: Callable[[], None]) -> Iterator[Apart]:
     """Open such a connection, and close it; raises GearsError when Redis has gone."""
     connection = None
     try:
         connection = BlockingConnection(address)
-        yield Apart(connection, gate)
+        yield Apart(connection, wait)
     except OSError as error:
         raise GearsError(f"the connection to Redis is lost: {error}") from error
     finally:

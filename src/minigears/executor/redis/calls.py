@@ -293,7 +293,7 @@ class BlockingCaller:
 
     def apart(self) -> AbstractContextManager[Apart]:
         """A connection for calls whose replies are taken later; raises GearsError when Redis has gone."""
-        return apart(self._address, self._gate)
+        return apart(self._address, self._gate.wait)
 
     def _drop(self) -> None:
         connection: BlockingConnection | None = getattr(self._local, "connection", None)
