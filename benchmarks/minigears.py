@@ -7,17 +7,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import platform
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
 import click
@@ -25,6 +21,7 @@ import psutil
 import redis
 from rich.table import Table
 
+from benchmarks import tables
 from benchmarks.loads import (
     Measure,
     console,
@@ -38,10 +35,6 @@ from benchmarks.loads import (
 from benchmarks.processor import RECIPE, REQUIREMENTS
 from recipes.streams import WriteBehind
 from tests.ending import end_in_order
-
-HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "minigears.md"
-RESULTS = HERE / "results" / "minigears.json"
 
 
 @contextmanager
@@ -269,25 +262,15 @@ class Bench:
 
 
 def write(bench: Bench) -> None:
-    """Keep the rounds, and renew the table between the marks of docs/minigears.md."""
-    RESULTS.parent.mkdir(exist_ok=True)
-    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    RESULTS.write_text(
-        json.dumps({"machine": machine, "rounds": bench.raw}, indent=1) + "\n", encoding="utf-8"
-    )
+    """Keep the rounds, and renew the table of docs/minigears.md."""
     lines = [
-        f"Measured on {machine}; median of {bench.rounds} rounds or more, ratios round by round.",
+        f"Measured on {tables.MACHINE}; median of {bench.rounds} rounds or more, ratios round by round.",
         "",
         "| what | measured | range | goal |",
         "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in bench.rows),
     ]
-    page = PAGE.read_text(encoding="utf-8")
-    table = "<!-- bench -->\n" + "\n".join(lines) + "\n<!-- /bench -->"
-    PAGE.write_text(
-        re.sub(r"<!-- bench -->.*<!-- /bench -->", lambda _: table, page, flags=re.S),
-        encoding="utf-8",
-    )
+    tables.keep("minigears", bench.raw, lines)
 
 
 @click.command()

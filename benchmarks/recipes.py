@@ -10,10 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import platform
 import random
-import re
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +23,7 @@ import click
 import redis.asyncio
 from rich.table import Table
 
-from benchmarks import drains, generator
+from benchmarks import drains, generator, tables
 from benchmarks.loads import Measure, console, ratio, take_turns
 from recipes.streams import AsyncWriteBehind, Limits, Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Lanes, Parcel, packed
@@ -34,8 +31,6 @@ from tests.ending import end_in_order
 from tests.recipes.twelve.world import World
 
 HERE = Path(__file__).resolve().parent
-PAGE = HERE.parent / "docs" / "recipes.md"
-RESULTS = HERE / "results" / "recipes.json"
 LIMITS = Limits(entries=10_000_000, bytes=1 << 40)
 SHAPES = {  # name: clients, requests in all, pipelined, least ratio to plain, to minigears
     "1 client": (1, 4_000, 1, 0.75, 10.0),
@@ -342,29 +337,19 @@ class Bench:
 
 
 def write(bench: Bench, left_out: list[str]) -> None:
-    """Keep the rounds, and renew the table between the marks of docs/recipes.md."""
-    machine = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
-    RESULTS.write_text(
-        json.dumps({"machine": machine, "rounds": bench.raw}, indent=1) + "\n", "utf-8"
-    )
+    """Keep the rounds, and renew the table of docs/recipes.md."""
     missed = [f"{name} ({figure}; {goal})" for name, figure, goal, ok in bench.rows if "no" in ok]
+    goals = f"Goals missed: {'; '.join(missed) or 'none'}."
     lines = [
-        f"Measured on {machine}; medians of {bench.rounds} rounds, ratios round by round, least to most.",
+        f"Measured on {tables.MACHINE}; medians of {bench.rounds} rounds, ratios round by round, least to most.",
         "",
-        "Goals missed: "
-        + ("; ".join(missed) or "none")
-        + "."
-        + (f" Not measured in this run: {', '.join(left_out)}." if left_out else ""),
+        goals + (f" Not measured in this run: {', '.join(left_out)}." if left_out else ""),
         "",
         "| what | measured | goal | reached |",
         "|---|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in bench.rows),
     ]
-    table = "<!-- bench -->\n\n" + "\n".join(lines) + "\n\n<!-- /bench -->"
-    page = PAGE.read_text("utf-8")
-    PAGE.write_text(
-        re.sub(r"<!-- bench -->.*<!-- /bench -->", lambda _: table, page, flags=re.S), "utf-8"
-    )
+    tables.keep("recipes", bench.raw, lines)
 
 
 PARTS = ("capture", "python_client", "drain", "zipf", "lag", "bounded", "pending")

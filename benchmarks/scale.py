@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 import subprocess
 import sys
 import tempfile
@@ -22,6 +21,7 @@ import click
 import psutil
 
 import lab
+from benchmarks import tables
 from benchmarks.generator import encode
 from lab.stack.cluster import Cluster
 from recipes.streams import Partitions, WriteBehind
@@ -30,7 +30,6 @@ from tests.ending import end_in_order
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer
 
-PAGE = Path(__file__).resolve().parents[1] / "docs/scale.md"
 PARTITIONS = Partitions(12)
 OUTAGE = 3600  # seconds without a database that the masters' memory has to hold
 MEMORY = 64 * 2**30  # bytes of a master that the queue may take
@@ -112,14 +111,10 @@ def main(writes: int, goal: int, keep: bool) -> None:
             mongo.stop()
     rows = ["| part | derived | needed |", "|---|---|---|"]
     rows += [f"| {part} | {how} | {many} |" for part, how, many in plan(seen, goal)]
-    table = f"<!-- scale -->\n\nFor {goal:,} writes a second:\n\n" + "\n".join(rows)
-    table += "\n\n<!-- /scale -->"
-    print(table)
+    lines = [f"For {goal:,} writes a second:", "", *rows]
+    print("\n".join(lines))
     if keep:
-        page = PAGE.read_text("utf-8")
-        PAGE.write_text(
-            re.sub(r"<!-- scale -->.*<!-- /scale -->", lambda _: table, page, flags=re.S), "utf-8"
-        )
+        tables.renew("scale", "scale", lines)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
@@ -43,20 +44,34 @@ class MongoWitness:
         prefix: str,
     ):
         self._client: MongoClient[Any] = MongoClient(
-            url, serverSelectionTimeoutMS=1000, socketTimeoutMS=5000, retryReads=False
+            url, serverSelectionTimeoutMS=5000, socketTimeoutMS=5000, retryReads=False
         )
         self._collection = self._client[place[0]][place[1]]
         self._translate, self._clock, self._prefix = translate, clock, prefix
         self._over = threading.Event()
-        self._ready = threading.Event()
+        self._probe = f"witness-{uuid.uuid4().hex}"
+        self._seen = threading.Event()
+        self._again = threading.Event()
         self._keys: dict[Any, str] = {}  # a plain delete tells `_id` only
         self.changes: list[Change] = []
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
     def start(self) -> None:
-        """Begin, and wait until nothing can be missed."""
+        """Begin, and wait until nothing can be missed: until a document of our own was seen.
+
+        A stream that is opened before there is a collection may be a stream of nothing; so one that
+        has not told of our document after a while is opened anew.
+        """
         self._thread.start()
-        assert self._ready.wait(60), "no change stream"
+        for number in range(300):
+            with contextlib.suppress(PyMongoError):
+                self._collection.replace_one({"_id": self._probe}, {"n": number}, upsert=True)
+            if self._seen.wait(0.2):
+                break
+            if number % 10 == 9:
+                self._again.set()
+        assert self._seen.is_set(), "the change stream tells of no change"
+        self._collection.delete_one({"_id": self._probe})
 
     def stop(self) -> None:
         """End. What has happened until now is in `changes`."""
@@ -73,19 +88,29 @@ class MongoWitness:
         token: Mapping[str, Any] | None = None
         while not self._over.is_set():
             with contextlib.suppress(PyMongoError):  # it is away just now: go on where we were
+                at = token if self._seen.is_set() else None  # a blind stream's token is blind, too
                 with self._collection.watch(
-                    full_document="updateLookup", resume_after=token, max_await_time_ms=50
+                    full_document="updateLookup", resume_after=at, max_await_time_ms=50
                 ) as stream:
-                    self._ready.set()
-                    while not self._over.is_set() and stream.alive:
+                    while not self._over.is_set() and stream.alive and not self._renewed():
                         event = stream.try_next()
                         token = stream.resume_token or token
                         if event is not None:
                             self._note(event)
             self._over.wait(0.02)
 
+    def _renewed(self) -> bool:
+        """Whether the stream is to be opened anew."""
+        try:
+            return self._again.is_set()
+        finally:
+            self._again.clear()
+
     def _note(self, event: Mapping[str, Any]) -> None:
         at, identity = self._clock(), event["documentKey"]["_id"]
+        if identity == self._probe:
+            self._seen.set()
+            return
         document = event.get("fullDocument")
         if document is None:
             key = self._keys.get(identity)

@@ -1,0 +1,28 @@
+"""Where figures are kept: the raw rounds in results/, the table in docs/."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+
+from tests.marked import renewed
+
+_HERE = Path(__file__).resolve().parent
+
+MACHINE = f"{os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+
+
+def keep(name: str, rounds: object, lines: Sequence[str]) -> None:
+    """Keep raw rounds in results/NAME.json, and put lines between the marks `bench` of docs/NAME.md."""
+    kept = json.dumps({"machine": MACHINE, "rounds": rounds}, indent=1)
+    (_HERE / "results" / f"{name}.json").write_text(kept + "\n", encoding="utf-8")
+    renew(name, "bench", lines)
+
+
+def renew(name: str, marks: str, lines: Sequence[str]) -> None:
+    """Put lines between marks of docs/NAME.md. Raises ValueError for a page without them."""
+    page = _HERE.parent / "docs" / f"{name}.md"
+    page.write_text(renewed(page.read_text(encoding="utf-8"), marks, lines), encoding="utf-8")

@@ -1,0 +1,57 @@
+"""The judge's eye: a witness that has begun sees every change."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.collection import Collection
+
+from tests.freeports import free_ports
+from tests.histories.world.witness import MongoWitness
+from tests.recipes.servers import MongoServer, wait_for
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[MongoServer]:
+    """A database that has nothing yet."""
+    server = MongoServer(tmp_path, free_ports(1)[0])
+    server.start()
+    yield server
+    server.stop(signal.SIGKILL)
+
+
+def sees(server: MongoServer) -> None:
+    witness = MongoWitness(
+        server.url, ("fresh", "movies"), lambda d: (d["_id"], {"n": d["n"]}), time.monotonic, "k"
+    )
+    witness.start()
+    with server.client() as client:
+        client["fresh"]["movies"].insert_one({"_id": "k1", "n": 1})
+    wait_for(lambda: bool(witness.changes), 30, "the change to be seen")
+    assert witness.documents() == {"k1": {"n": 1}}
+    witness.stop()
+    assert [(c.key, c.document) for c in witness.changes] == [("k1", {"n": 1})]
+
+
+def test_a_collection_that_was_not_there(server: MongoServer) -> None:
+    sees(server)
+
+
+def test_a_stream_that_tells_nothing_is_opened_anew(
+    server: MongoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch, opened = Collection.watch, []
+
+    def blind_at_first(self: Collection[Any], *args: Any, **options: Any) -> Any:
+        opened.append(self)
+        of = self if len(opened) > 1 else self.database["another"]
+        return watch(of, *args, **options)
+
+    monkeypatch.setattr(Collection, "watch", blind_at_first)
+    sees(server)
+    assert len(opened) > 1
