@@ -31,13 +31,11 @@ from tests.histories.world.proxy import Proxy
 from tests.minigears.realredis import wait_for
 
 
-class Master:
-    """One master as a part. Its slots go to the next one, a partition's at a time."""
+class _Serving:
+    """A node of a cluster as a part: the one that is master."""
 
-    def __init__(self, cluster: Cluster, number: int, slots: set[int]):
-        self._cluster, self._node, self._slots = cluster, cluster.masters[number], slots
-        self._next = cluster.masters[(number + 1) % len(cluster.masters)]
-        self.deeds = {Deed.RESHARD: self.give_a_slot}
+    def __init__(self, node: Node):
+        self._node = node
 
     @property
     def process(self) -> subprocess.Popen[bytes] | None:
@@ -52,6 +50,16 @@ class Master:
     def stop(self, how: int) -> None:
         """See `Part`."""
         self._node.end(signal.Signals(how))
+
+
+class Master(_Serving):
+    """One master. Its slots go to the next one, a partition's at a time."""
+
+    def __init__(self, cluster: Cluster, number: int, slots: set[int]):
+        super().__init__(cluster.masters[number])
+        self._cluster, self._slots = cluster, slots
+        self._next = cluster.masters[(number + 1) % len(cluster.masters)]
+        self.deeds = {Deed.RESHARD: self.give_a_slot}
 
     def give_a_slot(self, seconds: float) -> None:
         """Move a slot, if it has one; try again while one of the two is away, unless it has gone on."""
@@ -118,26 +126,13 @@ def _serves(node: Node) -> bool:
     return False
 
 
-class Shard:
-    """A master and its replica as a part. What is done to it strikes the one that is master, as far as known."""
+class Shard(_Serving):
+    """A master and its replica. What is done to it strikes the one that is master, as far as known."""
 
     def __init__(self, master: Node, replica: Node):
-        self._node, self._heir = master, replica
+        super().__init__(master)
+        self._heir = replica
         self.deeds = {Deed.SUCCEED: self.succeed}
-
-    @property
-    def process(self) -> subprocess.Popen[bytes] | None:
-        """The server's process."""
-        return self._node.process
-
-    def start(self) -> None:
-        """See `Part`."""
-        self._node.start()
-        wait_for(lambda: _serves(self._node), 60, "a master to serve")
-
-    def stop(self, how: int) -> None:
-        """See `Part`."""
-        self._node.end(signal.Signals(how))
 
     def close(self) -> None:
         """End both."""

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tests.minigears.model.events.counts import Counts
+
 TRIGGERS = {
     "echo": "map(lambda x: x[1:])",
     "fail": "map(lambda x: 1 // 0)",
@@ -36,28 +38,23 @@ class Refused(Exception):
 
 
 @dataclass
-class Command:
+class Command(Counts):
     """A CommandReader registration."""
 
-    number: int
-    mode: str
     body: str
     trigger: str | None = None
     prefix: str | None = None
     """Of a hook: that of its keys."""
-    id: str = ""
-    triggered: int = 0
-    failures: int = 0
-    last_error: str | None = None
 
     @classmethod
     def made(cls, rng: random.Random, number: int) -> Command:
         """Any one."""
         mode = rng.choice(["sync", "sync", "async", "async_local"])
         if rng.random() < 0.6:
-            return cls(number, mode, rng.choice(list(TRIGGERS)), rng.choice(["t1", "t2", "t3"]))
+            body, trigger = rng.choice(list(TRIGGERS)), rng.choice(["t1", "t2", "t3"])
+            return cls(body, trigger, number=number, mode=mode)
         prefix = rng.choice([None, "a:", "a:1"])
-        return cls(number, mode, rng.choice(list(HOOKS)), None, prefix)
+        return cls(rng.choice(list(HOOKS)), None, prefix, number=number, mode=mode)
 
     @property
     def sync(self) -> bool:
@@ -128,13 +125,4 @@ class Command:
 
     def data(self) -> dict[str, Any]:
         """What RG.DUMPREGISTRATIONS has of it."""
-        return {
-            "desc": f"r{self.number}",
-            "mode": self.mode,
-            "numTriggered": self.triggered,
-            "numSuccess": self.triggered - self.failures,
-            "numFailures": self.failures,
-            "numAborted": 0,
-            "failed": self.last_error,
-            "args": [self.trigger or "APPEND", 0],
-        }
+        return self.shown(self.trigger or "APPEND", 0)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.minigears.model.events.commands import Command, Refused
+from tests.minigears.model.events.counts import Counts
 
 EVENTS = {"SET": "set", "HSET": "hset", "RPUSH": "rpush", "DEL": "del", "APPEND": "append"}
 TYPES = {"SET": "string", "APPEND": "string", "HSET": "hash", "RPUSH": "list"}
@@ -34,21 +35,15 @@ NOTE = (
 
 
 @dataclass
-class Registration:
+class Registration(Counts):
     """A KeysReader registration; its number tells its own keys from those of others."""
 
-    number: int
     prefix: str
-    mode: str
     body: str
     events: list[str] | None
     types: list[str] | None
     commands: list[str] | None
     read_value: bool
-    id: str = ""
-    triggered: int = 0
-    failures: int = 0
-    last_error: str | None = None
 
     @classmethod
     def made(cls, rng: random.Random, number: int) -> Registration:
@@ -91,16 +86,7 @@ class Registration:
 
     def data(self) -> dict[str, Any]:
         """What RG.DUMPREGISTRATIONS has of it."""
-        return {
-            "desc": f"r{self.number}",
-            "mode": self.mode,
-            "numTriggered": self.triggered,
-            "numSuccess": self.triggered - self.failures,
-            "numFailures": self.failures,
-            "numAborted": 0,
-            "failed": self.last_error,
-            "args": [self.prefix, self.events, self.types, self.commands],
-        }
+        return self.shown(self.prefix, self.events, self.types, self.commands)
 
 
 @dataclass

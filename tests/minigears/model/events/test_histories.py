@@ -9,6 +9,7 @@ import pytest
 import redis
 
 from tests.minigears.model.events.commands import Command
+from tests.minigears.model.events.playing import play
 from tests.minigears.model.events.registrations import Registration, World
 from tests.minigears.realgears import MiniGears
 from tests.minigears.realredis import wait_for
@@ -109,23 +110,13 @@ class History:
         return {key: (kind, read[kind](key)) for key, kind in kinds.items()}
 
 
-def run(gears: MiniGears, seed: int, steps: int = 25) -> None:
-    """One history, on an empty server."""
-    with gears.client() as client:
-        history = History(client, seed)
-        for _ in range(steps):
-            history.step()
-        for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
-            client.execute_command("RG.UNREGISTER", registration[1])
-        client.flushall()
-
-
 def test_a_few_histories(gears: MiniGears):
     for seed in range(8):
-        run(gears, seed)
+        play(gears, seed, History, 25)
 
 
 @pytest.mark.long
-def test_many_histories(gears: MiniGears):
-    for seed in range(8, 400):
-        run(gears, seed)
+@pytest.mark.parametrize("first", range(8, 400, 98))
+def test_many_histories(gears: MiniGears, first: int):
+    for seed in range(first, first + 98):
+        play(gears, seed, History, 25)
