@@ -98,10 +98,11 @@ pictures: setup ## take the pictures in docs/images anew (a minute; needs Chromi
 judge: setup ## try a recipe under faults: RECIPE=streams SEED=7 MINUTES=5 (tests/histories --help has more)
 	@$(BIN)/python -m tests.histories --recipe $(RECIPE) --seed $(SEED) --minutes $(MINUTES)
 
-bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (2 to 8 minutes)
+bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (3 to 8 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write
+	@$(BIN)/python -m benchmarks.processor --write
 
-bench-recipes: setup ## measure the write-behind recipes beside plain Redis; renews docs/recipes.md (about 10 minutes)
+bench-recipes: setup ## measure the write-behind recipes beside plain Redis; renews docs/recipes.md (3 to 10 minutes)
 	@$(BIN)/python -m benchmarks.recipes --write
 
 recipes-table: setup ## judge every recipe by the twelve properties; renews docs/recipes.md and recipes/README.md (about 10 minutes)

@@ -1,6 +1,6 @@
 """Processor time of one operation in door, executor and Redis; and its ratio to plain Redis's.
 
-    python -m benchmarks.processor [--rounds 3] [--count 6000] [--only capture] [--only sync] [--only batch]
+    python -m benchmarks.processor [--rounds 3] [--count 6000] [--only capture] [--write]
 
 Processor time hardly depends on what else the machine does, so this is what to change code by. The documents
 are the course's films, of about 1 KB.
@@ -24,7 +24,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import generator
+from benchmarks import generator, tables
 from recipes.streams import Partitions, WriteBehind
 from tests.ending import end_in_order
 
@@ -246,6 +246,7 @@ class Processor:
         row = (
             title, f"{ratio:.2f}", *(f"{middle[n]:.1f}" for n in ("door", "executor", "redis")),
             f"{middle['total']:.1f}", f"{median(p.total for p in plain):.1f}",
+            f"{median(c.total / p.total for c, p in zip(costs, plain, strict=True)):.1f}",
         )  # fmt: skip
         self.rows.append(row)
         console.print("  ".join(row), highlight=False)
@@ -270,6 +271,7 @@ COLUMNS = (
     "Redis µs",
     "all",
     "plain Redis µs",
+    "times plain",
 )
 
 
@@ -282,7 +284,8 @@ COLUMNS = (
     default="all",
     help="Which operations.",
 )
-def main(rounds: int, count: int, only: str) -> None:
+@click.option("--write", "keep", is_flag=True, help="Renew the table of docs/minigears.md.")
+def main(rounds: int, count: int, only: str, keep: bool) -> None:
     """Measure what one operation costs each server, on a stack of its own."""
     end_in_order()
     with tempfile.TemporaryDirectory() as home:
@@ -298,6 +301,13 @@ def main(rounds: int, count: int, only: str) -> None:
     for row in bench.rows:
         table.add_row(*row)
     console.print(table)
+    if keep:
+        lines = [
+            f"Measured on {tables.MACHINE}; medians of {rounds} rounds.", "",
+            f"| {' | '.join(COLUMNS)} |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|",
+            *(f"| {' | '.join(row)} |" for row in bench.rows),
+        ]  # fmt: skip
+        tables.renew("minigears", "processor", lines)
 
 
 if __name__ == "__main__":
