@@ -150,3 +150,10 @@ def test_every_file_on_the_map_is_there() -> None:
     }
     assert len(named) > 50
     assert named - there == set()
+
+
+def test_files_of_tests_have_names_of_their_own() -> None:
+    """pytest takes two of one name for one module where their folders are no packages."""
+    files = (REPOSITORY / "tests").rglob("test_*.py")
+    names = Counter(f.stem for f in files if not (f.parent / "__init__.py").exists())
+    assert [name for name, count in names.items() if count > 1] == []

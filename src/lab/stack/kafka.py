@@ -109,5 +109,6 @@ def _start(folder: Path, keeper: Keeper) -> Kafka:
         if process.poll() is not None:
             break
     if process.poll() is not None:  # or another program has taken the port, and answers
-        raise OSError(f"it ended: {log.read_text(errors='replace')[-300:]}")
+        said = log.read_text(encoding="utf-8", errors="replace")
+        raise OSError(f"it ended: {said[-300:]}")
     return Kafka(port, process, keeper)

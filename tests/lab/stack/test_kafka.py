@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,22 @@ from lab.stack import kafka
 from tests.recipes.kafka.broker import needs_kafka
 
 
-def test_it_takes_records_and_leaves_nothing() -> None:
+@pytest.fixture(autouse=True)
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for temporary files that no other test has; nothing may be left in it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    yield tmp_path
+    assert list(tmp_path.glob("lab-kafka-*")) == []
+
+
+def test_it_takes_records_and_leaves_nothing(temporary: Path) -> None:
     needs_kafka()
     from confluent_kafka import Producer
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    before = set(Path(tempfile.gettempdir()).glob("lab-kafka-*"))
     server = lab.kafka()
     assert server is not None
+    assert list(temporary.glob("lab-kafka-*")) != []
     try:
         admin = AdminClient({"bootstrap.servers": server.servers})
         for made in admin.create_topics([NewTopic("movies", 1)]).values():
@@ -34,7 +43,6 @@ def test_it_takes_records_and_leaves_nothing() -> None:
     finally:
         server.stop()
     assert server._process.poll() is not None
-    assert set(Path(tempfile.gettempdir()).glob("lab-kafka-*")) == before
 
 
 def test_where_it_is_not_installed_a_line_says_how_to_get_it(
@@ -50,8 +58,6 @@ def test_where_it_does_not_start_a_line_says_why(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     needs_kafka()
-    before = set(Path(tempfile.gettempdir()).glob("lab-kafka-*"))
     monkeypatch.setattr(kafka, "words", lambda *_: ["sh", "-c", "echo no room; exit 3"])
     assert lab.kafka() is None
     assert "No Kafka here: it ended: no room" in capsys.readouterr().out
-    assert set(Path(tempfile.gettempdir()).glob("lab-kafka-*")) == before
