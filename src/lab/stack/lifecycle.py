@@ -11,7 +11,7 @@ from lab import command, paths
 from lab.errors import LabError
 from lab.names import DATABASE
 from lab.report import say
-from lab.stack import containers, external, keeper
+from lab.stack import containers, databases, external, keeper
 from lab.stack.containers.engine import is_likely
 from lab.stack.embedded import running as embedded
 from lab.stack.embedded.services import SERVICES
@@ -110,7 +110,7 @@ def reset() -> None:
     stack = current()
     unregister_all(stack)
     stack.redis.flushdb()
-    stack.mongo.drop_database(DATABASE)
+    databases.drop(stack.mongo, DATABASE)
 
 
 def stop(service: str) -> None:

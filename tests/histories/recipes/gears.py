@@ -14,6 +14,7 @@ import psutil
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
+from lab.stack.databases import drop
 from tests.freeports import free_ports
 from tests.histories.recipes.interface import Servers
 from tests.histories.recipes.reading import json_documents, sample_of
@@ -121,7 +122,7 @@ class Gears(Servers):
                 client.execute_command("RG.UNREGISTER", registration[1], "ABORTPENDING")
             client.flushall()
         with self._mongo.client() as mongo:
-            mongo.drop_database(_PLACE[0])
+            drop(mongo, _PLACE[0])
         self._register()
 
     def _register(self) -> None:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 from redis import Redis
 
+from lab.stack.databases import drop
 from recipes.streams import Metrics, Partitions, Settings, Sink, Worker, WriteBehind, open_sink
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer, PlainRedis, PostgresServer, wait_for
@@ -52,7 +53,7 @@ def wb(redis: Redis) -> WriteBehind:
 @pytest.fixture
 def mongo(mongo_server: MongoServer) -> Iterator[Sink]:
     with mongo_server.client() as client:
-        client.drop_database("test")
+        drop(client, "test")
     sink = open_sink(f"{mongo_server.url}/test", ROUTES)
     yield sink
     sink.close()

@@ -21,6 +21,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lab import paths, wait_until
+from lab.stack.databases import drop
 from tests.freeports import free_ports
 from tests.minigears.realredis import loads
 from tests.recipes.twelve.gate import LOOPBACK
@@ -182,9 +183,9 @@ class MongoServer(Server):
         return pymongo.MongoClient(LOOPBACK, self.port, directConnection=True, **options)
 
     def empty(self, database: str) -> None:
-        """Drop the database."""
+        """Drop the database, for good: some properties begin by killing the server."""
         with self.client() as client:
-            client.drop_database(database)
+            drop(client, database)
 
     def demand_unique(self, table: str, field: str) -> None:
         with self.client() as client:

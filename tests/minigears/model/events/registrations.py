@@ -5,6 +5,7 @@ Where RedisGears's documentation is silent, this is what holds:
 * What a function of a KeysReader writes raises events for others only if it is not `sync`.
 * Of several functions that override one reply the first one wins; the others fail.
 * A registration with `commands` has all events of its keys (docs/minigears.md says why), whatever its mode.
+* Functions of two registrations that are not `sync` run in any order, so what both write is seen in any order.
 * A success clears the last error, as was observed of streams.
 * A session is gone with its last registration. A script that registers nothing takes no other's place.
 * Every `GB()`, every registration and every script that registers uses an id up, as recorded.
@@ -103,6 +104,12 @@ class World:
         """Those in force, oldest first."""
         everything = [r for session in self.sessions.values() for r in session]
         return sorted(everything, key=lambda r: int(r.id.rpartition("-")[2]))
+
+    @property
+    def races(self) -> bool:
+        """Whether two functions may write at the same time."""
+        writing = [r for r in self.registrations if r.body == "write" and r.mode != "sync"]
+        return len(writing) > 1
 
     @property
     def _commands(self) -> list[Command]:

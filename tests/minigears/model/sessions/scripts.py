@@ -89,8 +89,8 @@ class Script:
     end: str
     description: str | None = None
     forced: bool = False
-    waiting: int = 0
-    """Runs that wait."""
+    waiting: list[Trigger] = field(default_factory=list)
+    """Whose runs wait."""
     initial: int = 0
     """Where it begins to count, as its functions are stored."""
     globals: list[str] = field(default_factory=lambda: ["count", "late"])
@@ -121,6 +121,10 @@ class Script:
         if trigger.body == "config":
             return [config.get(word, "none")]
         return [str(self.globals)]
+
+    def references(self) -> int:
+        """Its registrations, and those that are gone while a run of theirs waits."""
+        return len({id(trigger) for trigger in [*self.triggers, *self.waiting]})
 
     def restart(self) -> None:
         """Its functions are as they were stored."""
@@ -232,7 +236,7 @@ class Scripts:
             {
                 "ID": name,
                 "sessionDescription": script.description,
-                "refCount": len(script.triggers),
+                "refCount": script.references(),
                 "linked": "primary",
                 "dead": "false",
                 "requirementInstallationNeeded": int(script.forced),

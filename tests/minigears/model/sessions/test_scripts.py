@@ -110,7 +110,7 @@ class History:
         self._same(self.call("RG.TRIGGER", name, word), expected)
 
     def _wait(self, script: Script, trigger: Trigger) -> None:
-        script.waiting += 1
+        script.waiting.append(trigger)
         self.told.append(f"RG.TRIGGER {trigger.name} waits")
         begun = int(
             self.door.results("GB('ShardsIDReader').map(lambda x: execute('LLEN', 'begun')).run()")[
@@ -130,7 +130,7 @@ class History:
             counts = list(range(script.first + 1, script.first + 1 + len(results)))
             assert results == counts, self._context()
             script.first += len(results)
-            script.waiting = 0
+            script.waiting = []
         self.asked, self.model.dead = [], []
         self.door.script("execute('DEL', 'open')")
 
