@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
+import pytest
 import redis
 
 from tests.minigears.realgears import MiniGears
+
+PART = 98
+"""So many seeds take well below a test's time limit on a busy machine."""
+
+
+def parts(first: int, last: int) -> list[Any]:
+    """Where parts of a long share begin: two for every run of the long forms, the rest for a soak."""
+    begins = range(first, last, PART)
+    return [*begins[:2], *(pytest.param(each, marks=pytest.mark.soak) for each in begins[2:])]
 
 
 class History(Protocol):

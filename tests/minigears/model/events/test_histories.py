@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.minigears.model.events.commands import Command
-from tests.minigears.model.events.playing import play
+from tests.minigears.model.events.playing import PART, parts, play
 from tests.minigears.model.events.registrations import Registration, World
 from tests.minigears.realgears import MiniGears
 from tests.minigears.realredis import wait_for
@@ -129,7 +129,7 @@ def test_a_few_histories(gears: MiniGears):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(8, 400, 98))
+@pytest.mark.parametrize("first", parts(8, 400))
 def test_many_histories(gears: MiniGears, first: int):
-    for seed in range(first, first + 98):
+    for seed in range(first, first + PART):
         play(gears, seed, History, 25)

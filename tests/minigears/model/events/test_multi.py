@@ -9,7 +9,7 @@ import pytest
 import redis
 
 from tests.minigears.model.events.multi import COMMANDS, SCRIPT, World
-from tests.minigears.model.events.playing import play
+from tests.minigears.model.events.playing import PART, parts, play
 from tests.minigears.realgears import MiniGears
 
 
@@ -80,7 +80,7 @@ def test_a_few_transactions(gears: MiniGears):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(10, 500, 98))
+@pytest.mark.parametrize("first", parts(10, 500))
 def test_many_transactions(gears: MiniGears, first: int):
-    for seed in range(first, first + 98):
+    for seed in range(first, first + PART):
         play(gears, seed, History, 20)

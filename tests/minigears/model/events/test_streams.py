@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import redis
 
-from tests.minigears.model.events.playing import play
+from tests.minigears.model.events.playing import PART, parts, play
 from tests.minigears.model.events.streams import ERRORS, Kept, Stream
 from tests.minigears.realgears import MiniGears
 from tests.minigears.realredis import wait_for
@@ -128,7 +128,7 @@ def test_a_few_streams(gears: MiniGears):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("first", range(8, 400, 98))
+@pytest.mark.parametrize("first", parts(8, 400))
 def test_many_streams(gears: MiniGears, first: int):
-    for seed in range(first, first + 98):
+    for seed in range(first, first + PART):
         play(gears, seed, History, 30)
