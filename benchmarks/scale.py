@@ -40,6 +40,15 @@ def cpu(pid: int) -> float:
     return float(sum(psutil.Process(pid).cpu_times()[:2]))
 
 
+def per_second(writes: int, seconds: float) -> float:
+    """Writes a core second. Raises ClickException where the kernel has counted next to nothing."""
+    if seconds < 0.03:  # it counts in hundredths
+        raise click.ClickException(
+            f"{writes:,} writes are too few to be measured: --writes {10 * writes}"
+        )
+    return writes / seconds
+
+
 def measure(made: Cluster, mongo: MongoServer, writes: int) -> dict[str, float]:
     """Fill the queue, then drain it with one worker; returns writes per core second of each part."""
     redis, (master,) = made.connect(), made.masters
@@ -52,7 +61,7 @@ def measure(made: Cluster, mongo: MongoServer, writes: int) -> dict[str, float]:
     calls = [wb.call("JSON.SET", key, "$", document) for key in keys]
     before = cpu(master.process.pid)
     wb.run(calls)
-    figures = {"master": writes / (cpu(master.process.pid) - before)}
+    figures = {"master": per_second(writes, cpu(master.process.pid) - before)}
     figures["wire"] = (
         sum(len(encode(parcel.words(wb.limits))) for parcel in packed(calls, Lanes())) / writes
     )
@@ -68,8 +77,10 @@ def measure(made: Cluster, mongo: MongoServer, writes: int) -> dict[str, float]:
         while any(redis.xlen(partition.stream) for partition in PARTITIONS.all()):
             assert worker.poll() is None
             time.sleep(0.05)
-        figures["worker"] = writes / cpu(worker.pid)  # its start is in it: the figure is modest
-        figures["database"] = writes / (cpu(mongo.process.pid) - before)
+        figures["worker"] = per_second(
+            writes, cpu(worker.pid)
+        )  # its start is in it: the figure is modest
+        figures["database"] = per_second(writes, cpu(mongo.process.pid) - before)
     finally:
         worker.terminate()
         worker.wait(30)

@@ -14,7 +14,7 @@ SMALLEST = {
     "minigears": "--rounds 1 --pending 2000",
     "recipes": "--rounds 1 --pending 21000",
     "processor": "--rounds 1 --count 200",
-    "scale": "--writes 500",
+    "scale": "",
     "movieapp": "",
     "instructions": "--calls 20",
     "kafka": "--rounds 1 --documents 200",
