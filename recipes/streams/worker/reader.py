@@ -56,12 +56,13 @@ class Reader:
     def new(self, patience: float) -> list[Entry]:
         """A batch of what is new: as many as are there, or as come within the wait of a batch."""
         entries = self._fetched() or self._read(self.limit, patience)
-        deadline = time.monotonic() + self.settings.batch_wait
-        while entries and not self._full(entries) and not self._stop.is_set():
+        room, deadline = self._room(entries), time.monotonic() + self.settings.batch_wait
+        while entries and room and not self._stop.is_set():
             if (left := deadline - time.monotonic()) <= 0:
                 break
-            entries += self._read(self.limit - self._documents(entries), left)
-        if self._full(entries):  # more waits, most likely
+            entries += self._read(room, left)
+            room = self._room(entries)
+        if not room:  # more waits, most likely
             self._ahead = self._thread.submit(self._read, self.limit)
         return entries
 
@@ -74,16 +75,14 @@ class Reader:
         self._forget()
         self._thread.shutdown()
 
-    def _full(self, entries: list[Entry]) -> bool:
-        if len(entries) >= _CHANGES_OF_ONE * self.limit or self._documents(entries) >= self.limit:
-            return True
-        return sum(entry.size for entry in entries) >= self.settings.batch_bytes
-
-    def _documents(self, entries: list[Entry]) -> int:
-        """How many writes they come to."""
-        if not self.settings.coalesce:
-            return len(entries)
-        return len({entry.key for entry in entries})
+    def _room(self, entries: list[Entry]) -> int:
+        """How many entries more a batch takes, so many that each may be of a document of its own."""
+        if len(entries) >= _CHANGES_OF_ONE * self.limit:
+            return 0
+        if sum(entry.size for entry in entries) >= self.settings.batch_bytes:
+            return 0
+        writes = len({e.key for e in entries}) if self.settings.coalesce else len(entries)
+        return max(0, self.limit - writes)
 
     def _read(self, count: int, patience: float | None = None) -> list[Entry]:
         return self.queue.read(_NEW, count, patience)[0]

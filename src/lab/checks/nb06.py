@@ -5,15 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from pymongo import MongoClient
-from pymongo.monitoring import (
-    CommandFailedEvent,
-    CommandListener,
-    CommandStartedEvent,
-    CommandSucceededEvent,
-)
-
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
+from lab.checks.overhearing import Requests, overheard
 from lab.course.movies import load_movies
 
 
@@ -74,20 +67,6 @@ stoppers = [movie["title"] for movie in lab.load_movies() if stops(movie)]
 )
 
 
-class _Requests(CommandListener):
-    """Counts what a client asks MongoDB to write."""
-
-    def __init__(self) -> None:
-        self.count = 0
-
-    def started(self, event: CommandStartedEvent) -> None:
-        self.count += event.command_name in ("insert", "update", "delete", "findAndModify")
-
-    def succeeded(self, event: CommandSucceededEvent) -> None: ...
-
-    def failed(self, event: CommandFailedEvent) -> None: ...
-
-
 _PUT, _GONE = "=", "~"
 _Batch = list[tuple[str, str, str]]
 
@@ -134,20 +113,11 @@ _BATCHES: tuple[tuple[str, _Batch, dict[str, dict[str, Any]], str], ...] = (
 
 def _check_carry(answer: Answer) -> str:
     carry = answer.function("carry")
-    requests = _Requests()
-    client: MongoClient[dict[str, Any]] = MongoClient(
-        answer.stack.mongo_url, event_listeners=[requests], serverSelectionTimeoutMS=5000
-    )
-    with client:
-        collection = client[answer.stack.db.name]["check_06"]
-        collection.drop()
-        try:
-            for case, batch, wanted, why in _BATCHES:
-                ask(carry, list(batch), collection, case=case)
-                _judge_documents(list(collection.find({}, {"_id": False})), case, wanted, why)
-            _judge_requests(carry, collection, requests)
-        finally:
-            collection.drop()
+    with overheard(answer, "check_06") as (collection, requests):
+        for case, batch, wanted, why in _BATCHES:
+            ask(carry, list(batch), collection, case=case)
+            _judge_documents(list(collection.find({}, {"_id": False})), case, wanted, why)
+        _judge_requests(carry, collection, requests)
     return "The same state however often a batch comes, in one request: the recipe's other half."
 
 
@@ -162,12 +132,12 @@ def _judge_documents(
         raise Wrong(f"After {case} the collection holds {here}, not {wanted}. {why}")
 
 
-def _judge_requests(carry: Any, collection: Any, requests: _Requests) -> None:
-    requests.count = 0
+def _judge_requests(carry: Any, collection: Any, requests: Requests) -> None:
+    requests.requests = 0
     ask(carry, [_put(str(n), n=n) for n in range(100)], collection, case="a batch of 100 movies")
-    if requests.count > 2:
+    if requests.requests > 2:
         raise Wrong(
-            f"A batch of 100 movies took {requests.count} requests, and each waits for MongoDB's disk. "
+            f"A batch of 100 movies took {requests.requests} requests, and each waits for MongoDB's disk. "
             "That is the app of notebook 01 again: what sends many operations at once?"
         )
 

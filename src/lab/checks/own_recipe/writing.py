@@ -8,52 +8,20 @@ from typing import Any
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
-from pymongo.monitoring import (
-    CommandFailedEvent,
-    CommandListener,
-    CommandStartedEvent,
-    CommandSucceededEvent,
-)
 
 from lab.checks.exercise import Answer, Wrong, ask
+from lab.checks.overhearing import Requests, overheard
 from lab.checks.own_recipe.suite import Function, agrees, right
-
-
-class _Sent(CommandListener):
-    """What a client asks MongoDB to write."""
-
-    def __init__(self) -> None:
-        self.documents, self.requests, self.journaled = 0, 0, True
-
-    def started(self, event: CommandStartedEvent) -> None:
-        for name in ("updates", "documents", "deletes"):
-            if name in event.command and event.command_name in ("update", "insert", "delete"):
-                self.documents += len(event.command[name])
-                self.requests += 1
-                self.journaled &= bool(event.command.get("writeConcern", {}).get("j"))
-
-    def succeeded(self, event: CommandSucceededEvent) -> None: ...
-
-    def failed(self, event: CommandFailedEvent) -> None: ...
 
 
 def check(answer: Answer) -> str:
     """Judge `write` by itself, with the right `operation`, then by properties 2, 6 and 9."""
     write = _with_right_operation(answer.function("write"))
-    sent = _Sent()
-    client: MongoClient[dict[str, Any]] = MongoClient(
-        answer.stack.mongo_url, event_listeners=[sent], serverSelectionTimeoutMS=5000
-    )
-    with client:
-        reviews = client[answer.stack.db.name]["check_14"]
-        reviews.drop()
-        try:
-            _refused(write, reviews, [], "an empty batch")
-            _judge_coalescing(write, reviews, sent)
-            _judge_poison(write, reviews)
-            _judge_outage(write)
-        finally:
-            reviews.drop()
+    with overheard(answer, "check_14") as (reviews, sent):
+        _refused(write, reviews, [], "an empty batch")
+        _judge_coalescing(write, reviews, sent)
+        _judge_poison(write, reviews)
+        _judge_outage(write)
     return "Few writes, in the journal, and nobody waits for what can never arrive. " + agrees(
         {"write": write}, 6, 9
     )
@@ -74,7 +42,7 @@ def _refused(write: Function, reviews: Any, entries: list[Any], case: str) -> se
     return {entry["key"] for _, entry, _ in given}
 
 
-def _judge_coalescing(write: Function, reviews: Any, sent: _Sent) -> None:
+def _judge_coalescing(write: Function, reviews: Any, sent: Requests) -> None:
     case = "1000 entries of 10 reviews"
     entries = [
         (f"{n + 1}-0", {"key": f"Review:{n % 10}", "doc": json.dumps({"n": n})})
