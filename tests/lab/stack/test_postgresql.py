@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 import lab
 from lab.stack import postgresql
 
 
 def test_it_answers_and_leaves_nothing() -> None:
-    before = set(Path(tempfile.gettempdir()).glob("lab-pg-*"))
     server = lab.postgres()
     if server is None:
         pytest.skip("PostgreSQL does not run here")
+    folder = Path(conninfo_to_dict(server.url)["host"])
     try:
+        assert folder.is_dir()
         with psycopg.connect(server.url) as db:
             assert db.execute("SELECT 1").fetchone() == (1,)
     finally:
         server.stop()
     assert server._process.poll() is not None
-    assert set(Path(tempfile.gettempdir()).glob("lab-pg-*")) == before
+    assert not folder.exists()
 
 
 def test_where_it_cannot_run_a_line_says_so(

@@ -10,6 +10,7 @@ import aredis_om
 import pytest
 import redis_om
 from redis import Redis
+from redis_om.model import model
 
 from recipes.streams import (
     AsyncCapturingRedis,
@@ -35,7 +36,10 @@ def capturing(redis: Redis, redis_server: PlainRedis) -> CapturingRedis:
 
 
 @pytest.fixture
-def movie(capturing: CapturingRedis) -> Any:
+def movie(capturing: CapturingRedis, monkeypatch: pytest.MonkeyPatch) -> Any:
+    # The Migrator asks for the index of every model that this process has defined, those of other tests too.
+    monkeypatch.setattr(model, "model_registry", {})
+
     class Movie(redis_om.JsonModel, index=True):  # type: ignore[misc]
         title: str = redis_om.Field(index=True)
         year: int = redis_om.Field(index=True, default=1900)
