@@ -2,11 +2,11 @@
 # Everything is written inside this folder: .venv, .lab (the stack's data) and .cache. Only the stack
 # in containers has images and volumes, which Docker keeps.
 #   PYTHON=python3.12   the interpreter to set up with (default: the first of 3.10 to 3.13)
-#   WORKERS=3           test processes side by side
+#   WORKERS=4           test processes side by side
 
 PYTHON ?=
 BASE ?=
-WORKERS ?= 3
+WORKERS ?= 4
 RECIPE ?= streams
 SEED ?= 1
 MINUTES ?= 5

@@ -172,6 +172,7 @@ def test_headers_of_events_are_ascii(app: TestClient) -> None:
     assert told["wrote"]["detail"] == "Saved: 千と千尋の神隠し"
 
 
+@pytest.mark.usefixtures("app")  # names the Redis that Redis OM asks for its modules
 def test_redis_gives_back_each_pause_as_it_was_sent(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
