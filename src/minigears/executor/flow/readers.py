@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import FunctionType
 from typing import Any
 
 from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.flow import records
 from minigears.executor.flow.keysonly import GLOB, keys_only
+from minigears.executor.flow.steps import Step
 from minigears.executor.redis.apart import Apart
 from minigears.executor.redis.calls import Caller, plain, together
 from minigears.executor.redis.connection import RedisError
@@ -23,8 +25,11 @@ Source = Callable[[Caller], Iterator[Any]]
 """Makes the records, reading over the given caller."""
 
 
-def source(reader: str, arg: Any, options: Mapping[str, Any]) -> Source:
-    """Check what `run` was given and return where its records come from; raises GearsError."""
+def source(reader: str, arg: Any, options: Mapping[str, Any], steps: Sequence[Step] = ()) -> Source:
+    """Check what `run` was given and return where its records come from; raises GearsError.
+
+    Where the first step never looks at them, they are the names of keys: nobody can tell.
+    """
     if reader not in _SOURCES:
         raise GearsError("Given reader do not support run or not exists")
     made = _SOURCES[reader](arg, options)
@@ -33,7 +38,18 @@ def source(reader: str, arg: Any, options: Mapping[str, Any]) -> Source:
         raise GearsError("execution mode must be a string")
     if mode not in ("async", "async_local"):
         raise GearsError("unknown execution mode")
+    if reader == "KeysReader" and steps and steps[0].blind:
+        return _names(_pattern(arg), options.get("noScan", False))
     return made
+
+
+def _names(pattern: bytes, no_scan: bool) -> Source:
+    """One key, there or not, with `no_scan`; else those that match."""
+
+    def read(caller: Caller) -> Iterator[bytes]:
+        return chain.from_iterable([[pattern]] if no_scan else _scan(caller, pattern))
+
+    return read
 
 
 def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
@@ -47,8 +63,8 @@ def _keys(arg: Any, options: Mapping[str, Any]) -> Source:
         elif read_value:
             yield from _scan_and_read(caller, pattern)
         else:
-            for keys in [[pattern]] if no_scan else _scan(caller, pattern):
-                yield from (records.bare_record(key, None) for key in keys)
+            for key in _names(pattern, no_scan)(caller):
+                yield records.bare_record(key, None)
 
     return read
 

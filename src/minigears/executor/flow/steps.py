@@ -29,9 +29,11 @@ class Step:
     functions: tuple[Callable[..., Any], ...] = ()
     start: int = 0
     length: int = 0
+    blind: bool = False
+    """Whether its function never looks at a record: a run over keys need not read them."""
 
     def pack(self) -> tuple[Any, ...]:
-        """As built-in types, for pickling."""
+        """As built-in types, for pickling: what events need, whose key is read in any case."""
         return (self.kind, self.functions, self.start, self.length)
 
     def describe(self) -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ import copy
 import functools
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from minigears.executor.errors import GearsError
@@ -144,7 +145,13 @@ class GearsBuilder:
         self, zero: Any, seqOp: Callable[[Any, Any], Any], combOp: Callable[[Any, Any], Any]
     ) -> GearsBuilder:
         """Fold from `zero` on each shard with `seqOp`, then the shards' values with `combOp`."""
-        self.accumulate(lambda a, r: seqOp(copy.deepcopy(zero) if a is None else a, r))
+
+        def fold(a: Any, r: Any) -> Any:
+            return seqOp(copy.deepcopy(zero) if a is None else a, r)
+
+        self.accumulate(fold)
+        if seqOp is _one_more and self.steps[-1].functions == (fold,):
+            self.steps[-1] = replace(self.steps[-1], blind=True)
         self.collect()
         return self.accumulate(lambda a, r: combOp(copy.deepcopy(zero) if a is None else a, r))
 
@@ -173,7 +180,7 @@ class GearsBuilder:
 
     def count(self) -> GearsBuilder:
         """Count the records."""
-        return self.aggregate(0, lambda a, r: a + 1, lambda a, r: a + r)
+        return self.aggregate(0, _one_more, lambda a, r: a + r)
 
     def countby(self, extractor: Callable[[Any], Any] = lambda x: x) -> GearsBuilder:
         """Count the records of each key."""
@@ -247,6 +254,10 @@ class GearsBuilder:
                 raise GearsError(f"{name} argument must be a function")
         self.steps.append(Step(kind, tuple(functions.values())))
         return self
+
+
+def _one_more(count: int, record: Any) -> int:
+    return count + 1
 
 
 def _added(values: set[Any], value: Any) -> set[Any]:

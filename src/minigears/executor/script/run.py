@@ -88,7 +88,7 @@ class Script:
             return _begin(self._gears, self.session, reader, steps, arg, options)
         if self.requested_run is not None:
             raise GearsError("Can not run more then 1 executions in a single script")
-        self.requested_run = (readers.source(reader, arg, options), list(steps))
+        self.requested_run = (readers.source(reader, arg, options, steps), list(steps))
         return None
 
     def request_registration(
@@ -172,7 +172,7 @@ def _begin(
     arg: Any,
     options: Mapping[str, Any],
 ) -> GearsFuture:
-    source = readers.source(reader, arg, options)
+    source = readers.source(reader, arg, options, steps)
     future = coroutines.create_future()
 
     def ended(execution: Execution) -> None:

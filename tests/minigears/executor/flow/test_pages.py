@@ -65,3 +65,32 @@ def test_many_are_sorted_and_told_apart_in_no_time(door: FakeDoor, keys: dict[st
     flow = "GB('PythonReader').{}.count().run(lambda: iter(range(200_000)), convertToStr=False)"
     assert door.results(flow.format("sort()")) == [200_000]
     assert door.results(flow.format("distinct()")) == [200_000]
+
+
+def test_counting_reads_no_keys_and_counts_the_same(
+    door: FakeDoor, keys: dict[str, str], redis_conn: BlockingConnection
+) -> None:
+    redis_conn.call("CONFIG", "RESETSTAT")
+    for pattern, option, expected in (
+        ("k:*", "", MANY),
+        ("k:1", "", 1),
+        ("none:*", "", None),
+        ("none", "", None),
+        ("none", ", noScan=True", 1),  # a record without a value, as in RedisGears
+    ):
+        told = door.results(f"GB().count().run('{pattern}'{option})")
+        assert told == ([] if expected is None else [b"%d" % expected])
+    used = redis_conn.call("INFO", "commandstats").decode()
+    assert "cmdstat_scan:" in used
+    assert "cmdstat_type:" not in used
+    assert "cmdstat_hgetall:" not in used
+
+
+def test_a_builder_of_ones_own_sees_what_it_counts(door: FakeDoor, keys: dict[str, str]) -> None:
+    script = """
+class Summing(GearsBuilder):
+    def accumulate(self, function):
+        return super().accumulate(lambda a, r: (a or 0) + len(r['value']) if isinstance(r, dict) else r)
+Summing().count().run('k:1')
+"""
+    assert door.results(script) == [b"1"]
