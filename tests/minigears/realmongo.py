@@ -17,9 +17,16 @@ from tests.minigears.realredis import wait_for
 class MongoServer:
     """A SecantusDB on a port of loopback that it keeps over restarts."""
 
+    config = ""
+    """Its configuration, as TOML."""
+    run = ("-m", "secantus")
+    """What Python is to run."""
+
     def __init__(self, directory: Path, port: int):
         self.directory = directory
         self.port = port
+        self.environment: dict[str, str] | None = None
+        """What it is started with; None for what runs the tests."""
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -29,11 +36,11 @@ class MongoServer:
 
     def start(self) -> None:
         config = self.directory / "secantus.toml"
-        config.write_text("")  # else it may find the one of whoever runs the tests
-        command = [sys.executable, "-m", "secantus", "--config", str(config)]
+        config.write_text(self.config)  # else it may find the one of whoever runs the tests
+        command = [sys.executable, *self.run, "--config", str(config)]
         command += ["--port", str(self.port), "--storage-path", str(self.directory / "mongo")]
         with (self.directory / "mongo.log").open("a") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=self.environment)
         wait_for(self._answers, what="SecantusDB")
 
     def _answers(self) -> bool:

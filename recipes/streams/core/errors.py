@@ -28,6 +28,10 @@ class Conflict(Refused):
     """Compare and set: the document has changed since it was read. Read it again."""
 
 
+class Forgotten(Refused):
+    """Nobody knows any more whether the document was deleted. Nothing has changed; say what you know."""
+
+
 class NotCaptured(Refused):
     """A command that would change a captured document and leave no entry."""
 

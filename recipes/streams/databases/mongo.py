@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 import bson
 from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient, ReplaceOne, WriteConcern
+from pymongo import MongoClient, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
 
@@ -27,6 +26,8 @@ _OF_THE_SERVER = frozenset({
     63, 133, 134, 150, 13388,  # shards move
 })  # fmt: skip
 """Codes of writeErrors that are no document's fault: its next attempt is not counted."""
+
+_Operation = ReplaceOne[Any] | UpdateOne
 
 
 class MongoSink:
@@ -61,7 +62,7 @@ class MongoSink:
     def write(self, changes: Sequence[Change]) -> list[Rejected]:
         """One bulk a collection."""
         rejected: list[Rejected] = []
-        bulks: dict[str, list[tuple[Change, ReplaceOne[Any]]]] = {}
+        bulks: dict[str, list[tuple[Change, _Operation]]] = {}
         for change in changes:
             name = self.routes.of(change.key)
             operation = _operation(change) if name else f"no route for the key {change.key!r}"
@@ -74,7 +75,7 @@ class MongoSink:
         return rejected
 
     def _write(
-        self, collection: Collection[Any], bulk: list[tuple[Change, ReplaceOne[Any]]]
+        self, collection: Collection[Any], bulk: list[tuple[Change, _Operation]]
     ) -> list[Rejected]:
         try:
             collection.bulk_write([operation for _, operation in bulk], ordered=False)
@@ -126,18 +127,16 @@ class MongoSink:
         self.client.close()
 
 
-def _operation(change: Change) -> ReplaceOne[Any] | str:
+def _operation(change: Change) -> _Operation | str:
     """Property 3: a fenced upsert. Property 5: a delete is one, too. A text says why not.
 
     Property 10: change of schema. The whole document takes the place of the old one, so a field
     that was removed is gone, and each keeps its type.
     """
     fields: dict[str, Any] = {"_id": change.key, "_v": change.version}
-    if change.document is None:
-        fields |= {"_deleted": True, "_at": datetime.now(timezone.utc)}
-    elif problem := complaint(change.document):
-        return problem
-    else:
+    if change.document is not None:
+        if problem := complaint(change.document):
+            return problem
         fields |= change.document
     try:
         # Encoded here, once, because an error in the middle of a bulk would name no document.
@@ -149,11 +148,23 @@ def _operation(change: Change) -> ReplaceOne[Any] | str:
     if len(encoded) > MOST_BYTES + 64 * 1024:
         return f"the document has {len(encoded):,} bytes as BSON, and 16 MB fit"
     fence = {"_id": change.key, "_v": {"$lt": change.version}}
+    if change.document is None:
+        return UpdateOne(fence, _tombstone(fields), upsert=True)
     return ReplaceOne(fence, RawBSONDocument(encoded), upsert=True)
 
 
+def _tombstone(fields: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """What takes a deleted document's place, as an update.
+
+    Its time is MongoDB's own, by which it expires: by the clock of a worker that is a day behind it
+    would be gone at once, and a late write would bring the document back.
+    """
+    stone = {**fields, "_deleted": True}
+    return [{"$replaceWith": {n: {"$literal": v} for n, v in stone.items()} | {"_at": "$$NOW"}}]
+
+
 def _rejected(
-    bulk: list[tuple[Change, ReplaceOne[Any]]], errors: Sequence[Mapping[str, Any]]
+    bulk: list[tuple[Change, _Operation]], errors: Sequence[Mapping[str, Any]]
 ) -> Iterator[Rejected]:
     for error in errors:
         if error["code"] in _OF_THE_SERVER:

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from rich.theme import Theme
 
+from ..core.errors import Forgotten
 from . import looking, reconcile
 from .looking import Letter
 from .places import Place, places
@@ -66,12 +67,25 @@ def show(place: Place, letter: str) -> None:
 @dead_letters.command()
 @click.argument("letters", nargs=-1, metavar="LETTER...")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--though-gone", is_flag=True, help="Also those that may have been deleted since.")
 @places(database=False)
-def replay(place: Place, letters: tuple[str, ...], everything: bool) -> None:
-    """Queue them again, each with its own version: a newer write of the key stays."""
+def replay(place: Place, letters: tuple[str, ...], everything: bool, though_gone: bool) -> None:
+    """Queue them again, each with its own version: a newer write of the key stays.
+
+    A delete is remembered for a day. So a letter that is older, and whose document Redis has no more, is
+    left, and the exit code is 1.
+    """
+    left = False
     for letter in _chosen(place, letters, everything):
-        looking.replay(place.client, letter)
-        _out.print(f"queued again: {letter.key}")
+        try:
+            looking.replay(place.client, letter, though_gone)
+        except Forgotten as error:
+            left = True
+            _err.print(f"left: {error}; --though-gone queues it")
+        else:
+            _out.print(f"queued again: {letter.key}")
+    if left:
+        raise SystemExit(1)
 
 
 @dead_letters.command()

@@ -11,9 +11,10 @@ from typing import Any
 from ..client.client import WriteBehind
 from ..core import library
 from ..core.documents import etag_of
+from ..core.errors import Forgotten
 from ..core.library import VERSION
 from ..core.names import GROUP, Partition, stream_id_of, version_of
-from ..databases.sink import Sink, Stored
+from ..databases.sink import TOMBSTONE_SECONDS, Sink, Stored
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,27 @@ def letters(wb: WriteBehind) -> Iterator[Letter]:
             after = f"({_text(page[-1][0])}"
 
 
-def replay(wb: WriteBehind, letter: Letter) -> None:
-    """Put a dead letter back into the queue, with its own version: a newer write stays."""
+def replay(wb: WriteBehind, letter: Letter, though_gone: bool = False) -> None:
+    """Put a dead letter back into the queue, with its own version: a newer write stays.
+
+    Raises Forgotten for one that is older than deletes are remembered and whose document Redis has no
+    more: it may have been deleted since. `though_gone`: it was not, or it is wanted back.
+    """
     wb.prepare()
     at = letter.partition
+    if not though_gone and wb.get(letter.key) is None and _age(wb, letter) >= TOMBSTONE_SECONDS:
+        raise Forgotten(f"{letter.key} is not in Redis, and may have been deleted since")
     words = (at.stream, at.state, at.dead, VERSION, letter.letter_id, version_of(letter.stream_id))
     library.call(wb.redis, "FCALL", "wb_requeue", 3, *words)
+
+
+def _age(wb: WriteBehind, letter: Letter) -> float:
+    """Seconds since the write was taken, by the clock that dated it, wherever that has stepped back to."""
+    at = letter.partition
+    seconds, _ = library.call(wb.redis, "TIME", key=at.stream)
+    last = _text(wb.redis.execute_command("HGET", at.state, "last") or "0")
+    now = max(int(seconds), int(last.split("-")[0]) // 1000)
+    return now - int(letter.stream_id.split("-")[0]) / 1000
 
 
 def drop(wb: WriteBehind, letter: Letter) -> None:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.documents import decode
 from ..core.errors import Refused
-from ..core.names import version_of
+from ..core.names import stream_id_of, version_of
 from ..databases.sink import Change
+
+_VERSION = re.compile(r"\d{20}-\d{20}")
 
 
 @dataclass(frozen=True)
@@ -22,6 +25,12 @@ class Entry:
     version: str
     size: int
     problem: str = ""
+
+    @property
+    def captured_as(self) -> str:
+        """The id under which Redis took the write: another than its own, once it was replayed."""
+        told = _VERSION.fullmatch(self.version)  # else a stranger said it
+        return stream_id_of(self.version) if told else self.stream_id
 
     @property
     def milliseconds(self) -> int:

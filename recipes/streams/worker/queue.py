@@ -157,7 +157,8 @@ class Queue:
         """Acknowledge, and keep dead letters, in one step. Raises LeaseLost."""
         words: list[Any] = [VERSION, self.token, GROUP, self._delete, size, len(ids), *ids]
         for letter in letters:
-            words += [letter.entry.stream_id, letter.entry.key, letter.entry.text]
+            # Replayed and refused again, it is as old as ever: a newer write stays the next time, too.
+            words += [letter.entry.captured_as, letter.entry.key, letter.entry.text]
             words += [letter.error[:2000], letter.attempts]
         at = self.partition
         try:
