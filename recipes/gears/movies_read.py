@@ -10,7 +10,6 @@ looked through, newest first. Nothing is put back into Redis. When MongoDB is aw
 an error.
 """
 import json
-from datetime import datetime
 
 from pymongo import MongoClient
 
@@ -50,7 +49,8 @@ class Movies:
         if self._client is None:
             self._client = MongoClient(self.url, **LIMITS)
         found = self._client[self.database][COLLECTION].find_one({PRIMARY_KEY: movie_id}, {'_id': 0, '_v': 0})
-        if found is None or found.pop('_expires', datetime.max) < datetime.utcnow():
+        expires = found and found.pop('_expires', None)
+        if found is None or expires and expires < self._client.admin.command('isMaster')['localTime']:  # by its own clock
             return None
         return json.dumps(found, default=str)
 

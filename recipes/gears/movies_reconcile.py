@@ -14,7 +14,6 @@ port was written to, when the log says that the stream was lost. What still wait
 Both sides are read a page at a time.
 """
 import json
-from datetime import datetime
 
 import bson
 from pymongo import MongoClient
@@ -46,12 +45,17 @@ def wanted(key):
     return document
 
 
-def same_end(key, document):
+def now_of(movies):
+    """What MongoDB's clock says, by which documents expire; ours may be another."""
+    return movies.database.client.admin.command('isMaster')['localTime']
+
+
+def same_end(key, document, movies):
     """Whether key and document expire within two seconds of each other, or never."""
     left, expires = execute('PTTL', key), document.get('_expires')
     if left < 0 or expires is None:
         return left < 0 and expires is None
-    return abs((expires - datetime.utcnow()).total_seconds() - left / 1000) < 2
+    return abs((expires - now_of(movies)).total_seconds() - left / 1000) < 2
 
 
 def from_redis(movies):
@@ -72,13 +76,13 @@ def from_redis(movies):
                 yield key, 'more than one document', 'change'
             elif plain != ([] if right is None else [right]):
                 yield key, 'differs' if plain and right else 'missing' if right else 'no movie in Redis', 'change'
-            elif documents and not same_end(key, documents[0]):
+            elif documents and not same_end(key, documents[0], movies):
                 yield key, 'expires at another time', 'expire'
 
 
 def from_mongo(movies, tombstones):
     """The same for documents whose key is not in Redis."""
-    now = datetime.utcnow()
+    now = now_of(movies)
     for document in movies.find({}, {PRIMARY_KEY: 1, '_v': 1, '_expires': 1}).batch_size(PAGE):
         key = PREFIX + str(document.get(PRIMARY_KEY))
         if execute('EXISTS', key):

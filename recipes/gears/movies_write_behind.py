@@ -15,7 +15,7 @@ nothing, on purpose: Redis needed the memory, nobody deleted the movie. Left out
 import json
 import random
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Thread
 
 import bson
@@ -66,9 +66,15 @@ def entry_of(key, event):
     if document is not None:
         entry.update({OP_KEY: OPERATION_UPDATE_REPLICATE, DOCUMENT: document})
         left = execute('PTTL', key)
-        return {**entry, 'expires': int(time.time() * 1000) + left} if left > 0 else entry
+        return {**entry, 'expires': now_us() // 1000 + left} if left > 0 else entry
     # Written and gone: the event of its going comes next, unless it was evicted.
     return {**entry, OP_KEY: OPERATION_DEL_REPLICATE} if event in DELETES else None
+
+
+def now_us():
+    """Microseconds since 1970 by Redis's clock, by which keys expire and entries have their ids. Ours may be a day off."""
+    seconds, microseconds = map(int, execute('TIME'))
+    return seconds * 1000000 + microseconds
 
 
 def add(entry, event, room, script=ADD):
@@ -98,7 +104,20 @@ def capture(record):
             if 'READONLY' in str(again):  # a replica now: what its new master does not have is gone here, too
                 raise
             # MISCONF, NOREPLICAS: Redis takes no entry at all. Then the writer waits for MongoDB, as with write-through.
-            connector.write([{'id': '%d-%d' % (time.time() * 1000, time.time() * 1e6), 'value': entry}])
+            connector.write([{'value': {**entry, 'version': version_without_entry()}}])
+
+
+def version_without_entry():
+    """Newer than every entry so far and older than the next one, whatever any clock says."""
+    info = execute('XINFO', 'STREAM', STREAM) if execute('EXISTS', STREAM) else []
+    last = dict(zip(info[::2], info[1::2])).get('last-generated-id') or '%d-0' % (now_us() // 1000)
+    connector.directly = max(connector.directly + 1, now_us())
+    return '%s-%020d' % (version_of(last), connector.directly)
+
+
+def version_of(entry_id):
+    """An entry's id as a text that sorts as ids do."""
+    return '%020d-%020d' % tuple(map(int, entry_id.split('-')))
 
 
 def set_aside():
@@ -165,7 +184,8 @@ def explain(error):
 class MovieConnector(MongoConnector):
     """Writes batches of the stream's entries. One lives in the worker; it is pickled before it has a connection."""
 
-    _database, _prepared, _failures, _told, _added = None, 0, 0, '', 0
+    _database, _prepared, _failures, _told, _added, directly = None, 0, 0, '', 0, 0
+    _ahead = timedelta()  # by how much MongoDB's clock is ahead of Redis's
 
     def collection_of(self, name):
         """Trap 5: rgsync makes a client for each batch and never closes one. This one is made once, at first use."""
@@ -177,6 +197,11 @@ class MovieConnector(MongoConnector):
     @property
     def collection(self):
         return self.collection_of(self.TableName())
+
+    def now(self):
+        """What MongoDB's clock says, by which it lets documents expire."""
+        self.collection  # has made the client
+        return self._database.client.admin.command('isMaster')['localTime']
 
     def fence(self, entry):
         """Finds the document only if it is older than the entry. What has no version is older than all."""
@@ -198,7 +223,7 @@ class MovieConnector(MongoConnector):
         document.pop(self.PrimaryKey(), None)
         document = {self.PrimaryKey(): key, '_v': entry['version'], **document}
         if 'expires' in entry:  # a TTL index deletes it, also when nobody sees the key expire
-            document['_expires'] = datetime.utcfromtimestamp(int(entry['expires']) / 1000)
+            document['_expires'] = datetime.utcfromtimestamp(int(entry['expires']) / 1000) + self._ahead
         if len(bson.encode(document)) > MAX_BYTES:  # encoding also finds integers over 64 bits
             raise ValueError('larger than %d bytes' % MAX_BYTES)
         # Trap 3: rgsync's $set leaves a removed field in MongoDB, and makes a path of a field with a dot.
@@ -219,10 +244,13 @@ class MovieConnector(MongoConnector):
     def write(self, data, dataKey=DOCUMENT):
         """One operation for each key, the newest: so one that fails need not stop the others."""
         latest, refused = {}, []
+        if any('expires' in record['value'] for record in data):
+            self._ahead = self.now() - datetime.utcfromtimestamp(now_us() / 1000000)
         for record in data:
             # An entry without a version has its id's: ids grow. One that comes back brings the version that it had.
-            version = '%020d-%020d' % tuple(map(int, record['id'].split('-')))
-            entry = {'version': version, **record['value']}
+            entry = record['value']
+            if 'version' not in entry:
+                entry = {'version': version_of(record['id']), **entry}
             try:
                 if entry[OP_KEY] == OPERATION_UPDATE_REPLICATE:
                     query = self.AddOrUpdateQuery(entry, dataKey)
@@ -250,7 +278,7 @@ class MovieConnector(MongoConnector):
 
     def prepare(self):
         """Once a second: MongoDB may have lost its data, and the indexes with it."""
-        if time.time() - self._prepared < 1:
+        if self._prepared and time.monotonic() - self._prepared < 1:
             return
         try:
             self.collection.create_index(self.PrimaryKey(), unique=True)  # else each upsert reads all documents
@@ -260,8 +288,8 @@ class MovieConnector(MongoConnector):
             self.tell('no unique index: %s' % error)  # duplicates, or another index; `newer` keeps one of each
         self.collection.create_index('_expires', expireAfterSeconds=0)
         self.collection_of(TOMBSTONES).create_index('at', expireAfterSeconds=24 * 3600)
-        self.collection.delete_many({'_expires': {'$lt': datetime.utcnow()}})  # for a MongoDB without TTL monitor
-        self._prepared = time.time()
+        self.collection.delete_many({'_expires': {'$lt': self.now()}})  # for a MongoDB without TTL monitor
+        self._prepared = time.monotonic()
 
     def newer(self, versions):
         """Those keys whose document or tombstone is at least as new. Of duplicates the newest stays."""
@@ -280,7 +308,7 @@ class MovieConnector(MongoConnector):
         """Write, and return what MongoDB refuses. Raises when it is MongoDB that cannot write."""
         pk, pairs = self.PrimaryKey(), list(work.values())
         stones = [
-            UpdateOne({'_id': entry[pk]}, {'$max': {'_v': entry['version']}, '$set': {'at': datetime.utcnow()}}, upsert=True)
+            UpdateOne({'_id': entry[pk]}, {'$max': {'_v': entry['version']}, '$currentDate': {'at': True}}, upsert=True)
             for entry, query in pairs if isinstance(query, DeleteMany)
         ]
         if stones:  # first the note, then the deed: a write that comes late finds one of them

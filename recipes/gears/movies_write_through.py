@@ -17,7 +17,7 @@ raises (trap 14 in README.md). What this costs, and what it leaves out:
 """
 import json
 import time
-from datetime import datetime
+from datetime import timedelta
 
 from pymongo import MongoClient, WriteConcern
 from pymongo.errors import ConnectionFailure, OperationFailure
@@ -45,23 +45,23 @@ class Movies:
             safe = WriteConcern(w='majority', j=True, wtimeout=1000)
             database = MongoClient(self.url, **LIMITS)[self.database]
             self._collection = database.get_collection(COLLECTION, write_concern=safe)
-        if time.time() - self._prepared > 1:
+        if not self._prepared or time.monotonic() - self._prepared > 1:
             self._collection.create_index('_expires', expireAfterSeconds=0)
             try:
                 self._collection.create_index(PRIMARY_KEY, unique=True)  # else each upsert reads all documents
             except OperationFailure as error:  # there is another index, or there are duplicates
                 log('%s: no unique index: %s' % (NAME, error), level='warning')
-            self._prepared = time.time()
+            self._prepared = time.monotonic()
         return self._collection
 
     def follow(self, key, event):
         """Make MongoDB equal to Redis for one key. Raises when that cannot be."""
-        if time.time() - self._away < 1:
+        if self._away and time.monotonic() - self._away < 1:
             raise ConnectionError('MongoDB was away a moment ago')
         try:
             self._follow(key, event)
         except ConnectionFailure:
-            self._away = time.time()
+            self._away = time.monotonic()
             raise
 
     def _follow(self, key, event):
@@ -79,7 +79,8 @@ class Movies:
             raise ValueError('not a JSON object without _id and _expires')
         document.pop(PRIMARY_KEY, None)  # the key says which movie it is, whatever a renamed document says
         if left > 0:  # a TTL index deletes it, also when nobody sees the key expire
-            document['_expires'] = datetime.utcfromtimestamp(time.time() + left / 1000)
+            now = self.collection.database.client.admin.command('isMaster')['localTime']  # by whose clock it does
+            document['_expires'] = now + timedelta(milliseconds=left)
         return {**one, **document}
 
 
