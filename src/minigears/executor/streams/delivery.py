@@ -37,9 +37,13 @@ class Outcome:
 
 
 def deliver(
-    run_batch: Callable[[Records], None], records: Records, first_id: bytes, stats: Stats
+    run_batch: Callable[[Records], None],
+    records: Records,
+    first_id: bytes,
+    stats: Stats,
+    now_ms: Callable[[], float],
 ) -> Outcome:
-    """Run the steps and count the run, its time and the age of its first entry."""
+    """Run the steps and count the run, its time and the age of its first entry by `now_ms`, Redis's clock."""
     stats.triggered += 1
     started = time.monotonic()
     try:
@@ -54,7 +58,7 @@ def deliver(
         outcome = Outcome(End.FAILURE, text)
     leave_if_forked()
     run_ms = (time.monotonic() - started) * 1000
-    lag_ms = age_ms(first_id, time.time() * 1000)
+    lag_ms = age_ms(first_id, now_ms())
     if outcome.end is End.SUCCESS:
         stats.succeeded(run_ms, lag_ms)
     elif outcome.end is End.ABORT and not outcome.error:

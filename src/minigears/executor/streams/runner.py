@@ -92,7 +92,7 @@ class StreamReaderRunner:
         version perhaps last.
         """
         self._predecessors = after
-        self._visitor.started_ms = time.time() * 1000
+        self._visitor.started = time.monotonic()
         self._thread.start()
 
     def stop(self) -> None:
@@ -188,7 +188,7 @@ class StreamReaderRunner:
         conn = self._connect()
         try:
             self._again = False
-            self._visitor.begin()
+            self._visitor.begin(conn)
             for key in matching_streams(conn, self._args.prefix):
                 if not self._goes_on():
                     return
@@ -199,7 +199,7 @@ class StreamReaderRunner:
                     self._visitor.visit(conn, state)
                     self._connected()
         finally:
-            self._visitor.started_ms = inf
+            self._visitor.started = inf
             conn.close()
 
     def _goes_on(self) -> bool:

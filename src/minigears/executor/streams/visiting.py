@@ -59,18 +59,26 @@ class StreamVisitor:
         self._known: set[bytes] = set()
         self._running: bytes | None = None
         """The first id of the batch that runs."""
-        self.started_ms = inf
-        """When the runner was started, by the clock that ids of entries are made from; `inf` once it
-        has to start over: then nothing that is there waits for a full batch."""
+        self.started = inf
+        """When the runner was started, on the monotonic clock; `inf` once it has to start over: then
+        nothing that is there waits for a full batch."""
+        self._redis_ahead = 0.0
 
     @property
     def lag_ms(self) -> float:
         """How old the batch is that runs now, in milliseconds; from any thread."""
         first_id = self._running
-        return age_ms(first_id, time.time() * 1000) if first_id is not None else 0.0
+        return age_ms(first_id, self.now_ms()) if first_id is not None else 0.0
 
-    def begin(self) -> None:
-        """Forget all streams: they are taken up anew."""
+    def now_ms(self) -> float:
+        """Redis's time, which ids of entries are made from: our wall clock may be a day off, or step."""
+        return (time.monotonic() + self._redis_ahead) * 1000
+
+    def begin(self, conn: BlockingConnection) -> None:
+        """Forget all streams: they are taken up anew. Raises OSError and RedisError."""
+        before = time.monotonic()
+        seconds, microseconds = conn.call("TIME")
+        self._redis_ahead = int(seconds) + int(microseconds) / 1e6 - before
         self._known.clear()
         self.agenda = Agenda()
 
@@ -138,7 +146,7 @@ class StreamVisitor:
     def _came_later(self, group: StreamGroup) -> bool:
         """Whether all that is unread came after the start: then it waits for a full batch as ever."""
         oldest = group.first_after(group.unread(1).last_read)
-        return oldest is not None and added_since(oldest, self.started_ms)
+        return oldest is not None and added_since(oldest, (self.started + self._redis_ahead) * 1000)
 
     def _count_empty(self) -> None:
         """Count a look that RedisGears counts as a run."""
@@ -153,7 +161,7 @@ class StreamVisitor:
         if state.leftover and 0 < unread.entries < self._args.batch:
             oldest = group.first_after(unread.last_read)
             if oldest is not None:
-                since = min(since, now - age_ms(oldest, time.time() * 1000) / 1000)
+                since = min(since, now - age_ms(oldest, self.now_ms()) / 1000)
             state.leftover = False
         state.since = since if unread.entries else None
         return batch_time(unread.entries, since, now, self._args)
@@ -179,7 +187,7 @@ class StreamVisitor:
         """Run one batch; returns whether its entries are done with."""
         self._running = first_id
         try:
-            outcome = deliver(self._run_batch, records, first_id, self._stats)
+            outcome = deliver(self._run_batch, records, first_id, self._stats, self.now_ms)
         finally:
             self._running = None
         if outcome.end is End.FAILURE:
