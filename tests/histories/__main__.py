@@ -22,6 +22,7 @@ from tests.histories.verdict.checker import Finding, judge, losses
 from tests.histories.verdict.history import History, Kind
 from tests.histories.world.faults import Deed
 from tests.histories.world.operations import TITLE
+from tests.wallclock import steppable
 
 _out = Console(highlight=False)
 
@@ -72,6 +73,8 @@ def main(name: str, seed: int, runs: int, minutes: float, operations: int, fault
         title="Metropolis" if plain else TITLE,
     )
     end_in_order()
+    if not steppable():
+        _out.print("There is no C compiler (cc), so clocks do not step.")
     recipe = RECIPES[name]()
     folder = Path(tempfile.mkdtemp(prefix="judge-"))
     counts: Counter[str] = Counter()

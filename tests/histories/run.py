@@ -8,17 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tests.histories.recipes.interface import Recipe
+from tests.histories.verdict.clocks import late_expiries
 from tests.histories.verdict.durability import rewinds
 from tests.histories.verdict.history import History, Kind, Sample
 from tests.histories.world.clients import Clients
 from tests.histories.world.faults import (
     TO_LINES,
-    TO_PARTS,
     Deed,
     Plan,
     Trouble,
     schedule,
-    special_deeds,
+    sufferable,
 )
 from tests.histories.world.operations import TITLE, Request, requests
 
@@ -35,6 +35,11 @@ class Size:
     kinds: frozenset[Kind] = frozenset(Kind)  # of operations, as far as the recipe knows them
     deeds: frozenset[Deed] = frozenset(Deed)  # of faults
     title: str = TITLE  # of each document
+
+    @property
+    def pace(self) -> float:
+        """Seconds from one request to the next, those included that are left out of a shorter script."""
+        return self.seconds / max(1, self.operations)
 
 
 @dataclass(frozen=True)
@@ -55,8 +60,9 @@ class Script:
 
     def in_order(self, size: Size) -> list[Request | Plan]:
         """All steps in the order in which they begin."""
-        pace = size.seconds / max([1, *(request.number for request in self.requests)])
-        timed: list[tuple[float, Request | Plan]] = [(r.number * pace, r) for r in self.requests]
+        timed: list[tuple[float, Request | Plan]] = [
+            (request.number * size.pace, request) for request in self.requests
+        ]
         timed += [(plan.after, plan) for plan in self.faults]
         return [step for _, step in sorted(timed, key=lambda pair: pair[0])]
 
@@ -69,7 +75,7 @@ def script(recipe: Recipe, seed: int, size: Size) -> Script:
         replace(request, key=recipe.key(request.key))
         for request in requests(seed, size.clients, prefix, kinds, size.title)
     )
-    parts = {n: [*TO_PARTS, *special_deeds(part)] for n, part in recipe.world.parts.items()}
+    parts = {name: sufferable(part) for name, part in recipe.world.parts.items()}
     lines = dict.fromkeys(recipe.world.lines, TO_LINES)
     return Script(
         list(itertools.islice(asked, size.operations)),
@@ -84,7 +90,7 @@ def perform(recipe: Recipe, play: Script, size: Size) -> History:
     witness = recipe.witness(play.prefix)
     witness.start()
     trouble = Trouble(recipe.world, play.faults, time.monotonic)
-    clients = Clients(play.requests, recipe.connect, time.monotonic, size.seconds)
+    clients = Clients(play.requests, recipe.connect, time.monotonic, size.pace)
     try:
         trouble.start()
         clients.run()
@@ -92,25 +98,27 @@ def perform(recipe: Recipe, play: Script, size: Size) -> History:
         trouble.finish()
         recipe.world.calm()
     history.faults = sorted(trouble.faults, key=lambda f: f.at)
-    history.samples = _drain(recipe, size.patience)
+    history.operations = sorted(clients.operations, key=lambda o: o.number)
+    history.samples = _drain(recipe, size.patience, late_expiries(history))
     if not rewinds(history):  # else they may differ for good
         _settle(lambda: recipe.documents(play.prefix) == witness.documents())
     history.redis, history.database = recipe.documents(play.prefix), witness.documents()
     _settle(lambda: _seen(witness.changes, history.database))
     witness.stop()
-    history.operations = sorted(clients.operations, key=lambda o: o.number)
     history.changes = list(witness.changes)
     history.dead_letters = recipe.dead_letters(play.prefix)
     history.notes["errors"] = clients.errors
     return history
 
 
-def _drain(recipe: Recipe, patience: float) -> list[Sample]:
+def _drain(recipe: Recipe, patience: float, late: int) -> list[Sample]:
+    """Wait until nothing waits, but for so many documents that may expire later."""
     samples = []
     deadline = time.monotonic() + patience
     while True:
         samples.append(recipe.sample())
-        if samples[-1].depth == 0 or time.monotonic() > deadline:
+        drained = samples[-1].depth == 0 and samples[-1].expiring <= late
+        if drained or time.monotonic() > deadline:
             return samples
         time.sleep(0.02)
 

@@ -2,17 +2,18 @@
 
 One thread, one random source: clients, Redis, the queue, the workers and the database take turns as
 a seed says. Each bug is one that people ship. With disasters Redis loses what it may: a stranger flushes
-it, or the power is cut and the last turns are gone.
+it, or the power is cut and the last turns are gone. With a replica it dies, and the replica takes over.
 """
 
 from __future__ import annotations
 
 import random
 from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from tests.histories.verdict.durability import FLUSH, POWER
+from tests.histories.verdict.durability import FLUSH, POWER, SUCCEED
 from tests.histories.verdict.history import (
     NEVER,
     Change,
@@ -48,10 +49,24 @@ class Bug(Enum):
     FLUSH_DELETES = "what a stranger flushed from Redis is deleted from the database, too"
     LOSES_MORE = "a power cut takes more than Redis has promised to keep"
     TORN_APART = "a power cut takes the entry and leaves the document"
+    WITHOUT_WAIT = "a write is acknowledged before a replica has it"
 
 
 DISASTROUS = frozenset({Bug.FLUSH_DELETES, Bug.LOSES_MORE, Bug.TORN_APART})
 """The bugs that show in a disaster only."""
+
+REPLICATED = frozenset({Bug.WITHOUT_WAIT})
+"""The bugs that show only where a replica takes over."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One turn: what happens, at which moment, with which chances; a request where one is made."""
+
+    what: str
+    at: float
+    seed: int
+    request: Request | None = None
 
 
 @dataclass(frozen=True)
@@ -81,14 +96,19 @@ class Simulation:
         clients: int = 3,
         steps: int = 120,
         disasters: bool = False,
+        replicated: bool = False,
     ):
-        self._chance = random.Random(f"simulation {seed}")
+        self._draws = random.Random(f"simulation {seed}")
+        self._chance = random.Random()  # of the turn that is taken
+        self._request: Request | None = None
         self._bug = bug
         self._now = 0.0
         self._disasters = disasters or bug in DISASTROUS
+        self._replicated = replicated or bug in REPLICATED
         self._redis: dict[str, Document] = {}
         self._due: dict[str, float] = {}
         self._disks = [_Disk(-NEVER, {}, {}, [])]
+        self._copied = 0  # which of them the replica is
         self._queue: deque[_Entry] = deque()
         self._batches: list[list[_Entry]] = []  # taken by workers, not yet written
         self._version = 0
@@ -97,18 +117,16 @@ class Simulation:
         self._requests = requests(seed, clients, "k:", KINDS)
         self._waiting: dict[int, deque[Request]] = {n: deque() for n in range(clients)}
         self._left = steps
+        self.turns: list[Turn] = []
         self.history = History(notes={"window": WINDOW if self._disasters else 0.0})
 
-    def run(self) -> History:
-        """Take turns until every request is made, then let the workers finish."""
-        turns = [self._invoke, self._answer, self._take, self._write, self._crash, self._sweep]
-        weights = [30.0, 30, 15, 20, 3, 10]
-        if self._disasters:
-            turns += [self._flush, self._power_cut]
-            weights += [0.3, 0.7]
-        while self._left or self._open:
-            self._now += 1
-            self._chance.choices(turns, weights)[0]()
+    def run(self, turns: Sequence[Turn] | None = None) -> History:
+        """Take turns until every request is made, or these; then let the workers finish."""
+        for turn in self._drawn() if turns is None else turns:
+            self._now, self._request = turn.at, turn.request
+            self._chance = random.Random(turn.seed)
+            getattr(self, f"_{turn.what}")()
+        self.history.operations += self._open.values()
         while self._queue or self._batches or self._due:
             self._now += 1
             self._sweep()
@@ -119,11 +137,22 @@ class Simulation:
         self.history.operations.sort(key=lambda operation: operation.number)
         return self.history
 
+    def _drawn(self) -> Iterator[Turn]:
+        """Yield turns as the seed says, and keep them."""
+        weights = {"invoke": 30.0, "answer": 30, "take": 15, "write": 20, "crash": 3, "sweep": 10}
+        if self._disasters:
+            weights |= {"flush": 0.3, "power_cut": 0.7}
+        if self._replicated:
+            weights |= {"copy": 5.0, "succeed": 1.0}
+        while self._left or self._open:
+            [what] = self._draws.choices(list(weights), list(weights.values()))
+            request = next(self._requests) if what == "invoke" and self._left else None
+            self.turns.append(Turn(what, self._now + 1, self._draws.getrandbits(32), request))
+            yield self.turns[-1]
+
     def _invoke(self) -> None:
-        if not self._left:
-            return
-        request = next(self._requests)
-        if request.client in self._open:
+        request = self._request
+        if request is None or request.client in self._open:
             return
         self._left -= 1
         self._open[request.client] = Operation(
@@ -144,6 +173,8 @@ class Simulation:
                 result = self._do(operation)
             except Impossible:
                 outcome = Outcome.REFUSED
+        if outcome is Outcome.ACKNOWLEDGED and self._bug is not Bug.WITHOUT_WAIT:
+            self._copy()
         ended = {"left" if outcome is Outcome.UNKNOWN else "ended": self._now}
         self.history.operations.append(replace(operation, outcome=outcome, result=result, **ended))
 
@@ -193,12 +224,16 @@ class Simulation:
             del self._due[key], self._redis[key]
             self._capture(key)
 
+    def _copy(self) -> None:
+        """The replica has all that there is."""
+        self._copied = len(self._disks) - 1
+
     def _flush(self) -> None:
         """A stranger's FLUSHALL."""
         self.history.faults.append(Fault(self._now, self._now, FLUSH, "redis"))
         self._redis, self._due = {}, {}
         self._queue.clear()
-        self._disks = [_Disk(-NEVER, {}, {}, [])]
+        self._disks, self._copied = [_Disk(-NEVER, {}, {}, [])], 0
         if self._bug is Bug.FLUSH_DELETES:
             for key in list(self._database):
                 self._capture(key)
@@ -209,11 +244,18 @@ class Simulation:
         oldest = max(n for n, disk in enumerate(self._disks) if disk.at < self._now - WINDOW)
         if self._bug is Bug.LOSES_MORE:
             oldest = max(0, oldest - 10)
-        disk = self._chance.choice(self._disks[oldest:])
+        self._become(self._chance.choice(self._disks[oldest:]))
+
+    def _succeed(self) -> None:
+        """The master dies, and is what its replica had."""
+        self.history.faults.append(Fault(self._now, self._now, SUCCEED, "redis"))
+        self._become(self._disks[self._copied])
+
+    def _become(self, disk: _Disk) -> None:
         if self._bug is not Bug.TORN_APART:
             self._redis, self._due = dict(disk.documents), dict(disk.due)
         self._queue = deque(disk.queue)
-        self._disks = [replace(disk, at=-NEVER)]  # there is no way back past this
+        self._disks, self._copied = [replace(disk, at=-NEVER)], 0  # there is no way back past this
 
     def _take(self) -> None:
         """A worker reads a batch. Without the bug there is one at a time for the partition."""

@@ -10,11 +10,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lab import paths
-from tests.histories.verdict.checker import Finding, losses
+from tests.histories.verdict.checker import BLIND, Finding, losses
 from tests.histories.verdict.history import History
 from tests.marked import renewed
 
@@ -25,7 +26,8 @@ FIRST = 1_000_000
 
 Tally = dict[str, dict[str, Any]]
 """By recipe: `next` (seed), `histories`, `operations`, `faults`, by name, `stated` (writes
-lost that may be), `lost` (seed: rules)."""
+lost that may be), `lost` (seed: rules), `blind` (seed: operations, faults, of histories that the judge did not see;
+what they hold is in the other counts, too)."""
 
 
 def load(file: Path) -> Tally:
@@ -44,7 +46,7 @@ def claim(file: Path, recipe: str) -> int:
 
 def add(file: Path, recipe: str, seed: int, history: History, findings: list[Finding]) -> None:
     """Add one history."""
-    lost = {str(seed): sorted({finding.rule for finding in findings})} if findings else {}
+    rules = sorted({finding.rule for finding in findings})
     outcomes = Counter(operation.outcome.value for operation in history.operations)
     deeds = Counter(fault.what for fault in history.faults)
     stated = len(losses(history))
@@ -54,7 +56,40 @@ def add(file: Path, recipe: str, seed: int, history: History, findings: list[Fin
         entry["operations"] = dict(Counter(entry.get("operations", {})) + outcomes)
         entry["faults"] = dict(Counter(entry.get("faults", {})) + deeds)
         entry["stated"] = entry.get("stated", 0) + stated
-        entry["lost"] = entry.get("lost", {}) | lost
+        entry.setdefault("lost", {})
+        if BLIND in rules:
+            here = {"operations": len(history.operations), "faults": dict(deeds)}
+            entry["blind"] = entry.get("blind", {}) | {str(seed): here}
+        elif rules:
+            entry["lost"] |= {str(seed): rules}
+
+
+@dataclass(frozen=True)
+class Survived:
+    """What a recipe went through under a judge that saw it."""
+
+    histories: int
+    operations: int
+    faults: Counter[str]
+    stated: int
+    broken: int
+    blind: int
+
+
+def survived(entry: dict[str, Any]) -> Survived:
+    """Read one recipe's entry. A history that the judge did not see is none: neither survived nor broken."""
+    blind = entry.get("blind", {}).values()
+    faults = Counter(entry.get("faults", {}))
+    for one in blind:
+        faults.subtract(one["faults"])
+    return Survived(
+        entry.get("histories", 0) - len(blind),
+        sum(entry.get("operations", {}).values()) - sum(one["operations"] for one in blind),
+        faults,
+        entry.get("stated", 0),
+        len(entry.get("lost", {})),
+        len(blind),
+    )
 
 
 @contextmanager
@@ -72,18 +107,20 @@ def _held(file: Path) -> Iterator[Tally]:
 def table(tally: Tally) -> list[str]:
     """The table of a tally, a line an item."""
     lines = [
-        "| recipe | histories | operations | faults | writes lost as stated | histories with a broken promise |",
-        "|---|--:|--:|--:|--:|--:|",
+        "| recipe | histories | operations | faults | writes lost as stated | histories with a broken promise "
+        "| not seen by the judge, not counted |",
+        "|---|--:|--:|--:|--:|--:|--:|",
     ]
+    seen = {recipe: survived(entry) for recipe, entry in sorted(tally.items())}
     lines += [
-        f"| {recipe} | {entry['histories']:,} | {sum(entry['operations'].values()):,} "
-        f"| {sum(entry['faults'].values()):,} | {entry.get('stated', 0):,} | {len(entry['lost']):,} |"
-        for recipe, entry in sorted(tally.items())
-        if entry.get("histories")
+        f"| {recipe} | {one.histories:,} | {one.operations:,} | {one.faults.total():,} "
+        f"| {one.stated:,} | {one.broken:,} | {one.blind:,} |"
+        for recipe, one in seen.items()
+        if one.histories
     ]
     total = Counter[str]()
-    for entry in tally.values():
-        total.update(entry.get("faults", {}))
+    for one in seen.values():
+        total.update(one.faults)
     struck = ", ".join(f"{number:,} {deed}" for deed, number in total.most_common())
     return [*lines, "", f"The faults: {struck}."]
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.histories.planted import BUGS, SEEDS, cut_down, finds
 from tests.histories.shrink import shrink
 from tests.histories.simulated import Bug, Simulation
 from tests.histories.verdict import linear
@@ -23,19 +24,25 @@ from tests.histories.verdict.history import (
     Sample,
 )
 
-SEEDS = 20
-"""Within so many seeds each planted bug has to be found."""
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_planted_bug_is_found_within_a_few_seeds_and_cut_down_to_ten_steps(bug: Bug) -> None:
+    seed = next(seed for seed in range(SEEDS) if finds(seed, bug))
+    assert cut_down(seed, bug).steps <= 10
 
 
-@pytest.mark.parametrize("bug", [bug for bug in Bug if bug is not Bug.NONE])
-def test_a_planted_bug_is_found_within_a_few_seeds(bug: Bug) -> None:
-    assert any(judge(Simulation(seed, bug).run()) for seed in range(SEEDS))
-
-
-@pytest.mark.parametrize("disasters", [False, True])
+@pytest.mark.parametrize("trouble", ["none", "disasters", "replicated"])
 @pytest.mark.parametrize("seed", range(SEEDS))
-def test_a_recipe_without_a_bug_is_cleared(seed: int, disasters: bool) -> None:
-    assert judge(Simulation(seed, steps=80, disasters=disasters).run()) == []
+def test_a_recipe_without_a_bug_is_cleared(seed: int, trouble: str) -> None:
+    disasters, replicated = trouble == "disasters", trouble == "replicated"
+    whole = Simulation(seed, steps=80, disasters=disasters, replicated=replicated)
+    assert judge(whole.run()) == []
+
+
+def test_the_same_turns_make_the_same_history() -> None:
+    whole = Simulation(1, disasters=True)
+    history = whole.run()
+    assert Simulation(1, disasters=True).run(whole.turns) == history
 
 
 def test_a_judge_that_has_seen_nothing_clears_nobody() -> None:

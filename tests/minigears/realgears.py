@@ -35,6 +35,8 @@ class MiniGears:
         """What Python runs."""
         self.port = 0
         self.process: subprocess.Popen[str] | None = None
+        self.environment: dict[str, str] | None = None
+        """What it is started with; None for what runs the tests."""
 
     def start(self) -> None:
         """Start it; on the port that it had before, if it ran before."""
@@ -42,7 +44,11 @@ class MiniGears:
         command += ["--listen", f"127.0.0.1:{self.port}", "--cache", str(self.directory / "cache")]
         with (self.directory / "minigears.log").open("a") as log:
             self.process = subprocess.Popen(
-                command + self.options, stdout=subprocess.PIPE, stderr=log, text=True
+                command + self.options,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self.environment,
             )
         assert self.process.stdout is not None
         ready = self.process.stdout.readline()

@@ -15,7 +15,7 @@ from recipes.streams.core.documents import MOST_BYTES
 from recipes.streams.core.names import DEFAULT_PARTITIONS
 from tests.histories.recipes.kafka import Kafka
 from tests.histories.recipes.streams import Streams
-from tests.histories.tally import FILE, Tally, load
+from tests.histories.tally import FILE, Tally, load, survived
 from tests.histories.verdict.history import Kind
 from tests.marked import renewed
 
@@ -102,7 +102,7 @@ def _told(kinds: object) -> str:
 
 def _kept(tally: Tally, recipe: str, promise: str) -> str:
     entry = tally.get(recipe, {})
-    histories = entry.get("histories", 0)
+    histories = survived(entry).histories
     broken = sum(promise in rules for rules in entry.get("lost", {}).values())
     return f"{histories - broken:,} of {histories:,} histories" if histories else "not counted"
 

@@ -6,7 +6,9 @@ import os
 import pwd
 import signal
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import psutil
 import psycopg
@@ -101,10 +103,14 @@ def children(parent: int) -> list[int]:
     return [child.pid for child in psutil.Process(parent).children()]
 
 
-def heedless_of_limits(folder: Path) -> Path:
-    """A redis-server that gets an error when a file may not grow, as on a full disk, and no signal."""
+def heedless_of_limits(folder: Path, variables: Mapping[str, str] = MappingProxyType({})) -> Path:
+    """A redis-server that gets an error when a file may not grow, as on a full disk, and no signal.
+
+    `variables` are added to its environment.
+    """
     program = folder / "redis"
-    program.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec '{redis_program()}' \"$@\"\n")
+    given = " ".join(f"{name}='{value}'" for name, value in variables.items())
+    program.write_text(f"#!/bin/sh\ntrap '' XFSZ\nexec env {given} '{redis_program()}' \"$@\"\n")
     program.chmod(0o755)
     return program
 

@@ -11,6 +11,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "streams": streams.on_mongodb,
     "streams-cluster": cluster.on_three_masters,
     "streams-cluster-replicas": cluster.on_three_masters_with_replicas,
+    "streams-cluster-without-wait": cluster.on_three_masters_with_replicas_without_wait,
     "streams-everysec": streams.on_mongodb_everysec,
     "streams-postgresql": streams.on_postgresql,
     "gears": gears.hardened,

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from tests.histories.recipes.streams import Streams
 from tests.histories.verdict.history import Document, Kind
 from tests.histories.world.faults import Deed
 from tests.histories.world.operations import Request
-from tests.histories.world.parts import Part
+from tests.histories.world.parts import Part, freeze, thaw
 from tests.histories.world.proxy import Proxy
 from tests.minigears.realredis import wait_for
 
@@ -140,12 +140,20 @@ class Shard(_Serving):
             node.end(signal.SIGKILL)
 
     def succeed(self, seconds: float) -> None:
-        """Kill the master, let its replica take over, and start it again after so many seconds."""
+        """Let the replica hear nothing for so many seconds, kill the master, and let the replica take over.
+
+        Frozen alone it would find what it has missed in its socket.
+        """
         wait_for(lambda: _copies(self._heir), 60, "the replica to follow")
-        self._node.end(signal.SIGKILL)
+        freeze(self._heir)
+        try:
+            self._node.ask("CLIENT", "KILL", "TYPE", "replica")
+            time.sleep(seconds)
+            self._node.end(signal.SIGKILL)
+        finally:
+            thaw(self._heir)
         self._heir.ask("CLUSTER", "FAILOVER", "TAKEOVER")
         wait_for(lambda: _serves(self._heir), 60, "the replica to serve")
-        time.sleep(seconds)
         self._node, self._heir = self._heir, self._node
         self._heir.start()
         wait_for(lambda: _copies(self._heir), 60, "the old master to follow")
@@ -182,6 +190,15 @@ class Replicated(OnCluster):
             raise NotCopied
 
 
+class Hasty(Replicated):
+    """The control: it takes the master's word, as one writes it at first. The judge has to find that."""
+
+    def _acknowledged(
+        self, recipe: WriteBehind, request: Request
+    ) -> AbstractContextManager[object]:
+        return nullcontext()
+
+
 class NotCopied(Exception):
     """Written, and perhaps on one machine alone."""
 
@@ -195,6 +212,11 @@ def _copies(node: Node) -> bool:
 def on_three_masters_with_replicas() -> Replicated:
     """Return the recipe on a cluster whose masters are succeeded, and MongoDB."""
     return Replicated("streams-cluster-replicas", Mongo)
+
+
+def on_three_masters_with_replicas_without_wait() -> Hasty:
+    """Return the control of the recipe above: its writes are acknowledged without WAIT."""
+    return Hasty("streams-cluster-without-wait", Mongo)
 
 
 def on_three_masters() -> OnCluster:

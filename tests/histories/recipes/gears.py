@@ -21,7 +21,7 @@ from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
-from tests.histories.world.parts import Database, World
+from tests.histories.world.parts import Database, World, clock_in, environment_with
 from tests.histories.world.proxy import Proxy
 from tests.histories.world.redisserver import RedisServer
 from tests.histories.world.witness import MongoWitness
@@ -61,7 +61,12 @@ class Executor:
 
 
 class Door(MiniGears):
-    """minigears's door as a part."""
+    """minigears's door as a part. Its executor has the same clock."""
+
+    def __init__(self, redis: RedisServer, folder: Path):
+        super().__init__(redis, folder, "--cache", str(SHARED_CACHE))
+        self.clock = clock_in(folder, "door")
+        self.environment = environment_with(self.clock)
 
     def start(self) -> None:
         """Start it, again and again while redis-server is away, as a service manager does."""
@@ -102,7 +107,7 @@ class Gears(Servers):
         self._redis.start()
         self._mongo = Database(folder, free_ports(1)[0])
         self._mongo.start()
-        self._door = Door(self._redis, folder, "--cache", str(SHARED_CACHE))
+        self._door = Door(self._redis, folder)
         self._door.start()
         lines = {
             "clients to gears": Proxy(self._door.port),

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from recipes.streams import open_sink
 from tests.freeports import free_ports
 from tests.histories.verdict.history import Document
-from tests.histories.world.parts import Database
+from tests.histories.world.parts import Database, clock_in, environment_with
 from tests.histories.world.postgreswitness import PostgresWitness
 from tests.histories.world.witness import MongoWitness, Witness
 from tests.recipes.servers import PostgresServer
@@ -94,6 +94,11 @@ class PostgreSQL:
 
 class _Postgres(PostgresServer):
     """As a part: its crash is SIGQUIT, since SIGKILL of the first process alone leaves the others."""
+
+    def __init__(self, folder: Path):
+        super().__init__(folder)
+        self.clock = clock_in(folder, "database")
+        self._as["env"] = environment_with(self.clock)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """See `Part`."""

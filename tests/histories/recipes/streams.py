@@ -22,7 +22,7 @@ from tests.histories.recipes.stores import TABLE, Mongo, PostgreSQL, Store
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do, Refused
 from tests.histories.world.operations import Request
-from tests.histories.world.parts import Part, Program, World
+from tests.histories.world.parts import Part, Program, World, clock_in
 from tests.histories.world.proxy import Proxy
 from tests.histories.world.redisserver import WINDOWS, RedisServer
 from tests.histories.world.witness import Witness
@@ -53,7 +53,10 @@ class Streams(Servers):
         words += ["--database", self._store.url(lines["workers to database"].port)]
         words += ["--route", f"k={TABLE}", "--partitions", str(self.partitions.count)]
         words += ["--lease", "1", "--batch-wait", "0.02", "--batch-entries", "20"]
-        workers = [Program(words, folder / f"worker-{n}.log") for n in (1, 2)]
+        workers = [
+            Program(words, folder / f"worker-{n}.log", clock_in(folder, f"worker-{n}"))
+            for n in (1, 2)
+        ]
         for worker in workers:
             worker.start()
         parts = servers | {"database": self._store.part}
@@ -116,12 +119,12 @@ class Streams(Servers):
         return [letter for letter in letters if letter.key.startswith(prefix)]
 
     def sample(self) -> Sample:
-        """See `Recipe`. A document that is going to expire counts as waiting."""
+        """See `Recipe`."""
         with self._ask() as redis:
             # What expires goes into the stream: so it is looked for there afterwards.
             due = sum(redis.zcard(partition.due) for partition in self.partitions.all())
             seen = sample_of(redis, [partition.stream for partition in self.partitions.all()])
-        return replace(seen, depth=seen.depth + due)
+        return replace(seen, expiring=due)
 
 
 def _do(recipe: WriteBehind, request: Request) -> Any:

@@ -1,7 +1,8 @@
 """Decides from a history alone what a recipe lost, and says which write it was and why that may not be.
 
 Each rule in `rules` looks for one kind of loss. What no rule finds, the search in `linear` does: it
-knows only what the operations mean, and what `durability` says that a fault may take.
+knows only what the operations mean, and what `durability` says that a fault may take. What a clock that
+steps may change stands in `clocks`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tests.histories.verdict import linear
+from tests.histories.verdict.clocks import late_expiries
 from tests.histories.verdict.durability import rewinds
 from tests.histories.verdict.history import Change, History, Operation, families
-from tests.histories.verdict.rules import RULES, Finding, lost_as_stated, refused_once
+from tests.histories.verdict.rules import (
+    RULES,
+    Finding,
+    forgotten,
+    lost_as_stated,
+    refused_once,
+)
 
-__all__ = ["Finding", "Goals", "judge", "losses"]
+__all__ = ["BLIND", "Finding", "Goals", "judge", "losses"]
+
+BLIND = "the judge sees what happens"
+"""The rule about the judge itself. Where it is broken nothing is known: neither a loss nor that there is none."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +38,7 @@ class Goals:
 
 def judge(history: History, goals: Goals | None = None) -> list[Finding]:
     """Return every broken promise, at most one a rule and key; an empty list for a good run."""
-    stored = _without_poison(history)
+    stored = _held_to_promises(history)
     found = [finding for rule in RULES for finding in _first_of_each_key(rule(stored))]
     found += _first_of_each_key(refused_once(history))
     found += [*_calm(history, goals or Goals()), *_blind(history)]
@@ -37,13 +48,14 @@ def judge(history: History, goals: Goals | None = None) -> list[Finding]:
 
 def losses(history: History) -> list[Finding]:
     """Return each acknowledged write that is lost and may be, with the fault that may have taken it."""
-    return list(lost_as_stated(_without_poison(history)))
+    return [*lost_as_stated(_held_to_promises(history)), *forgotten(history)]
 
 
-def _without_poison(history: History) -> History:
-    """Return the history of the keys whose documents the database can take."""
+def _held_to_promises(history: History) -> History:
+    """Return the history of the keys whose documents the database can take, and has not had to forget."""
     poison = set(history.notes.get("poison", ()))
     left_out = {o.key for o in history.operations if o.number in poison}
+    left_out |= {finding.key for finding in forgotten(history)}
     return replace(
         history,
         operations=[o for o in history.operations if not left_out.intersection(o.keys)],
@@ -61,6 +73,13 @@ def _calm(history: History, goals: Goals) -> Iterator[Finding]:
     if not history.samples:
         return
     last = max(history.samples, key=lambda sample: sample.at)
+    if last.expiring > (late := late_expiries(history)):
+        yield Finding(
+            "lag and depth return below their goals",
+            "",
+            (),
+            f"at the end {last.expiring} documents were still to expire, and {late} may come late",
+        )
     if last.depth > goals.depth or last.oldest > goals.oldest:
         yield Finding(
             "lag and depth return below their goals",
@@ -75,7 +94,7 @@ def _blind(history: History) -> Iterator[Finding]:
     """Find that no change was seen of a database that has changed: then nothing else here means much."""
     if history.database and not history.changes:
         yield Finding(
-            "the judge sees what happens",
+            BLIND,
             "",
             (),
             f"the database holds {len(history.database)} documents, and no change of it was seen",

@@ -98,12 +98,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Fault:
-    """What was done to a part, from `at` until `until`."""
+    """What was done to a part, from `at` until `until`. `by`: how far ahead its clock was, in seconds."""
 
     at: float
     until: float
     what: str
     part: str
+    by: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -116,11 +117,15 @@ class DeadLetter:
 
 @dataclass(frozen=True)
 class Sample:
-    """Depth of the queue (entries) and the age of its oldest entry (seconds) at one moment."""
+    """Depth of the queue (entries) and the age of its oldest entry (seconds) at one moment.
+
+    `expiring`: how many documents are going to expire, where the recipe knows.
+    """
 
     at: float
     depth: int
     oldest: float
+    expiring: int = 0
 
 
 @dataclass

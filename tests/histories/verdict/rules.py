@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
+from tests.histories.verdict.clocks import revived
 from tests.histories.verdict.durability import FLUSH, rewinds, taker, why, why_not
 from tests.histories.verdict.history import (
     Document,
@@ -66,6 +67,18 @@ def lost_as_stated(history: History) -> Iterator[Finding]:
             yield Finding(
                 "lost, and may be", operation.key, (write,), f"{_told(operation)}: {reason}"
             )
+
+
+def forgotten(history: History) -> Iterator[Finding]:
+    """Find a document that came back after the database's clock had made it forget the deletion."""
+    for key, step in revived(history):
+        yield Finding(
+            "came back, and may",
+            key,
+            (),
+            f"{key} was deleted, and the database's clock was {abs(step.by) / 3600:.0f} h off at "
+            f"{step.at - history.begin:.2f} s, longer than deletes are remembered",
+        )
 
 
 def _missing(history: History) -> Iterator[tuple[Operation, str]]:

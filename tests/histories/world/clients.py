@@ -21,18 +21,18 @@ Do = Callable[[Request], Any]
 
 
 class Clients:
-    """A thread a client; each sends one request after the other, spread over so many seconds."""
+    """A thread a client; each sends one request after the other, each at its number times `pace` seconds."""
 
     def __init__(
         self,
         requests: Sequence[Request],
         connect: Callable[[], Do],
         clock: Callable[[], float],
-        seconds: float,
+        pace: float,
     ):
         self._clock = clock
         self._begin = clock()
-        self._pace = seconds / max(1, *(request.number for request in requests), 1)
+        self._pace = pace
         self.operations: list[Operation] = []
         self.errors: dict[str, int] = {}
         """What was raised and leaves the outcome open, and how often."""

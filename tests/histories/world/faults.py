@@ -10,9 +10,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from tests.histories.verdict import durability
+from tests.histories.verdict import clocks, durability
 from tests.histories.verdict.history import Fault
-from tests.histories.world.parts import World, freeze, thaw
+from tests.histories.world.parts import World, clock_of, freeze, thaw
 from tests.histories.world.proxy import Mood
 
 
@@ -31,21 +31,28 @@ class Deed(str, Enum):
     FLUSH = durability.FLUSH
     RESHARD = "a slot moves"
     SUCCEED = durability.SUCCEED
+    CLOCK = clocks.STEP
 
 
 TO_PARTS = (Deed.KILL, Deed.FREEZE, Deed.RESTART)
 TO_LINES = (Deed.CUT, Deed.HANG, Deed.REFUSE, Deed.SLOW)
+STEPS = (2.0, 3600.0, 25 * 3600.0)
+"""Seconds by which a clock is stepped, forward or back, and then the other way: the last is over a day."""
 _MOODS = {Deed.HANG: Mood.HANGING, Deed.REFUSE: Mood.REFUSING, Deed.SLOW: Mood.SLOW}
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One fault to come: `after` seconds from the beginning of the run, for so many `seconds`."""
+    """One fault to come: `after` seconds from the beginning of the run, for so many `seconds`.
+
+    `by`: how far ahead (negative: behind) a clock is stepped, in seconds.
+    """
 
     after: float
     seconds: float
     deed: Deed
     target: str
+    by: float = 0.0
 
 
 def schedule(
@@ -71,7 +78,9 @@ def schedule(
         group = chance.choice(groups)
         target = chance.choice(list(group))
         lasts = chance.choice([0.02, 0.1, 0.3, 0.8])
-        plans.append(Plan(chance.uniform(0, seconds), lasts, chance.choice(group[target]), target))
+        after, deed = chance.uniform(0, seconds), chance.choice(group[target])
+        by = chance.choice(STEPS) * chance.choice((1, -1)) if deed is Deed.CLOCK else 0.0
+        plans.append(Plan(after, lasts, deed, target, by))
     return sorted(plans, key=lambda plan: plan.after)
 
 
@@ -83,6 +92,12 @@ def special_deeds(part: object) -> Mapping[Deed, Callable[[float], None]]:
     """What can be done to this part and not to others, for so many seconds."""
     deeds: Mapping[Deed, Callable[[float], None]] = getattr(part, "deeds", {})
     return deeds
+
+
+def sufferable(part: object) -> list[Deed]:
+    """All that can be done to a part."""
+    stepped = [Deed.CLOCK] if clock_of(part) else []
+    return [*TO_PARTS, *special_deeds(part), *stepped]
 
 
 class Trouble:
@@ -122,7 +137,7 @@ class Trouble:
                     return
                 began = self._clock()
                 self._do(plan)
-                fault = Fault(began, self._clock(), plan.deed.value, plan.target)
+                fault = Fault(began, self._clock(), plan.deed.value, plan.target, plan.by)
                 self.faults.append(fault)
         except BaseException as error:
             self.errors.append(error)
@@ -140,6 +155,11 @@ class Trouble:
         part = self._world.parts[plan.target]
         if (special := special_deeds(part).get(plan.deed)) is not None:
             special(plan.seconds)
+            return
+        if plan.deed is Deed.CLOCK and (clock := clock_of(part)) is not None:
+            clock.step(plan.by)
+            time.sleep(plan.seconds)
+            clock.step(0)
             return
         if plan.deed is Deed.FREEZE:
             freeze(part)

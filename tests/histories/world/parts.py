@@ -12,6 +12,7 @@ from typing import Protocol
 from tests.histories.world.proxy import Mood, Proxy
 from tests.minigears.realmongo import MongoServer
 from tests.minigears.realredis import wait_for
+from tests.wallclock import WallClock, steppable
 
 
 class Part(Protocol):
@@ -27,16 +28,19 @@ class Part(Protocol):
 class Program:
     """A process of a recipe: a worker, for example. Its output goes to a file."""
 
-    def __init__(self, words: Sequence[str], log: Path, environment: dict[str, str] | None = None):
-        self._words, self._log = list(words), log
-        self._environment = os.environ | (environment or {})
+    def __init__(self, words: Sequence[str], log: Path, clock: WallClock | None = None):
+        self._words, self._log, self.clock = list(words), log, clock
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it; it says by itself when it is ready, in what it does."""
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._words, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=self._environment
+                self._words,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=environment_with(self.clock),
             )
 
     def stop(self, how: int) -> None:
@@ -54,6 +58,14 @@ class Program:
 
 class Database(MongoServer):
     """SecantusDB. Asked to end while clients are connected, it may wait for them: it is given 3 s."""
+
+    config = "[oplog]\nretention_seconds = 1e9\n"
+    """By its clock; what a step makes it forget the judge would not see."""
+
+    def __init__(self, folder: Path, port: int):
+        super().__init__(folder, port)
+        self.clock = clock_in(folder, "database")
+        self.environment = environment_with(self.clock)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """See `Part`."""
@@ -75,6 +87,22 @@ def pid(part: Part) -> int | None:
         return None
     number: int = process.pid
     return number
+
+
+def clock_in(folder: Path, name: str) -> WallClock | None:
+    """A clock for one part, None where clocks cannot step."""
+    return WallClock(folder, name) if steppable() else None
+
+
+def environment_with(clock: WallClock | None) -> dict[str, str] | None:
+    """What a process with this clock is started with; None for ours."""
+    return clock.environment if clock else None
+
+
+def clock_of(part: object) -> WallClock | None:
+    """The wall clock of a part, None for one that has the machine's."""
+    clock: WallClock | None = getattr(part, "clock", None)
+    return clock
 
 
 def freeze(part: Part) -> None:
@@ -103,6 +131,8 @@ class World:
         for line in self.lines.values():
             line.be(Mood.PASSING)
         for part in self.parts.values():
+            if (clock := clock_of(part)) is not None:
+                clock.step(0)
             thaw(part)
             if pid(part) is None:
                 part.stop(signal.SIGKILL)

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tests.histories.world.faults import Deed
-from tests.histories.world.parts import pid
+from tests.histories.world.parts import clock_in, pid
 from tests.recipes.servers import PlainRedis, heedless_of_limits, limit_files
 
 _NO_ROOM = "16"
@@ -32,7 +32,11 @@ class RedisServer(PlainRedis):
     def __init__(self, folder: Path, fsync: str = "always"):
         options = ["--save", "", "--appendonly", "yes", "--appendfsync", fsync]
         options += ["--aof-timestamp-enabled", "yes", "--auto-aof-rewrite-percentage", "0"]
-        super().__init__(folder, *options, program=heedless_of_limits(folder))
+        # With `everysec` Redis syncs when its wall clock is a second on: one that goes back ends its
+        # promise until it has caught up, and what a power cut may take is known by that clock, too.
+        self.clock = None if WINDOWS[fsync] else clock_in(folder, "redis")
+        variables = self.clock.variables if self.clock else {}
+        super().__init__(folder, *options, program=heedless_of_limits(folder, variables))
         self.deeds: Mapping[Deed, Callable[[float], None]] = {Deed.FULL: self.full_disk}
         if WINDOWS[fsync]:
             self.deeds = {**self.deeds, Deed.POWER: self.power_cut, Deed.FLUSH: self.flush}
