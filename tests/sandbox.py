@@ -125,6 +125,19 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[f"LAB_PORT_{service}"] = str(_FIRST_PORT + os.getpid() % 1000 * 10 + number)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_place_for_inner_runs(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep a run of pytest inside this one away from this one's folders.
+
+    pytest closes the folder above its own to other users. PostgreSQL, which runs as one where we are root,
+    would lose its data in the middle of a test.
+    """
+    own = tmp_path_factory.getbasetemp()
+    inner = Path(os.environ[janitor.MARK], f"inner-{own.name}")
+    inner.mkdir(exist_ok=True)
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = str(inner)
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Fail a run that leaves processes behind. The wrapped hook ends the workers."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import stat
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -13,7 +14,8 @@ import psutil
 import pytest
 
 from tests import janitor
-from tests.inner import inner_run
+from tests.inner import BARE, bare_pytest, inner_run
+from tests.sandbox import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("sandbox")  # each starts a stack: one at a time is enough
 
@@ -100,3 +102,13 @@ def test_groups_of_tests_are_kept_on_one_worker(request: pytest.FixtureRequest) 
     if os.environ.get("PYTEST_XDIST_WORKER") is None:
         pytest.skip("no workers here: pytest -n 2 --dist loadgroup")
     assert request.node.nodeid.endswith("@sandbox")
+
+
+def test_a_run_inside_this_one_leaves_the_folders_of_this_one_open(tmp_path: Path) -> None:
+    """PostgreSQL runs as another user where we are root, and its data lie below them."""
+    root = next(folder for folder in tmp_path.parents if folder.name.startswith("pytest-of-"))
+    root.chmod(0o711)
+    (tmp_path / "test_inner.py").write_text("def test_inner(tmp_path): pass")
+    command = [*bare_pytest(tmp_path), str(tmp_path)]
+    subprocess.run(command, env={**os.environ, **BARE}, check=True, cwd=REPOSITORY)
+    assert stat.S_IMODE(root.stat().st_mode) == 0o711
