@@ -15,7 +15,7 @@ gearsConfigGet gearsFuture getGearsSession getMyHashTag get_command hashtag isAs
 isInAtomicBlock log override_reply registerTE runCoroutine setGearsSession
 """
 """What RedisGears documents that a script may call."""
-INSIDES = 64
+INSIDES = 61
 """Names of RedisGears's own that its script sees besides."""
 SPELLINGS = "callNext executeCommand getCommand getMyHashTag overrideReply registerTimeEvent"
 """Names that RedisGears's package `redisgears` has, and here the script, too."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import errors
 from minigears.executor.errors import GearsError, GearsFlatError
+from minigears.executor.flow.keysonly import keys_only
+from minigears.executor.functions import in_c
 from minigears.executor.redis.calls import to_value, to_words
 from minigears.executor.redis.prefetch import MISSING
 from minigears.executor.replies import CommandError, to_text
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
 
 _HASHTAG = "06S"
 """RedisGears's hash tag of slot 0, which a server that is no cluster has."""
+
+_LEVEL_FIRST = "Specify log level as the first argument to log function is depricated, use key argument 'level' instead"
 
 _gears: Gears
 
@@ -44,6 +48,7 @@ def _context() -> Context:
     return context
 
 
+@in_c
 def execute(*words: Any) -> Any:
     """Run a Redis command and return its reply; raises `gears.error` if that is an error."""
     context = _context()
@@ -71,6 +76,7 @@ def execute(*words: Any) -> Any:
     return to_value(reply)
 
 
+@in_c
 def call_next(*words: Any) -> Any:
     """In a hook: run the next hook, or the command itself, with these words after its name."""
     command = _context().command
@@ -86,11 +92,13 @@ def _command() -> CommandContext:
     return command
 
 
+@in_c
 def get_command(*_: Any) -> list[Any]:
     """The words of the client's command that made this function run."""
     return [to_text(word) for word in _command().argv]
 
 
+@in_c
 def override_reply(*arguments: Any) -> None:
     """`override_reply(reply)`: answer the client's command with `reply`; allowed once."""
     command = _command()
@@ -123,6 +131,7 @@ class atomic:
         _gears.gate.leave()
 
 
+@in_c
 def gearsFuture(*arguments: Any) -> AsyncRecord:
     """A value that comes later: the step that returns it goes on when it is continued."""
     if arguments:
@@ -130,21 +139,25 @@ def gearsFuture(*arguments: Any) -> AsyncRecord:
     return make_record()
 
 
+@in_c
 def isInAtomicBlock(*_: Any) -> bool:
     """Whether this code runs inside `atomic()`."""
     return _context().atomic_depth > 0
 
 
+@in_c
 def isAsyncAllow(*_: Any) -> bool:
     """Whether this function may return a coroutine or a `gearsFuture`; a coroutine itself may not."""
     return _context().wait is not None and not coroutines.here
 
 
+@in_c
 def hashtag(*_: Any) -> str:
     """A hash tag of this shard."""
     return _HASHTAG
 
 
+@in_c
 def configGet(*arguments: Any) -> str | None:
     """`configGet(name)`: a value that `RG.CONFIGSET` keeps for scripts; None if there is none.
 
@@ -162,10 +175,13 @@ def gearsConfigGet(key: Any, default: Any = None) -> Any:
     return default if value is None else value
 
 
+@in_c
 def log(*words: Any, level: Any = "notice") -> None:
     """Write to the server's log: `log(message, level='notice')` or `log(level, message)`."""
     if not 1 <= len(words) <= 2:
         raise GearsError("log function must get a log message as input")
+    if len(words) == 2:
+        write(_LEVEL_FIRST, "warning")
     level, message = words if len(words) == 2 else (level, words[0])
     if not isinstance(message, str):
         raise GearsError("Log message must be a string")
@@ -176,6 +192,7 @@ def log(*words: Any, level: Any = "notice") -> None:
     write(message, level)
 
 
+@in_c
 def flat_error(*arguments: Any) -> None:
     """`flat_error(message)`: fail with this message alone."""
     raise GearsFlatError(*_exactly_one(arguments, "not enough arguments for time flat error"))
@@ -220,12 +237,14 @@ class GearsSession:
         current.reset(self._token)
 
 
+@in_c
 def getGearsSession(*_: Any) -> Any:
     """What this code acts for; None in a thread that acts for nobody."""
     context = _context()
     return None if context.session is None else Acting(context.session, context.command)
 
 
+@in_c
 def setGearsSession(*arguments: Any) -> None:
     """`setGearsSession(session)`: act for what `getGearsSession` gave, or for nobody."""
     (session,) = _exactly_one(arguments, "Wrong number of args given to setGearsSession")
@@ -247,6 +266,7 @@ def _acting_for(acting: Any) -> Context:
     return Context(caller=_gears.blocking, session=acting.session, command=acting.command)
 
 
+@in_c
 def registerTE(*arguments: Any) -> bool:
     """`registerTE(seconds, callback, key=None)`: call `callback` every so many seconds.
 
@@ -260,6 +280,19 @@ def registerTE(*arguments: Any) -> bool:
 def shardReaderCallback() -> Iterator[str]:
     """What the ShardsIDReader reads: the id of this shard, the only one."""
     yield "1"
+
+
+def createKeysOnlyReader(
+    pattern: Any = "*", count: Any = 1000, noScan: Any = False, patternGenerator: Any = None
+) -> Callable[[], Iterator[Any]]:
+    """A function for a PythonReader that does what a KeysOnlyReader does."""
+    options = {"count": count, "noScan": noScan, "patternGenerator": patternGenerator}
+    read = keys_only(pattern, options)
+
+    def keysOnlyReader() -> Iterator[Any]:
+        yield from read(_context().caller)
+
+    return keysOnlyReader
 
 
 def createFuture() -> GearsFuture:
@@ -278,5 +311,6 @@ def setFutureException(future: GearsFuture, exception: Any) -> None:
     coroutines.fail(future, failed)
 
 
+@in_c
 def registerGearsThread(*_: Any) -> None:
     """Nothing to do: any thread may call the runtime."""

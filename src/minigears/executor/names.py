@@ -19,16 +19,19 @@ import threading
 import traceback
 import types
 import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import api, errors
 from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.script.builder import GearsBuilder
+from minigears.executor.script.flatexecution import PyFlatExecution, gearsCtx
 from minigears.executor.script.pickling import SCRIPT
 from minigears.executor.usercode import redisai
 from minigears.executor.usercode.awaited import GearsFuture
 from minigears.executor.usercode.context import Acting
 from minigears.executor.usercode.futures import AsyncRecord
+from minigears.executor.usercode.log import write
 
 if TYPE_CHECKING:
     from minigears.executor.gears import Gears
@@ -67,20 +70,20 @@ _LIBRARY: dict[str, Any] = {
 _NAMES: dict[str, Any] = {
     "GB": GearsBuilder,
     "GearsBuilder": GearsBuilder,
-    "GearsConfigGet": api.gearsConfigGet,
-    "ConfigGet": api.configGet,
     "GearsFuture": GearsFuture,
     "GearsSession": api.GearsSession,
-    "Log": api.log,
+    "PyFlatExecution": PyFlatExecution,
     "atomic": api.atomic,
     "callNext": api.call_next,
     "call_next": api.call_next,
     "configGet": api.configGet,
     "createFuture": api.createFuture,
+    "createKeysOnlyReader": api.createKeysOnlyReader,
     "execute": api.execute,
     "executeCommand": api.execute,
     "flat_error": api.flat_error,
     "gearsConfigGet": api.gearsConfigGet,
+    "gearsCtx": gearsCtx,
     "gearsFuture": api.gearsFuture,
     "getCommand": api.get_command,
     "getGearsSession": api.getGearsSession,
@@ -115,6 +118,25 @@ _ONLY_IN_MODULE: dict[str, Any] = {
     "gearsFutureCtx": api.gearsFuture,
 }
 """What packages find in `redisgears`, and scripts not among their globals."""
+
+
+def _deprecated(old: str, new: str) -> Callable[..., Any]:
+    """The same function under the name that it had once, which says so in the log."""
+
+    def method(*arguments: Any, **named: Any) -> Any:
+        write(f"{old} is deprecated, use {new} instead", "warning")
+        return _NAMES[new](*arguments, **named)
+
+    method.__name__ = method.__qualname__ = old
+    return method
+
+
+for _old, _new in (
+    ("Log", "log"),
+    ("ConfigGet", "configGet"),
+    ("GearsConfigGet", "gearsConfigGet"),
+):
+    _NAMES[_old] = _deprecated(_old, _new)
 
 # So that pickled code refers to them by that name.
 for _function in set(_NAMES.values()) - {GearsBuilder}:

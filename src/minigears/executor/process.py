@@ -26,7 +26,7 @@ from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.redis.sessionstore import StoreError
 from minigears.executor.restoring import Restoring
 from minigears.executor.runs.run import run_batch
-from minigears.executor.script import builder
+from minigears.executor.script import flatexecution
 from minigears.executor.script.registrations import Session
 from minigears.executor.script.run import Outside
 from minigears.executor.usercode import interrupt
@@ -83,7 +83,7 @@ def _wait_for_redis(address: Address) -> None:
 
 def _serve(gears: Gears, control: Link, events: Link) -> None:
     names.install(gears)
-    builder.outside = lambda context: Outside(gears, _session_of(context))
+    flatexecution.outside = lambda context: Outside(gears, _session_of(context))
     commands.install(gears)
     interrupt.install()
     gears.on_interest = lambda interest: control.send(("interest", interest))

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from minigears.executor.ids import is_session_id, new_session_id
 from minigears.executor.replies import OK, CommandError
 from minigears.executor.requirements import RequirementError
-from minigears.executor.runs import run
 from minigears.executor.script.registrations import Session
 from minigears.executor.script.run import Script
 
@@ -60,11 +59,10 @@ class Options:
 
 def execute(gears: Gears, words: list[bytes]) -> Any:
     """Run a script in a thread of its own; the reply comes when it, and its run, have ended."""
-    source = words[0].decode("utf-8", "surrogateescape")
     options = Options.parse([word.decode("utf-8", "replace") for word in words[1:]])
     reply: Future[Any] = Future()
     threading.Thread(
-        target=_run, args=(gears, source, options, reply), name="minigears-script", daemon=True
+        target=_run, args=(gears, words[0], options, reply), name="minigears-script", daemon=True
     ).start()
     return reply
 
@@ -82,18 +80,17 @@ def _session_id(given: str) -> str:
     return given
 
 
-def _run(gears: Gears, text: str, options: Options, reply: Future[Any]) -> None:
+def _run(gears: Gears, source: bytes, options: Options, reply: Future[Any]) -> None:
     try:
         with gears.scripts:
-            script = _run_script(gears, text, options)
+            script = _run_script(gears, source, options)
     except BaseException as error:
         reply.set_exception(error)
         return
     if script.requested_run is None:
         reply.set_result(OK)
         return
-    source, steps = script.requested_run
-    execution = run.run_once(gears, script.session, source, steps)
+    execution = script.begin_run()
     if script.session.registrations:  # such a script answers so; RG.DUMPEXECUTIONS has its run
         reply.set_result(OK)
     elif options.unblocking:
@@ -103,7 +100,7 @@ def _run(gears: Gears, text: str, options: Options, reply: Future[Any]) -> None:
         execution.when_done(lambda ended: reply.set_result(ended.reply()))
 
 
-def _run_script(gears: Gears, source: str, options: Options) -> Script:
+def _run_script(gears: Gears, source: bytes, options: Options) -> Script:
     replaces = _replaced(gears, options)
     session = Session(options.session or new_session_id(), options.description)
     _install(gears, session, options)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
-from types import FunctionType
 from typing import Any
 
 from minigears.executor.errors import GearsError, GearsFlatError
 from minigears.executor.flow import records
 from minigears.executor.flow.keysonly import GLOB, keys_only
 from minigears.executor.flow.steps import Step
+from minigears.executor.functions import is_function
 from minigears.executor.redis.apart import Apart
 from minigears.executor.redis.calls import Caller, plain, together
 from minigears.executor.redis.connection import RedisError
@@ -90,7 +90,7 @@ def _stream(arg: Any, options: Mapping[str, Any]) -> Source:
 
 
 def _python(arg: Any, options: Mapping[str, Any]) -> Source:
-    if not isinstance(arg, FunctionType):
+    if not is_function(arg):
         raise GearsError("pyreader argument must be a function")
     return lambda caller: iter(arg())
 

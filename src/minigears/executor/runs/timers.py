@@ -11,12 +11,12 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from minigears.executor import errors
 from minigears.executor.errors import GearsError
 from minigears.executor.flow.steps import Step
+from minigears.executor.functions import is_function
 from minigears.executor.redis.calls import plain
 from minigears.executor.redis.connection import RedisError
 from minigears.executor.script.pickling import pickle_code, unpickle_code
@@ -65,9 +65,9 @@ class Timer:
 
 def begin(gears: Gears, seconds: int, callback: Callable[[], Any], key: Any = None) -> bool:
     """Start one for the code that runs now; false if its key is taken. Raises GearsError."""
-    if not isinstance(callback, FunctionType):
+    if not is_function(callback):
         raise GearsError("callback must be a function")
-    if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 0:
+    if not isinstance(seconds, int) or seconds < 0:
         raise GearsError("time argument must be a long")
     session = Session.of(current.get())
     if session is None:

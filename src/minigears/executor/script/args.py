@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import FunctionType, NoneType
 from typing import Any
 
 from minigears.executor.errors import GearsError
+from minigears.executor.functions import is_function
 from minigears.executor.streams import StreamArgs
 
 MODES = ("async", "async_local", "sync")
@@ -81,7 +81,7 @@ def mode(given: Mapping[str, Any]) -> str:
 def on_registered(given: Mapping[str, Any]) -> Callable[[], Any] | None:
     """The function that `register` was given for the moment of taking effect; raises GearsError."""
     function = given.get("onRegistered")
-    if not isinstance(function, (FunctionType, NoneType)):
+    if not (function is None or is_function(function)):
         raise GearsError("OnRegistered argument must be a function")
     return function
 

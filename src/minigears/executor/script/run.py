@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -38,6 +39,7 @@ class Script:
         self.session = session
         self.replaces = replaces
         self.requested_run: tuple[Source, list[Step]] | None = None
+        self._run_future: weakref.ref[GearsFuture] | None = None
         self.unregistered: list[tuple[Registration, bool]] = []
         """Registrations that it took out, and whether what they run is to be aborted."""
         self.pieces: dict[str, bytes] = {}
@@ -45,8 +47,11 @@ class Script:
         self._ended = False
         """Whether its text has run to the end: what it begins from now on begins at once."""
 
-    def execute(self, source: str) -> None:
-        """Run it to its end; raises CommandError with the error as RedisGears tells it."""
+    def execute(self, source: bytes) -> None:
+        """Run it to its end; raises CommandError with the error as RedisGears tells it.
+
+        It is read as Python reads a file, so it may say how it is encoded.
+        """
         code = _compile(source)
         context = Context(self._gears.blocking, self.session, settles=True, script=self)
         with running(context):
@@ -82,14 +87,25 @@ class Script:
 
     def request_run(
         self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
-    ) -> GearsFuture | None:
-        """Note the run that begins when the script has ended."""
+    ) -> GearsFuture:
+        """Note the run that begins when the script has ended; the future brings its results and errors."""
         if self._ended:
             return _begin(self._gears, self.session, reader, steps, arg, options)
         if self.requested_run is not None:
             raise GearsError("Can not run more then 1 executions in a single script")
         self.requested_run = (readers.source(reader, arg, options, steps), list(steps))
-        return None
+        future = coroutines.create_future()
+        self._run_future = weakref.ref(future)
+        return future
+
+    def begin_run(self) -> Execution:
+        """Begin the run that was asked for, once the script has ended."""
+        assert self.requested_run is not None
+        execution = run.run_once(self._gears, self.session, *self.requested_run)
+        future = self._run_future() if self._run_future is not None else None
+        if future is not None:  # most scripts do not keep it
+            _give_when_done(execution, future)
+        return execution
 
     def request_registration(
         self, reader: str, desc: str | None, steps: Sequence[Step], options: Mapping[str, Any]
@@ -150,7 +166,7 @@ class Outside(Script):
 
     def request_run(
         self, reader: str, steps: Sequence[Step], arg: Any, options: Mapping[str, Any]
-    ) -> GearsFuture | None:
+    ) -> GearsFuture:
         """Begin the run; the future brings its results and errors."""
         return _begin(self._gears, self.session, reader, steps, arg, options)
 
@@ -174,12 +190,15 @@ def _begin(
 ) -> GearsFuture:
     source = readers.source(reader, arg, options, steps)
     future = coroutines.create_future()
+    _give_when_done(run.run_once(gears, session, source, list(steps)), future)
+    return future
 
+
+def _give_when_done(execution: Execution, future: GearsFuture) -> None:
     def ended(execution: Execution) -> None:
         coroutines.give(future, [execution.results, execution.errors])
 
-    run.run_once(gears, session, source, list(steps)).when_done(ended)
-    return future
+    execution.when_done(ended)
 
 
 def _pickled(number: str, code: Code) -> bytes:
@@ -204,7 +223,7 @@ def _can_be_pickled(function: Callable[..., Any]) -> bool:
     return True
 
 
-def _compile(source: str) -> CodeType:
+def _compile(source: bytes) -> CodeType:
     try:
         return compile(source, "<string>", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
