@@ -3,6 +3,7 @@
 # in containers has images and volumes, which Docker keeps.
 #   PYTHON=python3.12   the interpreter to set up with (default: the first of 3.10 to 3.13)
 #   WORKERS=4           test processes side by side
+#   JUNIT=report.xml    where the tests write a report for machines
 
 PYTHON ?=
 BASE ?=
@@ -16,7 +17,7 @@ CACHE := $(CURDIR)/.cache
 NOTEBOOKS := $(wildcard notebooks/*.ipynb notebooks/losses/*.ipynb)
 GENERATED := .venv .lab .cache .pytest_cache .ruff_cache .mypy_cache .hypothesis _build
 IF_SET_UP := [ -x $(BIN)/lab ] || { echo "Nothing is set up here, so nothing runs. Begin with: make lab"; exit 0; };
-PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --reruns 1
+PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --reruns 1 $(if $(JUNIT),--junit-xml='$(JUNIT)')
 
 # What a shell says to other Pythons is not for this one.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONUSERBASE PYTHONSAFEPATH
@@ -32,7 +33,7 @@ export IPYTHONDIR := $(CACHE)/ipython
 export MPLCONFIGDIR := $(CACHE)/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help setup kafka lab app test up down status doctor lint format test-notebooks images book pictures judge bench-minigears bench-recipes recipes-table clean
+.PHONY: help setup kafka lab app test up down status doctor lint format test-notebooks images book slides pictures judge bench-minigears bench-recipes recipes-table clean
 
 help: ## list the commands
 	@echo "make lab    opens the course in JupyterLab"
@@ -91,6 +92,9 @@ images: setup ## build the images of the stack in containers (2 minutes); BASE=d
 
 book: setup ## run every notebook and render the course as web pages, without a network (3 minutes)
 	@$(BIN)/python -m docs.book.build
+
+slides: setup ## make slides of every notebook, with what came out in the last `make book` (seconds)
+	@$(BIN)/python -m docs.book.slides
 
 pictures: setup ## take the pictures in docs/images anew (a minute; needs Chromium and Node)
 	@$(BIN)/python -m tests.browser.pictures
