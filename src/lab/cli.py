@@ -24,10 +24,9 @@ from lab.checkup.findings import Level
 from lab.course import commands
 from lab.errors import LabError
 from lab.kit.installing import KitError
-from lab.names import DATABASE
 from lab.stack import lifecycle
 from lab.stack.embedded.services import SERVICES
-from lab.stack.model import Stack, Status, hide_password
+from lab.stack.model import Stack, Status
 
 _console = Console()
 _err = Console(stderr=True)
@@ -49,7 +48,9 @@ def _mended(action: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Start, inspect and stop the course's stack: Redis, minigears and MongoDB.
+    """The course's stack (Redis, minigears and MongoDB), its notebooks, and how far you are.
+
+    Begin with `lab notebook`. `lab COMMAND --help` says more about one of the commands below.
 
     \b
     LAB_STACK   embedded (default), containers or external
@@ -92,29 +93,27 @@ def status() -> None:
     sys.exit(0 if now.running else 1)
 
 
-@main.command()
+@main.command(short_help="Empty Redis and the course's MongoDB database.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_mended
 def reset(yes: bool) -> None:
     """Empty Redis (registrations too) and the course's MongoDB database."""
-    stack = lifecycle.up()
+    lifecycle.up()
     if not yes:
-        click.echo(f"This empties the {stack.kind} stack:")
-        click.echo(f"  every key of database 0 in Redis at {hide_password(stack.redis_url)}")
-        click.echo(f"  the database {DATABASE} in MongoDB at {hide_password(stack.mongo_url)}")
+        click.echo(lifecycle.what_reset_empties())
         click.confirm("Go on?", abort=True)
     lifecycle.reset()
     click.echo("Both stores are empty and nothing is registered.")
 
 
-@main.command()
+@main.command(short_help="Fetch what recipes and gears-cli ask for.")
 @_mended
 def fetch() -> None:
     """Fetch what recipes and gears-cli ask for, so that nothing wants a network later."""
     fetching.fetch()
 
 
-@main.command()
+@main.command(short_help="Say what works on this machine, and how to mend the rest.")
 @_mended
 def doctor() -> None:
     """Say what works on this machine and how to mend what does not. Exits with 1 when the stack cannot run."""
@@ -140,7 +139,7 @@ def _mark(level: Level) -> str:
     return level.value
 
 
-@main.command("notebook")
+@main.command("notebook", short_help="Open JupyterLab on the first notebook.")
 @click.option("--stop-stack", is_flag=True, help="Stop the stack too when JupyterLab ends.")
 @click.option(
     "--port",
@@ -153,7 +152,7 @@ def open_notebook(stop_stack: bool, port: int | None) -> None:
     sys.exit(jupyterlab.run(stop_stack=stop_stack, port=port))
 
 
-@main.command("app")
+@main.command("app", short_help="Open the movie app in the browser.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, help="The app's port (default: a free one)."
 )
@@ -192,7 +191,7 @@ _PORT = click.option(
 _NO_BROWSER = click.option("--no-browser", is_flag=True, help="Open no browser.")
 
 
-@main.command()
+@main.command(short_help="Show Redis in redis-commander (needs Node).")
 @_PORT
 @_NO_BROWSER
 @_mended
@@ -204,7 +203,7 @@ def insight(port: int | None, no_browser: bool) -> None:
     windows.insight(port or ports.next_free(8081), not no_browser)
 
 
-@main.command("mongo-admin")
+@main.command("mongo-admin", short_help="Show the embedded MongoDB in its admin pages.")
 @_PORT
 @_NO_BROWSER
 @_mended
@@ -226,7 +225,7 @@ def kit() -> None:
     """Carry the course to machines without a network."""
 
 
-@kit.command("build")
+@kit.command("build", short_help="Collect a kit for machines like this one.")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--image", "images", multiple=True, help="An image to take along; may be repeated.")
 @_mended
@@ -239,7 +238,7 @@ def kit_build(folder: Path, images: tuple[str, ...]) -> None:
     click.echo(f"The kit is in {made}, {size / 1e6:.0f} MB. There: sh install.sh FOLDER")
 
 
-@kit.command("install")
+@kit.command("install", short_help="Set the course up from a kit.")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("target", type=click.Path(path_type=Path))
 @_mended
@@ -253,7 +252,7 @@ def kit_install(folder: Path, target: Path) -> None:
 _PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 
 
-@main.command("redis-cli", context_settings=_PASS_ON)
+@main.command("redis-cli", context_settings=_PASS_ON, short_help="Run redis-cli on this stack.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @_mended
 def redis_cli(words: tuple[str, ...]) -> None:
@@ -262,7 +261,7 @@ def redis_cli(words: tuple[str, ...]) -> None:
     _exec(shlex.split(line), list(words))
 
 
-@main.command("gears-cli", context_settings=_PASS_ON)
+@main.command("gears-cli", context_settings=_PASS_ON, short_help="Run gears-cli on this stack.")
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @_mended
 def gears_cli(words: tuple[str, ...]) -> None:

@@ -31,12 +31,14 @@ def progress(reset: bool, yes: bool) -> None:
     Console().print(table)
 
 
-@click.command()
+@click.command(short_help="Bring a notebook back as it was.")
 @click.argument("number")
 def restore(number: str) -> None:
     """Bring notebook NUMBER (05, say) back as it was; your copy is kept beside it."""
+    from lab.course.notebooks import number_of
     from lab.course.restoring import restore as bring_back
 
+    number = number_of(number)
     kept = bring_back(number)
     if kept is None:
         click.echo(f"Notebook {number} is as the course has it.")
@@ -45,34 +47,45 @@ def restore(number: str) -> None:
         click.echo("If it is open in JupyterLab: File, Reload Notebook from Disk.")
 
 
-@click.command()
+@click.command(short_help="Bring the stack to where a notebook begins.")
 @click.argument("number")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def checkpoint(number: str, yes: bool) -> None:
     """Bring the stack to the state in which notebook NUMBER begins. Empties both stores first."""
     from lab.course import restoring
-    from lab.course.notebooks import notebook
+    from lab.course.notebooks import notebook, number_of
+    from lab.stack import lifecycle
 
+    number = number_of(number)
     notebook(number)
+    lifecycle.up()
     if not yes:
-        click.confirm("This empties Redis and the course's MongoDB database. Go on?", abort=True)
+        click.echo(lifecycle.what_reset_empties())
+        click.confirm("Go on?", abort=True)
     states = restoring.checkpoint(number)
     click.echo(
         f"The stack is as at the start of notebook {number}: {', '.join(states) or 'empty'}."
     )
 
 
-@click.command()
+@click.command(short_help="Time the notebooks on this machine.")
 @click.argument("numbers", nargs=-1)
-def rehearse(numbers: tuple[str, ...]) -> None:
+@click.option("--shuffle", type=int, metavar="SEED", help="In another order, the same for a SEED.")
+def rehearse(numbers: tuple[str, ...], shuffle: int | None) -> None:
     """Run the notebooks on this machine, time them, and say what is too slow for a class.
 
-    All of them, or NUMBERS only (`lab rehearse 01 09`), on a stack of their own. Exits with 1 when
-    one fails or is too slow. Ctrl-C stops and cleans up.
+    All of them, or NUMBERS only (`lab rehearse 01 09`), one after the other on a stack of their own.
+    Exits with 1 when one fails or is too slow. Ctrl-C stops and cleans up.
     """
     from lab.course import rehearsing
-    from lab.course.notebooks import all_notebooks
+    from lab.course.notebooks import all_notebooks, notebook, number_of
 
+    numbers = tuple(map(number_of, numbers))
+    for number in numbers:
+        notebook(number)
+    if shuffle is not None:
+        numbers = rehearsing.shuffled(numbers or tuple(all_notebooks()), shuffle)
+        click.echo(f"In this order: {' '.join(numbers)}", err=True)
     columns = (TextColumn("Rehearsing"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
         with Progress(*columns, console=Console(stderr=True)) as bar:

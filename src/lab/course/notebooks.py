@@ -20,6 +20,12 @@ def all_notebooks() -> dict[str, Path]:
     return {found[1]: path for path in names if (found := _NAME.fullmatch(path.name))}
 
 
+def number_of(typed: str) -> str:
+    """Return the number that somebody means by "5", "2b", "05" or a notebook's file name."""
+    word = Path(typed).name.partition("_")[0]
+    return f"0{word}" if re.fullmatch(r"\d[a-z]?", word) else word
+
+
 def notebook(number: str) -> Path:
     """Return a notebook by its number. Raises LabError, naming those that are there."""
     known = all_notebooks()

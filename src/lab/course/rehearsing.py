@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lab.course.notebooks import all_notebooks, notebook
+from lab.errors import LabError
 
 if TYPE_CHECKING:
     from nbclient import NotebookClient
@@ -53,8 +55,13 @@ def rehearse(numbers: tuple[str, ...], done: Callable[[Timing], None]) -> list[T
 
     They run on a stack of their own in a temporary folder, which is removed at the end, also after
     Ctrl-C; the learner's stack, data and progress are not touched. Raises LabError for a notebook
-    that is not there, and KeyboardInterrupt at SIGTERM, too.
+    that is not there and for an external stack, and KeyboardInterrupt at SIGTERM, too.
     """
+    if os.environ.get("LAB_STACK") == "external":
+        raise LabError(
+            "A rehearsal empties its stack again and again, and the external one is everybody's. "
+            "For one of its own: LAB_STACK=embedded lab rehearse"
+        )
     chosen = {number: notebook(number) for number in numbers} or all_notebooks()
     found = []
     with _handling(signal.default_int_handler, signal.SIGTERM), _own_home():
@@ -63,6 +70,11 @@ def rehearse(numbers: tuple[str, ...], done: Callable[[Timing], None]) -> list[T
             found.append(timing)
             done(timing)
     return found
+
+
+def shuffled(numbers: tuple[str, ...], seed: int) -> tuple[str, ...]:
+    """Return the notebooks' numbers in another order, which is the same for a seed."""
+    return tuple(random.Random(seed).sample(numbers, len(numbers)))
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ from lab.stack.embedded import running as embedded
 from lab.stack.embedded.services import SERVICES
 from lab.stack.embedded.statefile import State
 from lab.stack.gears import risks, unregister_all
-from lab.stack.model import Row, Stack, Status
+from lab.stack.model import Row, Stack, Status, hide_password
 from lab.stack.ports import LOOPBACK
 
 KINDS = ("embedded", "containers", "external")
@@ -111,6 +111,16 @@ def reset() -> None:
     unregister_all(stack)
     stack.redis.flushdb()
     databases.drop(stack.mongo, DATABASE)
+
+
+def what_reset_empties() -> str:
+    """Name the stores that `reset` empties, for whoever has to say yes first."""
+    stack = current()
+    return (
+        f"This empties the {stack.kind} stack:\n"
+        f"  every key of database 0 in Redis at {hide_password(stack.redis_url)}\n"
+        f"  the database {DATABASE} in MongoDB at {hide_password(stack.mongo_url)}"
+    )
 
 
 def stop(service: str) -> None:

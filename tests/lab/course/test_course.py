@@ -20,7 +20,7 @@ from lab.checks import check
 from lab.cli import main
 from lab.course import ledger, rehearsing
 from lab.course import progress as counted
-from lab.course.notebooks import all_notebooks
+from lab.course.notebooks import all_notebooks, number_of
 from lab.course.quizzes import QUIZZES
 from lab.course.quizzes.question import LETTERS
 from lab.course.restoring import checkpoint, keep_originals, restore
@@ -188,6 +188,40 @@ def test_a_checkpoint_is_the_state_in_which_a_notebook_begins(stack: Stack) -> N
     assert stack.redis.execute_command("RG.DUMPREGISTRATIONS") == []
 
 
+@pytest.mark.parametrize(
+    "typed", ["5", "05", "05_react_to_events.ipynb", "notebooks/05_react_to_events.ipynb"]
+)
+def test_a_notebook_may_be_named_in_any_way(course: Path, typed: str) -> None:
+    assert number_of(typed) == "05"
+    keep_originals()
+    (course / "05_react_to_events.ipynb").write_text("mine")
+    assert "is as it was" in CliRunner().invoke(main, ["restore", typed]).output
+
+
+@pytest.mark.parametrize("words", [["rehearse", "99"], ["checkpoint", "99"], ["restore", "99"]])
+def test_a_notebook_that_is_not_there_is_one_message_and_starts_nothing(
+    home: Path, words: list[str]
+) -> None:
+    done = subprocess.run(["lab", *words], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith("There is no notebook '99'; there are: 00, 01")
+    assert not home.exists()
+
+
+def test_a_rehearsal_is_not_held_on_a_stack_of_everybodys(monkeypatch, home: Path) -> None:
+    monkeypatch.setenv("LAB_STACK", "external")
+    with pytest.raises(LabError, match="LAB_STACK=embedded lab rehearse"):
+        rehearsing.rehearse(("04",), print)
+
+
+def test_a_checkpoint_says_what_it_empties_and_asks(stack: Stack) -> None:
+    stack.redis.set("mine", 1)
+    asked = CliRunner().invoke(main, ["checkpoint", "6"], input="n\n")
+    assert asked.exit_code == 1
+    assert stack.redis_url in asked.output
+    assert stack.redis.exists("mine")
+
+
 def small(folder: Path, number: str, *sources: str) -> None:
     cells = [v4.new_code_cell(source) for source in sources]
     write(v4.new_notebook(cells=cells), folder / f"{number}_small.ipynb")
@@ -206,6 +240,25 @@ def test_a_rehearsal_times_and_names_what_fails(course: Path, home: Path, monkey
     assert "too slow" in slow.verdict
     assert "print('slow')" in slow.verdict
     assert not home.exists(), "it wrote to the learner's own folder"
+
+
+def test_a_rehearsal_in_another_order_is_the_same_for_a_seed() -> None:
+    known = tuple(all_notebooks())
+    orders = {rehearsing.shuffled(known, seed) for seed in (1, 1, 2, 3)}
+    assert len(orders - {known}) == 3
+    assert all(sorted(order) == sorted(known) for order in orders)
+
+
+@pytest.mark.parametrize("number", all_notebooks())
+def test_every_notebook_has_a_checkpoint(stack: Stack, number: str) -> None:
+    """Its states are those with which its own first cell that prepares brings the stores there."""
+    stack.redis.set("left", "over")
+    states = checkpoint(number)
+    assert not stack.redis.exists("left")
+    assert stack.db.movies.count_documents({}) == (
+        len(lab.load_movies()) if "movies" in states else 0
+    )
+    assert bool(stack.redis.execute_command("RG.DUMPREGISTRATIONS")) == ("write-behind" in states)
 
 
 @pytest.mark.parametrize(
