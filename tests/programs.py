@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from filelock import FileLock
+
+from tests.sandbox import REPOSITORY
 
 REQUIRED = "PROGRAMS_REQUIRED"
 """The environment variable with which .ci/run forbids to leave a test out for want of a program."""
@@ -16,3 +22,19 @@ def left_out(reason: str, required: str = REQUIRED) -> NoReturn:
     if os.environ.get(required):
         pytest.fail(f"{required} is set, and this would be skipped: {reason}", pytrace=False)
     pytest.skip(reason)
+
+
+def npm_package(named: str) -> Path:
+    """Return the folder of a package (`name@version`), which npm brings once; or skip the test."""
+    cache = REPOSITORY / ".cache" / "npm-packages"
+    folder = cache / named.replace("@", "-")
+    cache.mkdir(parents=True, exist_ok=True)
+    with FileLock(cache / "lock"):
+        if not (folder / "package").exists():
+            if (npm := shutil.which("npm")) is None:
+                left_out(f"no npm here, which brings {named}")
+            folder.mkdir(exist_ok=True)
+            words = [npm, "pack", named, "--silent", "--cache", str(cache / "npm")]
+            packed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
+            shutil.unpack_archive(folder / packed.stdout.split()[-1], folder, filter="data")
+    return folder / "package"

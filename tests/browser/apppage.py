@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from filelock import FileLock
 from selenium.common.exceptions import (
     ElementClickInterceptedException,
     ElementNotInteractableException,
@@ -26,7 +23,7 @@ from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
 from tests.lab.serving import serve
-from tests.programs import left_out
+from tests.programs import npm_package
 
 AXE = "axe-core@4.14.1"
 PATIENCE = 60.0
@@ -43,8 +40,6 @@ MOUSE = (
     "primaryPointerType=4,availablePointerTypes=4"
 )
 """A machine without a screen has no mouse, and then Chromium says that nothing can hover."""
-
-_CACHE = Path(__file__).resolve().parents[2] / ".cache" / "axe"
 
 
 class App:
@@ -77,19 +72,7 @@ def running(mode: str) -> Iterator[App]:
 
 def axe_core() -> str:
     """The source of axe-core, which npm brings once; or skip the test."""
-    file = _CACHE / AXE.replace("@", "-") / "package" / "axe.min.js"
-    _CACHE.mkdir(parents=True, exist_ok=True)
-    with FileLock(_CACHE / "lock"):
-        if not file.exists():
-            npm = shutil.which("npm")
-            if npm is None:
-                left_out("no npm here, which brings axe-core")
-            folder = file.parent.parent
-            folder.mkdir(exist_ok=True)
-            words = [npm, "pack", AXE, "--silent", "--cache", str(_CACHE / "npm")]
-            packed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
-            shutil.unpack_archive(folder / packed.stdout.split()[-1], folder, filter="data")
-    return file.read_text()
+    return (npm_package(AXE) / "axe.min.js").read_text()
 
 
 class AppPage:

@@ -16,8 +16,8 @@ import docker
 import lab
 from lab.stack import containers, lifecycle
 from lab.stack.containers.engine import connect
+from tests.clone import clone_into
 from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
-from tests.sandbox import REPOSITORY
 
 
 @pytest.fixture(scope="session")
@@ -139,10 +139,6 @@ TRUST = {
 def clone() -> Path:
     """The files that are committed or would be, in a folder that any user may write."""
     folder = Path(tempfile.mkdtemp(prefix="hosted-"))
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=REPOSITORY, check=True, capture_output=True).stdout
-    pack = ["tar", "--create", "--null", "--files-from=-", "--ignore-failed-read"]
-    packed = subprocess.run(pack, cwd=REPOSITORY, input=names, check=True, capture_output=True)
-    subprocess.run(["tar", "--extract"], cwd=folder, input=packed.stdout, check=True)
+    clone_into(folder)
     subprocess.run(["chmod", "-R", "a+rwX", folder], check=True)
     return folder

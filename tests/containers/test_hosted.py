@@ -1,4 +1,4 @@
-"""Codespaces and Binder: what they will do with our files, done in a clean container.
+"""Codespaces, Binder and a bare Debian 13: what they will do with our files, done in a clean container.
 
 The containers get the files as a clone has them.
 """
@@ -13,12 +13,21 @@ from pathlib import Path
 
 import pytest
 
+from lab.stack.containers.images import is_here
 from tests.containers.conftest import CERTIFICATES, TRUST, run_docker
 from tests.docker_here import BASE_IMAGE
+from tests.sandbox import REPOSITORY
 
-pytestmark = [pytest.mark.containers("base"), pytest.mark.long, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.containers("base"), pytest.mark.long, pytest.mark.timeout(1800)]
 
 DEVCONTAINER = "write-behind-test/devcontainer:latest"
+DEBIAN_13 = "write-behind/base:trixie"
+
+# What tells most about another Python: every notebook, minigears, a recipe from end to end.
+TELLING = """
+    tests/notebooks/test_alone.py tests/minigears/test_golden.py tests/minigears/executor
+    tests/recipes/streams/test_end_to_end.py tests/lab/test_command.py
+"""
 
 
 def in_container(image: str, folder: Path, script: str, user: str) -> str:
@@ -34,6 +43,18 @@ def in_container(image: str, folder: Path, script: str, user: str) -> str:
         subprocess.run(["docker", "rm", "--force", name], capture_output=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout
+
+
+def test_a_learner_on_debian_13_with_python_3_13(engine, clone):
+    """Nothing but what the README names: Debian's own Python, make and the network."""
+    if not is_here(DEBIAN_13):
+        subprocess.run([REPOSITORY / "docker/base/build.sh", DEBIAN_13, "trixie"], check=True)
+    script = f"""
+    make setup && make doctor && make up && make status && make down
+    .venv/bin/python --version
+    .venv/bin/pytest -q -n 2 --dist loadgroup --reruns 1 -p no:cacheprovider {" ".join(TELLING.split())}
+    """
+    assert "Python 3.13." in in_container(DEBIAN_13, clone, script, user="1000:1000")
 
 
 def test_binder(engine, clone):

