@@ -24,16 +24,18 @@ else:
 
 _LOOK = 1.0  # seconds between two looks at the processes
 _LONG = ("long", "containers", "soak")
-_KEY = "processor time"
+_KEY, _EACH = "processor time", "processor time of each test"
 
 
 class Ledger:
     """Charges processor time to what runs at the moment, in the process that runs the tests."""
 
-    def __init__(self) -> None:
+    def __init__(self, each: bool) -> None:
         self.charged: Counter[str] = Counter()
-        self._meter = Meter()
-        self._account, self._told = "", 0.0
+        self.tests: Counter[str] = Counter()
+        """Of each test, where that is asked for: a look at all processes takes a moment."""
+        self._meter, self._is_each = Meter(), each
+        self._account, self._test, self._told = "", "", 0.0
         self._lock = threading.Lock()
         self._end = threading.Event()
         threading.Thread(target=self._look, name="budgets", daemon=True).start()
@@ -42,19 +44,21 @@ class Ledger:
         while not self._end.wait(_LOOK):
             self._charge()
 
-    def _charge(self, next_account: str | None = None) -> None:
+    def _charge(self, turn_to: tuple[str, str] | None = None) -> None:
         with self._lock:
             seconds = self._meter.seconds()
             self.charged[self._account] += seconds - self._told  # type: ignore[assignment]
+            if self._is_each:
+                self.tests[self._test] += seconds - self._told  # type: ignore[assignment]
             self._told = seconds
-            if next_account is not None:
-                self._account = next_account
+            if turn_to is not None:
+                self._account, self._test = turn_to
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
         """Turn to the account of a test that begins; most follow one of the same."""
-        if (account := account_of(item)) != self._account:
-            self._charge(account)
+        if (account := account_of(item)) != self._account or self._is_each:
+            self._charge((account, item.nodeid))
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -63,6 +67,7 @@ class Ledger:
         self._charge()
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput[_KEY] = dict(self.charged)
+            session.config.workeroutput[_EACH] = dict(self.tests)
 
 
 def account_of(item: pytest.Item) -> str:
@@ -78,7 +83,7 @@ def account_of(item: pytest.Item) -> str:
 class Budgets:
     """Compares what was charged with the table, in the process that reports."""
 
-    def __init__(self, table: Path, ledger: Ledger | None) -> None:
+    def __init__(self, table: Path, ledger: Ledger | None, shown: int) -> None:
         read = tomllib.loads(table.read_text(encoding="utf-8"))
         self._times, self._piece = read.pop("times"), read.pop("piece")
         self._budgets = {
@@ -88,13 +93,17 @@ class Budgets:
         }
         self._ledger = ledger
         self._spent: Counter[str] = Counter()
+        self._tests: Counter[str] = Counter()
+        self._shown = shown
         # How much slower this machine is than the one that the table was measured on.
         self._slower = piece_of_work() / self._piece
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: object) -> None:
         """Add up what a worker was charged."""
-        self._add(getattr(node, "workeroutput", {}).get(_KEY, {}))
+        told = getattr(node, "workeroutput", {})
+        self._add(told.get(_KEY, {}))
+        self._tests.update(told.get(_EACH, {}))
 
     def _add(self, charged: dict[str, float]) -> None:
         for account, seconds in charged.items():
@@ -126,6 +135,7 @@ class Budgets:
         """Fail a run that is over a budget."""
         if self._ledger:
             self._add(dict(self._ledger.charged))
+            self._tests.update(self._ledger.tests)
         if self.problems() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -139,12 +149,23 @@ class Budgets:
             terminalreporter.write_line(f"{seconds:8.1f} {limit}  {row}")
         for problem in self.problems():
             terminalreporter.write_line(problem, red=True, bold=True)
+        if costly := self._tests.most_common(self._shown):
+            terminalreporter.section("tests that took the most processor time, in seconds")
+        for test, seconds in costly:
+            terminalreporter.write_line(f"{seconds:8.1f}  {test}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the tests of this plugin have a table of their own."""
     table = Path(__file__).with_name("budgets.toml")
     parser.addoption("--budgets", type=Path, default=table, help="a table like tests/budgets.toml")
+    parser.addoption(
+        "--costly",
+        type=int,
+        default=0,
+        metavar="N",
+        help="show the N tests with most processor time",
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -152,8 +173,10 @@ def pytest_configure(config: pytest.Config) -> None:
     if not PROC.is_dir():  # macOS
         return
     is_worker = hasattr(config, "workerinput")
-    ledger = Ledger() if is_worker or not config.getoption("numprocesses", None) else None
+    shown = config.getoption("--costly")
+    ledger = Ledger(shown > 0) if is_worker or not config.getoption("numprocesses", None) else None
     if ledger:
         config.pluginmanager.register(ledger, "budgets: ledger")
     if not is_worker:
-        config.pluginmanager.register(Budgets(config.getoption("--budgets"), ledger), "budgets")
+        budgets = Budgets(config.getoption("--budgets"), ledger, shown)
+        config.pluginmanager.register(budgets, "budgets")

@@ -5,6 +5,8 @@ They are looked at as `make book` and `make slides` left them.
 
 from __future__ import annotations
 
+import base64
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -77,6 +79,20 @@ def test_every_page_of_the_book_shows_well(window: AppPage, turn: int) -> None:
                 str(SCREENSHOTS / f"book {file.stem}, {width}, {scheme}.png")
             )
     assert not found, "\n".join(f"{where}: {line}" for where, w in found.items() for line in w)
+
+
+@pytest.mark.parametrize("inches", [(8.27, 11.69), (8.5, 11)], ids=["A4", "Letter"])
+def test_the_page_to_hand_out_is_one_page(window: AppPage, inches: tuple[float, float]) -> None:
+    (file,) = [page for page in pages() if page.name == "handout.html"]
+    window.media(1400, 1000, prefers_color_scheme="light")
+    window.page.get(file.as_uri())
+    window.until(lambda: window.all("body[data-diagrams=drawn]"))
+    size = {"paperWidth": inches[0], "paperHeight": inches[1], "printBackground": True}
+    printed = window.page.execute_cdp_cmd("Page.printToPDF", size)["data"]
+    pdf = base64.b64decode(printed)
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    (SCREENSHOTS / "handout.pdf").write_bytes(pdf)
+    assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
 
 
 def test_every_notebook_has_slides_that_show_well(window: AppPage, tmp_path: Path) -> None:

@@ -61,6 +61,18 @@ def test_a_folder_within_its_budget_passes(tmp_path: Path) -> None:
     assert re.search(r"^ +\d+\.\d +\d+  quick loops$", told.stdout, re.M)
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_costliest_tests_are_named_where_that_is_asked_for(
+    tmp_path: Path, workers: str
+) -> None:
+    told = run(tmp_path, GENEROUS, "-n", workers, "--costly", "2", str(tmp_path))
+    named = re.findall(r"^ +(\d\.\d)  (\S+)$", told.stdout, re.M)
+    assert [test.partition("[")[0] for _, test in named] == [
+        "loops/deep/test_it.py::test_that_starts_what_burns"
+    ] * 2
+    assert all(float(seconds) > 0.3 for seconds, _ in named)
+
+
 def test_a_folder_without_a_budget_fails_the_run(tmp_path: Path) -> None:
     told = run(tmp_path, GENEROUS, str(tmp_path / "test_empty.py"))
     assert told.returncode == pytest.ExitCode.TESTS_FAILED, told.stdout
