@@ -106,6 +106,22 @@ def chromium(folder: Path, *flags: str) -> Iterator[WebDriver]:
         page.quit()
 
 
+_TOO_WIDE = """
+const shown = '.jp-RenderedHTMLCommon, .jp-RenderedText, .jp-RenderedSVG, img, svg, table, iframe';
+const scrolls = (e, cell) => {
+  for (let above = e; above !== cell; above = above.parentElement)
+    if (['auto', 'scroll', 'hidden'].includes(getComputedStyle(above).overflowX)) return true;
+  return false;
+};
+return [...document.querySelectorAll('.jp-Notebook .jp-Cell')].flatMap(cell => {
+  const edge = cell.getBoundingClientRect().right + 2;
+  return [...cell.querySelectorAll(shown)]
+    .filter(e => e.getBoundingClientRect().right > edge && !scrolls(e, cell))
+    .map(e => `${e.tagName} ${e.className}: ${e.textContent.trim().slice(0, 80)}`);
+});
+"""
+
+
 class NotebookPage:
     """A notebook that is open in JupyterLab."""
 
@@ -157,6 +173,14 @@ class NotebookPage:
                 ".filter(one => one.complete && !one.naturalWidth).map(one => one.alt)"
             )
         )
+
+    def too_wide_at(self, width: int) -> list[str]:
+        """Name what is cut off in a window of so many pixels: it is wider than its cell, and does not scroll."""
+        size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self._page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self._until(lambda: self._page.execute_script("return innerWidth") == width)
+        self._until(lambda: self._all("#jp-main-dock-panel")[0].size["width"] <= width)
+        return list(self._page.execute_script(_TOO_WIDE))
 
     def is_light(self) -> bool:
         """Tell whether the page shows a light theme."""

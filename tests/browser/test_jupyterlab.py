@@ -13,11 +13,12 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 from lab.jupyterlab import SETTINGS
 from tests.browser.jupyterlab import NotebookPage, browser_or_skip, chromium, server
-from tests.notebooks.book import FOLDER, NOTEBOOKS, REPOSITORY
+from tests.notebooks.book import FOLDER, LOSSES, NOTEBOOKS, REPOSITORY
 from tests.notebooks.running import stack_folder
 
 SCREENSHOTS = REPOSITORY / ".cache" / "screenshots"
 THEMES = ("JupyterLab Light", "JupyterLab Dark")
+WIDTHS = (1600, 400)  # pixels: a projector, and a window beside others
 
 pytestmark = [
     pytest.mark.browser,
@@ -46,13 +47,13 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str],
 
 @pytest.mark.parametrize(
     ("path", "theme"),
-    [(path, THEMES[number % 2]) for number, path in enumerate([NOTEBOOKS[0], *NOTEBOOKS])],
+    [(path, THEMES[number % 2]) for number, path in enumerate([NOTEBOOKS[0], *NOTEBOOKS, *LOSSES])],
     ids=lambda value: value.stem if isinstance(value, Path) else value,
 )
 def test_all_cells_run_and_show_well(
     opened: Callable[[str], NotebookPage], path: Path, theme: str
 ) -> None:
-    notebook = opened(path.name)
+    notebook = opened(path.relative_to(FOLDER).as_posix())
     notebook.choose_theme(theme)
     try:
         notebook.run_all_cells()
@@ -62,6 +63,9 @@ def test_all_cells_run_and_show_well(
         assert notebook.pictures_without_alt() == []
         assert notebook.missing_pictures() == []
         assert notebook.is_light() == (theme == THEMES[0])
+        for width in WIDTHS:
+            assert notebook.too_wide_at(width) == [], width
+            notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}, {width}.png")
     finally:
         notebook.photograph(SCREENSHOTS / f"{path.stem}, {theme}.png")
         notebook.close()

@@ -23,6 +23,9 @@ pytestmark = [pytest.mark.containers("base"), pytest.mark.long, pytest.mark.time
 DEVCONTAINER = "write-behind-test/devcontainer:latest"
 DEBIAN_13 = "write-behind/base:trixie"
 
+TOUR = "api/settings/jupyterlab-tour:user-tours?token=t"
+"""Where a JupyterLab says which tours its menu Help has."""
+
 # What tells most about another Python: every notebook, minigears, a recipe from end to end.
 TELLING = """
     tests/notebooks/test_alone.py tests/minigears/test_golden.py tests/minigears/executor
@@ -62,9 +65,15 @@ def test_binder(engine, clone):
     python3 -m venv /tmp/notebook && export PATH=/tmp/notebook/bin:$PATH
     .binder/postBuild
     .binder/start jupyter execute notebooks/04_hello_gears.ipynb
-    lab status && lab down
+    lab status
+    .binder/start jupyter lab --no-browser --port 8899 --IdentityProvider.token=t 2>/tmp/jupyter.log &
+    until python3 -c "$ASK" 2>/dev/null; do kill -0 $!; sleep 0.5; done
+    kill $! && lab down
     """
-    assert "minigears" in in_container(BASE_IMAGE, clone, script, user="1000:1000")
+    ask = f"import urllib.request as u; print(u.urlopen('http://127.0.0.1:8899/lab/{TOUR}').read())"
+    said = in_container(BASE_IMAGE, clone, f"ASK={shlex.quote(ask)}\n{script}", user="1000:1000")
+    assert "minigears" in said
+    assert "Tour of the course" in said
 
 
 def test_devcontainer(engine, clone):

@@ -25,6 +25,8 @@ def in_order(folder: Path) -> list[Path]:
 
 
 NOTEBOOKS = in_order(FOLDER)
+LOSSES = sorted((FOLDER / "losses").glob("*.ipynb"))
+"""What the judge found, as notebooks: run and looked at with the others, and taught by none."""
 
 _FENCE = re.compile(r"^```.*?^```[ \t]*$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)[^)]*\)")
