@@ -79,7 +79,7 @@ def _blocks(piece: str) -> Iterator[str]:
 
 
 def _one_code_each(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Begin a slide below with each further piece of code, so that a slide has one."""
+    """Begin a slide below with each further piece of code, so that a slide has one, or a diagram."""
     has_code = False
     for cell in cells:
         kind = cell.metadata.slideshow.slide_type
@@ -88,7 +88,7 @@ def _one_code_each(cells: list[NotebookNode]) -> list[NotebookNode]:
         elif kind == "-" and has_code:
             cell.metadata.slideshow.slide_type = "subslide"
             has_code = False
-        has_code = has_code or cell.cell_type == "code"
+        has_code = has_code or cell.cell_type == "code" or "```mermaid" in cell.source
     return cells
 
 
