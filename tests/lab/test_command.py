@@ -58,7 +58,8 @@ def test_every_command_explains_itself() -> None:
 def test_the_list_of_commands_cuts_no_sentence_off() -> None:
     listed = CliRunner().invoke(main, ["--help"]).output.partition("Commands:")[2]
     assert set(re.findall(r"^  ([\w-]+)  ", listed, re.MULTILINE)) == set(main.commands)
-    assert "..." not in listed + CliRunner().invoke(main, ["kit", "--help"]).output
+    listed += CliRunner().invoke(main, ["kit", "--help"]).output.partition("Commands:")[2]
+    assert "..." not in listed
 
 
 def test_what_takes_long_to_load_is_left_to_the_commands_that_need_it() -> None:
