@@ -35,7 +35,7 @@ _LOOK = """def places(key):
     streams = list(r.scan_iter(match="*ovies-stream*", _type="stream"))
     waiting = sum(fields.get("_original_key") == key for s in streams for _, fields in r.xrange(s))
     print("Redis:  ", r.json().get(key))
-    print("stream: ", waiting, "entries wait")
+    print("stream: ", waiting, "waiting")
     print("MongoDB:", movies.find_one({"movieId": key.partition(":")[2]}, {"_id": False}))"""
 
 _LAB_PARTS = {"redis": "redis", "database": "mongo", "door": "minigears"}
@@ -44,9 +44,13 @@ _LAB_PARTS = {"redis": "redis", "database": "mongo", "door": "minigears"}
 def write_notebook(
     file: Path, recipe: str, play: Script, size: Size, findings: Sequence[Finding]
 ) -> None:
-    """Write the notebook of a loss. Raises ValueError for a step that the lab cannot replay."""
-    cells = [*_opener(file, recipe, findings)]
-    for number, step in enumerate(play.in_order(size), 1):
+    """Write the notebook of a loss. Raises ValueError for a step that the lab cannot replay.
+
+    Why it is lost the judge does not know: say it in the last text.
+    """
+    steps = play.in_order(size)
+    cells = [*_opener(file, recipe, findings, len(steps))]
+    for number, step in enumerate(steps, 1):
         cells += _step(number, step)
     cells += _end(findings)
     for place, cell in enumerate(cells):
@@ -62,23 +66,37 @@ _METADATA = {
 }
 
 
-def _opener(file: Path, recipe: str, findings: Sequence[Finding]) -> Iterator[Any]:
+def _opener(file: Path, recipe: str, findings: Sequence[Finding], steps: int) -> Iterator[Any]:
     broken = findings[0]
     name = file.stem.replace("_", " ")
     yield new_markdown_cell(
         f"# A loss: {name}\n\n"
-        f"The [judge](../../docs/recipes.md) let clients and faults from a seed loose on {recipe}, found a "
-        "broken promise, and left out step after step until only those remained that it takes. These are "
-        f"they.\n\n> **{broken.rule.capitalize()}.** {broken.sentence[0].upper()}{broken.sentence[1:]}."
+        f"A program of this project, the [judge](../../docs/recipes.md), played viewers against {recipe}, with "
+        "writes and faults drawn by lot from a *seed*, so that the same run can be played again. It knows only "
+        "what each viewer was told, and what the database holds in the end. It found a broken promise, and left "
+        f"out step after step for as long as it stayed broken. What is left is below: {_steps(steps)}. This is "
+        f"how the judge says it:\n\n> **{broken.rule.capitalize()}.** "
+        f"{broken.sentence[0].upper()}{broken.sentence[1:]}.\n\n"
+        "(Names like `k1-h0` are the judge's own, and *client 0* is its first viewer.)\n\n"
+        "You need [Register the write-behind recipe](../06_write_behind.ipynb), and five minutes."
     )
     yield new_code_cell(
         "import lab\n\nstack = lab.up()\n"
         'lab.prepare("empty")\nr, movies = stack.redis, stack.db.movies'
     )
-    yield new_markdown_cell("The recipe, as its documentation uses it:")
+    yield new_markdown_cell(
+        "The recipe, as its documentation uses it, and as notebook 06 had it under the name *naive*:"
+    )
     yield new_code_cell(_REGISTER[recipe])
-    yield new_markdown_cell("A write has three places to be: Redis, the stream, MongoDB.")
+    yield new_markdown_cell(
+        "A write has three places to be: Redis, the stream, MongoDB. Before you run a step, say which of the "
+        "three will have it a second later."
+    )
     yield new_code_cell(_LOOK)
+
+
+def _steps(count: int) -> str:
+    return "one step" if count == 1 else f"{count} steps"
 
 
 _MEANING = {
@@ -157,7 +175,7 @@ def _end(findings: Sequence[Finding]) -> Iterator[Any]:
         '    assert r.json().get(key) != stored, f"{key} has arrived after all"'
     )
     yield new_markdown_cell(
-        "Redis said OK to each of these writes, and the two stores differ for good. "
+        "Redis said OK to each write, and the two stores differ for good. "
         "[Register the write-behind recipe](../06_write_behind.ipynb) shows what the course's recipe "
         "does instead, and [the twelve properties](../../docs/recipes.md) what a recipe has to promise."
     )

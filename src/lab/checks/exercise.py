@@ -5,13 +5,17 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import redis
 from pymongo.errors import PyMongoError
 
+from lab.checks.limit import Endless, within
 from lab.stack.lifecycle import current
 from lab.stack.model import Stack
+
+_PATIENCE = 20.0  # seconds for an answer; the slowest that is right needs a few on a busy machine
 
 
 class Wrong(Exception):
@@ -21,13 +25,18 @@ class Wrong(Exception):
 def ask(function: Callable[..., Any], *given: Any, case: str) -> Any:
     """Return what the learner's function answers. Raises Wrong with the case when it raises.
 
-    Also when it still returns the stub's `...`.
+    Also when it has no answer in time, and when it still returns the stub's `...`.
 
     `case` completes "For ... your function raised".
     """
     try:
-        said = function(*given)
-    except Exception as problem:
+        said = within(_PATIENCE, function, *given)
+    except Endless:
+        raise Wrong(
+            f"For {case} your function had no answer after {_PATIENCE:.0f} s, and was stopped. Does a loop "
+            "never end, or does it wait for something that never comes?"
+        ) from None
+    except (Exception, SystemExit) as problem:
         told = f"{type(problem).__name__}: {problem}"
         raise Wrong(f"For {case} your function raised `{told}`{_place(problem)}.") from None
     if said is ...:
@@ -47,9 +56,10 @@ def ask_for_one(
     return said
 
 
-def _place(problem: Exception) -> str:
+def _place(problem: BaseException) -> str:
     """Name the line of the learner's own code that raised."""
-    frames = traceback.extract_tb(problem.__traceback__)[1:]
+    ours = str(Path(__file__).parent)
+    frames = [f for f in traceback.extract_tb(problem.__traceback__) if ours not in f.filename]
     line = frames[0].line if frames else ""
     return f", in the line `{line.strip()}`" if line and line.strip() else ""
 
@@ -92,7 +102,7 @@ class Answer:
         """
         given = self[name]
         if not isinstance(given, dict):
-            raise Wrong(f"`{name}` is a {type(given).__name__}, not a dictionary.")
+            raise Wrong(f"`{name}` is of type {type(given).__name__}, not a dictionary.")
         words = sorted({right for right, _ in cases.values()})
         for case, (right, reason) in cases.items():
             said = given.get(case)
@@ -108,7 +118,7 @@ class Answer:
         """Return a function of the learner. Raises Wrong when it is missing or something else."""
         found = self[name]
         if not callable(found):
-            raise Wrong(f"`{name}` is a {type(found).__name__}, not a function.")
+            raise Wrong(f"`{name}` is of type {type(found).__name__}, not a function.")
         function: Callable[..., Any] = found
         return function
 

@@ -11,7 +11,9 @@ from lab.checks.exercise import Answer, Exercise, Wrong, ask_for_one
 def _check_port(answer: Answer) -> str:
     given = answer["front_door_port"]
     if isinstance(given, bool) or not isinstance(given, int):
-        raise Wrong(f"`front_door_port` is a {type(given).__name__}; a port is a whole number.")
+        raise Wrong(
+            f"`front_door_port` is of type {type(given).__name__}; a port is a whole number."
+        )
     stack = answer.stack
     front, direct, mongo = (
         urlsplit(url).port for url in (stack.redis_url, stack.redis_direct_url, stack.mongo_url)

@@ -98,7 +98,7 @@ def _judge_silent(
     silent: Callable[..., Any], urls: tuple[str, str], wanted: list[str], case: str, told: str
 ) -> None:
     given = answer_in_time(silent, *urls, case=case, raised=_RAISED)
-    if not isinstance(given, (list, tuple, set)) or not set(given) <= set(_PARTS):
+    if not isinstance(given, (list, tuple, set)) or not all(part in _PARTS for part in given):
         raise Wrong(
             f"For {case} your function returned `{given!r}`, not a list of names out of {', '.join(_PARTS)}."
         )

@@ -16,7 +16,9 @@ from lab.names import COLLECTION, KEY_PREFIX, SEARCH_FIELDS, SEARCH_INDEX
 def _check_best(answer: Answer) -> str:
     given = answer["best"]
     if not isinstance(given, list):
-        raise Wrong(f"`best` is a {type(given).__name__}, not a list: a cursor runs only once.")
+        raise Wrong(
+            f"`best` is of type {type(given).__name__}, not a list: a cursor runs only once."
+        )
     if given and isinstance(given[0], dict):
         raise Wrong("`best` holds whole documents; asked for are the titles alone.")
     if strange := [title for title in given if not isinstance(title, str)]:

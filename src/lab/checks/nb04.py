@@ -59,9 +59,10 @@ def _results(client: redis.Redis, script: str) -> list[str]:
 
 
 def _people(client: redis.Redis) -> dict[str, int]:
-    """Return the age of everyone under `person:*`, by name."""
+    """Return the age of everyone under `person:*` who has one, by name."""
     found = [client.hgetall(key) for key in client.scan_iter("person:*", _type="hash")]
-    return {person["name"]: int(person["age"]) for person in found}
+    aged = [person for person in found if "name" in person and person.get("age", "").isdigit()]
+    return {person["name"]: int(person["age"]) for person in aged}
 
 
 def _judge_names(names: list[str], ages: dict[str, int]) -> None:

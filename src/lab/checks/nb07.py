@@ -38,7 +38,9 @@ def _judge_age(oldest_age: Callable[..., Any], stream: str, wanted: float, case:
     if given is None:
         raise Wrong(f"For {case} your function returned `{given!r}`, not a number of seconds.")
     if not isinstance(given, (int, float)):
-        raise Wrong(f"For {case} your function returned a {type(given).__name__}, not a number.")
+        raise Wrong(
+            f"For {case} your function returned a value of type {type(given).__name__}, not a number."
+        )
     if wanted and abs(given - wanted * 1000) < _TOLERANCE * 1000:
         raise Wrong("That is milliseconds. The id is in milliseconds, the answer in seconds.")
     if abs(given - wanted) > _TOLERANCE:
@@ -121,7 +123,7 @@ def drift(from_redis, from_mongo):
 
 _STATES_OF_A_STREAM = _IDLE, _WORKING, _STUCK, _NOBODY = "idle", "working", "stuck", "nobody reads"
 _CHECKED = "07:check"
-_LATE = 60_000  # milliseconds; the task's limit is 10 seconds
+_YOUNG, _LATE = 5_000, 20_000  # milliseconds; the task's limit is 10 seconds
 
 
 def _check_diagnose(answer: Answer) -> str:
@@ -170,13 +172,13 @@ _STATES: tuple[tuple[str, Callable[[Redis], None], str, str], ...] = (
     ("a stream that is empty again", _emptied, _IDLE, "All that was in it is in MongoDB."),
     (
         "a young entry that nobody has taken yet",
-        lambda client: _old_entry(client, 0),
+        lambda client: _old_entry(client, _YOUNG),
         _WORKING,
-        "Each entry waits for a moment; that is no reason to wake somebody.",
+        "It is 5 seconds old: each entry waits for a moment, and that is no reason to wake somebody.",
     ),
     (
         "a young entry that the reader is writing",
-        lambda client: _take(client, 0),
+        lambda client: _take(client, _YOUNG),
         _WORKING,
         "Pending is where each entry is on its way.",
     ),

@@ -141,7 +141,10 @@ def _check_judge(answer: Answer) -> str:
         given = ask(judge, list(history), dict(found), case=case)
         if given is None or isinstance(given, str) or not isinstance(given, Iterable):
             raise Wrong(f"For {case} your function returned `{given!r}`, not a list of names.")
-        said = set(ask(list, given, case=case))
+        names = ask(list, given, case=case)
+        if strange := [one for one in names if not isinstance(one, str)]:
+            raise Wrong(f"For {case} your list holds `{strange[0]!r}`, which is no viewer's name.")
+        said = set(names)
         if missed := wanted - said:
             raise Wrong(f"{case.capitalize()}: your judge sees nothing wrong with {missed}. {why}")
         if accused := said - wanted:

@@ -17,6 +17,18 @@ _CASES: tuple[tuple[str, dict[str, Any], bool, str], ...] = (
         "A deep queue that is young is a busy evening: the workers keep up. Depth is no alarm, age is.",
     ),
     (
+        "a slow evening: the oldest is 45 s old",
+        {**_QUIET, "entries": 900, "oldest": 45.0},
+        False,
+        "A minute of lateness is tolerable.",
+    ),
+    (
+        "MongoDB hesitates: the oldest is 90 s old",
+        {**_QUIET, "entries": 900, "oldest": 90.0},
+        True,
+        "A minute of lateness is tolerable, and this is more.",
+    ),
+    (
         "an outage at night: 3 entries, the oldest 15 minutes old",
         {**_QUIET, "oldest": 900.0, "up": False},
         True,
@@ -57,7 +69,9 @@ def _judge_wake(
     if given is None:
         raise Wrong(f"For {case} your function returned `{given!r}`, not True or False.")
     if not isinstance(given, bool):
-        raise Wrong(f"For {case} your function returned a {type(given).__name__}, not a bool.")
+        raise Wrong(
+            f"For {case} your function returned a value of type {type(given).__name__}, not True or False."
+        )
     if given != wanted:
         raise Wrong(f"For {case} you {'wake somebody' if given else 'wake nobody'}. {why}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import FunctionType
 from typing import Any, ClassVar
 
 from redis.crc import key_slot
@@ -29,7 +30,22 @@ def _check_key(answer: Answer) -> str:
         )
     if any(_key(make, identity, 8) != key for identity, key in made.items()):
         raise Wrong("Asked twice, one movie got two keys. What does not change from call to call?")
+    if any(_key(_elsewhere(make), identity, 8) != key for identity, key in made.items()):
+        raise Wrong(
+            "In another process the same movies get other keys: Python's `hash` of a text begins anew in each, so "
+            "a web server and a worker would not agree. A checksum is the same everywhere."
+        )
+    if _TAG.findall(_key(make, "1", 1)) != ["p00"]:
+        raise Wrong("With one partition its tag is p00, and yours is another: use `count`.")
     return "The key says its partition, so document and stream are always in one slot."
+
+
+def _elsewhere(make: Any) -> Any:
+    """The learner's function as another process would run it, whose `hash` has another salt."""
+    if not isinstance(make, FunctionType):
+        return make
+    names = {**make.__globals__, "hash": lambda text: hash(("another process", text))}
+    return FunctionType(make.__code__, names, make.__name__, make.__defaults__, make.__closure__)
 
 
 def _key(make: Any, identity: str, count: int) -> str:
@@ -37,7 +53,9 @@ def _key(make: Any, identity: str, count: int) -> str:
     if given is None:
         raise Wrong(f"For movie {identity} your function returned `{given!r}`, not a key.")
     if not isinstance(given, str):
-        raise Wrong(f"For movie {identity} you returned a {type(given).__name__}, not a string.")
+        raise Wrong(
+            f"For movie {identity} you returned a value of type {type(given).__name__}, not a string."
+        )
     return given
 
 

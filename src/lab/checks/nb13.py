@@ -43,7 +43,7 @@ _RULES = (
 def _check_story(answer: Answer) -> str:
     given = answer["happened"]
     if not isinstance(given, (list, tuple)):
-        raise Wrong(f"`happened` is a {type(given).__name__}, not a list of five words.")
+        raise Wrong(f"`happened` is of type {type(given).__name__}, not a list of five words.")
     if strange := [word for word in given if not isinstance(word, str) or word not in EVENTS]:
         raise Wrong(f"{strange[0]!r} is none of the five: {', '.join(sorted(EVENTS))}.")
     if len(given) != len(EVENTS) or set(given) != EVENTS:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from lab.checks.exercise import Wrong
+from lab.checks.limit import Endless, within
 from lab.stack.ports import LOOPBACK
 
 PATIENCE = 5.0
@@ -20,27 +21,16 @@ def answer_in_time(function: Callable[..., Any], *given: Any, case: str, raised:
 
     `case` completes "For ... your function", and `raised` tells what an exception misses.
     """
-    result: list[Any] = []
-    problem: list[Exception] = []
-
-    def ask() -> None:
-        try:
-            result.append(function(*given))
-        except Exception as error:
-            problem.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    thread.join(PATIENCE)
-    if problem:
-        told = f"{type(problem[0]).__name__}: {problem[0]}"
-        raise Wrong(f"For {case} your function raised `{told}`. {raised}")
-    if not result:
+    try:
+        return within(PATIENCE, function, *given)
+    except Endless:
         raise Wrong(
             f"For {case} your function had no answer after {PATIENCE:.0f} s. "
             "Give the connection and the reply a time limit, and do not let the client try again."
-        )
-    return result[0]
+        ) from None
+    except (Exception, SystemExit) as problem:
+        told = f"{type(problem).__name__}: {problem}"
+        raise Wrong(f"For {case} your function raised `{told}`. {raised}") from None
 
 
 @contextlib.contextmanager

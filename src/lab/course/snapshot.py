@@ -90,7 +90,10 @@ class Snapshot:
             if registration["RegistrationData"].get("status") in ("PAUSED", "ABORTED"):
                 found.append(f"Registration {registration['id']} is paused or aborted.")
         if self.movie_keys is not None and not self.registrations:
-            found.append("No recipe is registered: lab.prepare('write-behind').")
+            found.append(
+                "No recipe is registered with Gears: lab.prepare('write-behind'). (A worker of "
+                "recipes/streams is none: is its process running?)"
+            )
         if self.dead_letters:
             found.append(
                 f"{self.dead_letters} entries are dead letters: their field `error` says why."

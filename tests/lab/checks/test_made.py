@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -96,9 +97,9 @@ def never_the_dead(r: Any, queue: str, me: str) -> list[Any]:
     return mine[0][1] if mine and mine[0][1] else new_first(r, queue, me, idle=None)
 
 
-def from_the_living(r: Any, queue: str, me: str) -> list[Any]:
+def from_the_living(r: Any, queue: str, me: str, idle: int = 0) -> list[Any]:
     mine = r.xreadgroup("workers", me, {queue: "0"})
-    return mine[0][1] if mine and mine[0][1] else new_first(r, queue, me, idle=0)
+    return mine[0][1] if mine and mine[0][1] else new_first(r, queue, me, idle)
 
 
 def by_group(stack: Stack, stream: str) -> str:
@@ -107,6 +108,14 @@ def by_group(stack: Stack, stream: str) -> str:
     if not stack.redis.exists(stream) or not stack.redis.xlen(stream):
         return "idle"
     return "stuck" if groups and groups[0]["pending"] else "nobody reads"
+
+
+def in_milliseconds(stack: Stack, stream: str) -> str:
+    """Takes the age in milliseconds for one in seconds."""
+    oldest = stack.redis.xrange(stream, count=1)
+    if oldest and time.time() * 1000 - int(oldest[0][0].split("-")[0]) > 10:
+        return "stuck"
+    return "working" if oldest else "idle"
 
 
 def by_first_group(stack: Stack, stream: str) -> str:
@@ -143,8 +152,9 @@ ANSWERS = [
     ("06-2", one_by_one, "took 100 requests"),
     ("07-3", lambda stream: None, "not one of the words"),
     ("07-3", lambda stream: "fine", "none of the four"),
-    ("07-3", lambda stream: "idle", "Each entry waits for a moment"),
-    ("07-3", by_group, "Each entry waits for a moment"),
+    ("07-3", lambda stream: "idle", "each entry waits for a moment"),
+    ("07-3", in_milliseconds, "5 seconds old"),
+    ("07-3", by_group, "each entry waits for a moment"),
     ("07-3", by_first_group, "no group at all your function raised `IndexError"),
     ("09-2", lambda history, found: None, "not a list of names"),
     ("09-2", lambda history, found: [], "OK was a promise"),
@@ -155,6 +165,7 @@ ANSWERS = [
     ("10-3", new_first, "did not come again"),
     ("10-3", never_the_dead, "An entry of a dead worker is missing"),
     ("10-3", from_the_living, "a worker that is alive"),
+    ("10-3", partial(from_the_living, idle=30), "Redis counts milliseconds"),
     ("11-3", lambda samples: None, "not a number"),
     ("11-3", lambda samples: samples[-1][1], "For no samples your function raised"),
     ("11-3", last_minus_first, "began again at 0"),
@@ -163,7 +174,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize(("id", "answer", "told"), ANSWERS)
 def test_an_answer(stack: Stack, id: str, answer: Any, told: str) -> None:
-    if answer in (by_group, by_first_group):
+    if answer in (by_group, by_first_group, in_milliseconds):
         verdict = check(id, lambda stream: answer(stack, stream))
     else:
         verdict = check(id, answer)

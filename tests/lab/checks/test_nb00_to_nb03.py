@@ -27,7 +27,7 @@ def assert_refused(id: str, answer: Any, message: str) -> None:
 def test_the_front_door_is_told_from_the_other_ports(stack: Stack) -> None:
     direct, mongo = urlsplit(stack.redis_direct_url).port, urlsplit(stack.mongo_url).port
     assert lab.check("00-1", urlsplit(stack.redis_url).port)
-    assert_refused("00-1", str(direct), "is a str")
+    assert_refused("00-1", str(direct), "is of type str")
     assert_refused("00-1", direct, "Redis's own port")
     assert_refused("00-1", mongo, "MongoDB's port")
     assert_refused("00-1", 1, "No part of this stack")

@@ -32,7 +32,7 @@ def no_empty_stream(stack: Stack, stream: str) -> float:
         (newest, "entries 90 s and 30 s old"),
         (milliseconds, "That is milliseconds"),
         (no_empty_stream, "IndexError"),
-        (lambda stack, stream: "90", "returned a str"),
+        (lambda stack, stream: "90", "of type str"),
         (lambda stack, stream: None, "`None`"),
     ],
 )

@@ -60,8 +60,19 @@ def _judge_capture(change: Function, client: redis.Redis) -> None:
             raise Wrong(f"For {case} there are {len(new)} new entries in the queue, not one.")
         if not isinstance(new[0][1].get("doc"), str) or new[0][1].get("key") != KEY:
             raise Wrong(f"For {case} the entry is {new[0][1]!r}: it has a `key` and a `doc`.")
-        if json.loads(new[0][1]["doc"]) != wanted:
+        if _document(new[0][1], case) != wanted:
             raise Wrong(f"For {case} the entry's `doc` is `{new[0][1]['doc']}`.{why}")
+
+
+def _document(entry: dict[str, str], case: str) -> Any:
+    """Return what an entry's `doc` says. Raises Wrong when that is no JSON."""
+    try:
+        return json.loads(entry["doc"])
+    except ValueError:
+        raise Wrong(
+            f"For {case} the entry's `doc` is `{entry['doc']}`, which is no JSON. `JSON.GET KEYS[1]` in the "
+            "script is the document as text, and Lua's `nil` where there is none."
+        ) from None
 
 
 _NAMES = {1: "first", 2: "second", 3: "third"}
@@ -89,11 +100,11 @@ def _judge_deaths(change: Function, client: redis.Redis) -> None:
     for requests in _NAMES:
         mortal.left = requests
         document = json.dumps({"stars": requests})
-        with suppress(_Died):
-            change(mortal, QUEUE, KEY, ["JSON.SET", "$", document], 100, f"{ONCE}-dies-{requests}")
+        _call_until_dead(change, mortal, document, f"an app that dies after {requests} request(s)")
         kept = client.json().get(KEY) == {"stars": requests}
         queued = any(
-            json.loads(entry["doc"]) == {"stars": requests} for _, entry in client.xrange(QUEUE)
+            _document(entry, "an app that dies") == {"stars": requests}
+            for _, entry in client.xrange(QUEUE)
         )
         if kept != queued:
             where = (
@@ -107,13 +118,32 @@ def _judge_deaths(change: Function, client: redis.Redis) -> None:
             )
 
 
+def _call_until_dead(change: Function, mortal: _Mortal, document: str, case: str) -> None:
+    def attempt() -> None:
+        with suppress(_Died):
+            change(mortal, QUEUE, KEY, ["JSON.SET", "$", document], 100, f"{ONCE}-{case}")
+
+    ask(attempt, case=case)
+
+
 def _judge_bound(change: Function, client: redis.Redis) -> None:
     waiting, before = client.xlen(QUEUE), client.json().get(KEY)
+
+    def is_refused() -> bool:
+        try:
+            change(client, QUEUE, KEY, ["JSON.SET", "$", '{"stars": 9}'], waiting, f"{ONCE}-full")
+        except redis.RedisError:
+            return True
+        return False
+
     try:
-        change(client, QUEUE, KEY, ["JSON.SET", "$", '{"stars": 9}'], waiting, f"{ONCE}-full")
-    except redis.RedisError:
-        pass
-    else:
+        refused = ask(is_refused, case=f"a queue of {waiting} entries, of which {waiting} may wait")
+    except Wrong as wrong:
+        raise Wrong(
+            f"{wrong} To refuse is right, but an app waits for errors of Redis: let the script do it, with "
+            "`redis.error_reply`."
+        ) from None
+    if not refused:
         raise Wrong(
             f"{waiting} entries wait and {waiting} may (`cap`), and one more was told OK. A queue without an end "
             "fills Redis; one that forgets loses what was promised. Refuse: `redis.error_reply`."
@@ -136,11 +166,15 @@ def _judge_once(change: Function, client: redis.Redis) -> None:
             "a star that is sent again",
             once="again",
         )
-    if (stars := client.json().get(KEY)["stars"]) != 2:
+    if (stars := _stars(client)) != 2:
         raise Wrong(
             f"One star was added, its reply was lost, and it was sent again under the same `once`: there are {stars} "
             "stars, not 2. Who gets no reply cannot know; the key `once` can remember that it is done."
         )
     _call(change, client, ["JSON.NUMINCRBY", "$.stars", "1"], "another star", once="another")
-    if client.json().get(KEY)["stars"] != 3:
+    if _stars(client) != 3:
         raise Wrong("Another change, with a `once` of its own, was taken for the one before.")
+
+
+def _stars(client: redis.Redis) -> Any:
+    return (client.json().get(KEY) or {}).get("stars")

@@ -1,4 +1,4 @@
-"""Questions of notebooks 09 to 13."""
+"""Questions of notebooks 09 to 14."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ QUIZZES = {
             "What did the function answer to `Movie:1`?",
         ),
         Question(
-            "The workers idle, the masters idle, and the queue grows. What do you add?",
+            "The workers wait for the database, the masters idle, and the queue grows. What do you add?",
             (
                 (
                     "a database shard",
@@ -149,7 +149,7 @@ QUIZZES = {
             (
                 (
                     "what the replica had not yet received",
-                    "Replication does not wait; `WAIT 1` after a write does.",
+                    "Replication does not wait; `WAIT 1 0` after a write does.",
                 ),
                 ("nothing", "The OK came before the replica had the write."),
                 ("the partition's whole queue", "The replica had all but the last moment of it."),

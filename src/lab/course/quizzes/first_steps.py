@@ -203,7 +203,7 @@ QUIZZES = {
             "An age in a hash is `40`. Of which type is it in the record?",
             (
                 ("text", "A hash holds strings; convert it before you compare it."),
-                ("a number", 'Then `"9" >= "40"` would be false, and it is true.'),
+                ("a number", "In Redis it is no number: as texts, `9` is greater than `40`."),
                 ("it depends on the value", "A hash knows one type only."),
             ),
             "What does `HGET` answer?",
