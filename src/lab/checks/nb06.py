@@ -125,10 +125,10 @@ def _judge_documents(
     found: list[dict[str, Any]], case: str, wanted: dict[str, dict[str, Any]], why: str
 ) -> None:
     ids = [document.get("movieId") for document in found]
-    if len(ids) != len({str(id) for id in ids}):
-        raise Wrong(f"After {case} a movie is there twice. {why}")
     if not all(isinstance(id, str) for id in ids):
         raise Wrong(f"After {case} a document has no `movieId`, or one that is no string. {why}")
+    if len(ids) != len(set(ids)):
+        raise Wrong(f"After {case} a movie is there twice. {why}")
     here = {doc["movieId"]: {k: v for k, v in doc.items() if k != "movieId"} for doc in found}
     if here != wanted:
         raise Wrong(f"After {case} the collection holds {here}, not {wanted}. {why}")

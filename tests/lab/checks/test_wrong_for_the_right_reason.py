@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -170,7 +171,7 @@ def right_pieces() -> dict[str, Any]:
 def test_an_answer_that_never_ends_is_stopped_and_told(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, id: str, answer: Any, case: str
 ) -> None:
-    monkeypatch.setattr("lab.checks.exercise._PATIENCE", 2.0)
+    monkeypatch.setattr(sys.modules["lab.checks.exercise"], "_PATIENCE", 2.0)
     before = set(threading.enumerate())
     verdict = check(id, answer)
     assert not verdict

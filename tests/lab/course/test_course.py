@@ -74,6 +74,7 @@ def test_no_prediction_stops_nothing(home: Path) -> None:
     ("guess", "happened", "told"),
     [
         ([1, 10], [2, 5], "a factor of 2.0, 2.0"),
+        ([0.5, 3000], [1.25, 1464.9], "1.25, 1465\nYou were off"),
         ("An Error ", "an error", "As you said"),
         (True, False, "Not what you said"),
         (0, 3, "Not what you said"),
