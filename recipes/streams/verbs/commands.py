@@ -160,12 +160,15 @@ def backfill(place: Place) -> None:
 
 
 class _bar:
-    """A progress bar on stderr, so that what is found can be piped."""
+    """A progress bar on stderr, so that what is found can be piped. Nowhere but in a terminal."""
 
     def __init__(self, what: str) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.completed:,}"), TimeElapsedColumn())
         self._progress = Progress(
-            *columns, TextColumn("{task.description}", markup=False), console=_err
+            *columns,
+            TextColumn("{task.description}", markup=False),
+            console=_err,
+            disable=not _err.is_interactive,
         )
         self._task = self._progress.add_task(what, total=None)
 

@@ -133,8 +133,9 @@ def plot_bars(rows: Mapping[str, Mapping[str, float]], x: str, title: str) -> Fi
         axes.barh(names, lengths, left=left, label=part)
         left += lengths
     axes.invert_yaxis()
-    with style():
-        figure.legend(loc="outside right upper", labelcolor=_GREY)
+    if len(axes.containers) > 1:
+        with style():
+            figure.legend(loc="outside right upper", labelcolor=_GREY)
     return figure
 
 

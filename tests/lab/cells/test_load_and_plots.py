@@ -99,6 +99,10 @@ def test_plots_name_their_numbers() -> None:
     assert [text.get_text().strip() for text in marked.texts] == ["MongoDB starts"]
     top = marked.get_ylim()[1]
     assert 5 / top < marked.texts[0].get_position()[1] - 0.07, "the name lies on the curve"
+    shares = {"1 m": {"masters": 1.0, "workers": 2.0}, "3 m": {"masters": 2.0, "workers": 2.0}}
+    assert len(lab.plot_bars(shares, "cores", "Who is busy").legends) == 1
+    alone = {"1 m": {"stored": 1.0}}  # its title says what it is
+    assert not lab.plot_bars(alone, "writes a second", "What arrives").legends
 
 
 def test_a_shown_plot_has_its_text_and_no_background(shell: InteractiveShell) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -276,6 +277,22 @@ def test_backfill(
     start_worker(mongo)
     drained(wb)
     assert sum(1 for _ in mongo.scan()) == 10
+
+
+def test_no_bar_where_nobody_can_watch_it_move(
+    wb: WriteBehind, redis: Redis, redis_server: PlainRedis
+) -> None:
+    """A kernel of Jupyter asks for colours; its cells keep whatever comes to standard error."""
+    plain(redis, "Movie:1", {"n": 1})
+    words = ["--redis", redis_server.url, "--partitions", "2", "--route", "Movie:=movies"]
+    done = subprocess.run(
+        [sys.executable, "-m", "recipes.streams", "backfill", *words],
+        env={**os.environ, "FORCE_COLOR": "1", "TTY_INTERACTIVE": "0"},
+        capture_output=True,
+        text=True,
+    )
+    assert "1 documents queued" in done.stdout, done
+    assert done.stderr == ""
 
 
 def test_why(run: Run, wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]) -> None:
