@@ -166,7 +166,7 @@ def _end(findings: Sequence[Finding]) -> Iterator[Any]:
         "    data = dict(zip(reader[7][::2], reader[7][1::2], strict=True))\n"
         '    left = sum(r.xlen(s) for s in r.scan_iter(match="*ovies-stream*", _type="stream"))\n'
         '    return left == 0 or data["numFailures"] > 1\n\n\n'
-        'lab.wait_until(worker, "the worker is done, or stuck")'
+        'lab.wait_until(worker, "the worker is done, or stuck");'
     )
     yield new_code_cell(
         f"for key in {_text(keys)}:\n"
