@@ -15,12 +15,22 @@ import click
 
 from benchmarks import generator
 from benchmarks.recipes import BARE, LIMITS, documents
+from minigears.door.capture.calls import Write, call
+from minigears.door.capture.calls import calls as encode_calls
+from minigears.door.capture.captures import Captures
+from minigears.door.capture.queue import Queue
 from recipes.streams import Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Parcel
 from tests.ending import end_in_order
 from tests.recipes.twelve.servers import RedisServer
 
-Words = Callable[[int, str], list[object]]
+Request = Callable[[int, str], bytes]
+TEN = "ten of several clients captured at the door in one call, each"
+
+
+def encoded(*words: object) -> bytes:
+    """A command."""
+    return generator.encode(words)
 
 
 class Counted(RedisServer):
@@ -54,7 +64,7 @@ class Counted(RedisServer):
 @click.command()
 @click.option("--calls", default=1000, show_default=True)
 def main(calls: int) -> None:
-    """Count instructions of JSON.SET, of the barest function, and of a captured write."""
+    """Count instructions of JSON.SET, of the barest function, and of captured writes."""
     end_in_order()
     with tempfile.TemporaryDirectory() as folder:
         server = Counted(Path(folder))
@@ -65,25 +75,36 @@ def main(calls: int) -> None:
             wb.redis.execute_command("FUNCTION LOAD", BARE)
             stream, texts = wb.partitions[0].stream, documents()
 
-            def captured(n: int, text: str) -> list[object]:
-                call = wb.call("JSON.SET", f"Movie:{n % 500}", "$", text)
-                return Parcel([call], Lane("0123456789abcdef"), n + 1).words(LIMITS)
+            def captured(n: int, text: str) -> bytes:
+                document = wb.call("JSON.SET", f"Movie:{n % 500}", "$", text)
+                parcel = Parcel([document], Lane("0123456789abcdef"), n + 1)
+                return generator.encode(parcel.words(LIMITS))
 
-            arms: dict[str, Words] = {
-                "JSON.SET": lambda n, text: ["JSON.SET", f"Plain:{n % 500}", "$", text],
-                "JSON.SET and XADD in a function": lambda n, text: [
-                    "FCALL", "bare", 2, f"Bare:{n % 500}", stream, text,
-                ],
+            door = Captures({b"Door:": Queue(partitions=1)})
+
+            def at_the_door(n: int) -> Write:
+                write = door.write(
+                    generator.encode(["JSON.SET", f"Door:{n % 500}", "$", texts[n % len(texts)]])
+                )
+                assert write is not None
+                return write
+
+            arms: dict[str, Request] = {
+                "JSON.SET": lambda n, text: encoded("JSON.SET", f"Plain:{n % 500}", "$", text),
+                "JSON.SET and XADD in a function": lambda n, text: encoded(
+                    "FCALL", "bare", 2, f"Bare:{n % 500}", stream, text
+                ),
                 "captured": captured,
-            }  # fmt: skip
-            for name, words in arms.items():
-                said = [
-                    generator.encode(words(n, texts[n % len(texts)])) for n in range(500 + calls)
-                ]
+                "captured at the door": lambda n, text: call(at_the_door(n), 2),
+                TEN: lambda n, text: encode_calls([at_the_door(10 * n + i) for i in range(10)], 2),
+            }
+            for name, request in arms.items():
+                said = [request(n, texts[n % len(texts)]) for n in range(500 + calls)]
                 generator.run(server.port, [said[:500]])
                 server.count()
                 generator.run(server.port, [said[500:]])
-                print(f"{name}: {server.count() / calls:,.0f} instructions")
+                each = server.count() / calls / (10 if name is TEN else 1)
+                print(f"{name}: {each:,.0f} instructions")
         finally:
             server.kill()
 

@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 8, 1
+local VERSION, OLDEST = 9, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -511,6 +511,61 @@ local function capture(keys, args)
   return reply
 end
 
+-- What is known of the partition whose document's keys begin at `i`; each is asked once in a call.
+local function place_of(keys, i, places)
+  local stream, state = keys[i + 1], keys[i + 2]
+  local place = places[stream]
+  if not place then
+    local known = call('HMGET', state, 'bytes', 'last')
+    local depth, bytes = waiting(stream, known[1])
+    place = { depth = depth, bytes = bytes, last = known[2], refuses = forbidden(keys[i], stream, state) ~= nil }
+    places[stream] = place
+  end
+  return place
+end
+
+-- One command of one document, whose keys begin at `i`; `args` are as of `capture`.
+local function captured(keys, i, args, head, places)
+  local key, stream, state, due = keys[i], keys[i + 1], keys[i + 2], keys[i + 3]
+  local place = place_of(keys, i, places)
+  local command, coming = string.upper(args[2]), 0
+  for n = 3, #args do coming = coming + #args[n] end
+  local root = command == 'JSON.SET' and ROOT[args[4]]
+  local refusal = (place.refuses or not root) and forbidden(key, stream, state, due, not root)
+    or not TIMES[command] and (uncapturable(command, keys, args)
+      or no_room(place.depth, place.bytes, coming, head.entries, head.bytes))
+  if refusal then return refusal end
+
+  local reply = answer(command, args, head.resp)
+  if failed(reply) then return reply end
+  local doc = root and reply and args[5] or text_of(key) or ''
+  if TIMES[command] and doc ~= '' then return reply end
+  if doc == '' then call('ZREM', due, key) end
+  place.last = append(stream, place.last, key, doc)
+  place.state, place.depth, place.bytes = state, place.depth + 1, place.bytes + #key + #doc
+  return reply
+end
+
+-- Property 1, for commands of several clients at a time, of one document each. Each is taken or refused by itself.
+-- KEYS as of `capture`. ARGV "version partitions entries bytes resp", then before each command the number of its words.
+local function captures(keys, args)
+  local head = head_of(args[1])
+  if head.other then return head.other end
+  if call('HGET', keys[1], 'partitions') ~= head.what then return no_queue(head.what) end
+  local places, replies, at = {}, {}, 2
+  for n = 1, (#keys - 1) / 4 do
+    local to = at + tonumber(args[at])
+    local fine, reply = pcall(captured, keys, 4 * n - 2, { args[1], unpack(args, at + 1, to) }, head, places)
+    if not fine then reply = { err = type(reply) == 'table' and reply.err or reply } end
+    replies[n] = reply
+    at = to + 1
+  end
+  for _, place in pairs(places) do
+    if place.state then try('HSET', place.state, 'bytes', place.bytes, 'last', place.last) end
+  end
+  return replies
+end
+
 -- Property 1, for scripts and functions of clients, which no function may run. The door calls `wb_script_begins`,
 -- which says whether there is room; then in one transaction the same again, the script, and `wb_script_ended`.
 local seen = {} -- the documents before the script
@@ -762,6 +817,7 @@ register('wb_write', write, {}) -- no allow-oom: refused before it begins
 register('wb_set', set, {})
 register('wb_bundle', bundle, {})
 register('wb_capture', capture, {})
+register('wb_captures', captures, {})
 register('wb_script_begins', script_begins, {})
 register('wb_script_ended', script_ended, { 'allow-oom' }) -- the script has been let begin
 register('wb_due', due, { 'no-writes' })

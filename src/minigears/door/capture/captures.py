@@ -11,12 +11,10 @@ import re
 from collections.abc import Mapping, Sequence
 
 from minigears.commandtable import SCRIPTS, CommandTable
+from minigears.door.capture.calls import ONE, Write
 from minigears.door.capture.queue import Queue
-from minigears.protocol import Command, encode_words
+from minigears.protocol import Command
 
-_CALL: Command = [b"FCALL", b"wb_capture"]
-_OF_ONE = encode_words([*_CALL, b"5"])
-"""The beginning of a call for one document, behind the number of its words."""
 _HEAD = re.compile(rb"\*(\d)\r\n\$\d+\r\n[A-Za-z.]+\r\n\$(\d+)\r\n").match
 _NOWHERE = Queue(partitions=0)
 """A queue that is nowhere: the function refuses the write."""
@@ -49,7 +47,7 @@ class Captures:
         if not keys:
             return argv
         words, about = self._places(keys, protocol)
-        return [*_CALL, b"%d" % len(words), *words, about, *argv]
+        return [*ONE, b"%d" % len(words), *words, about, *argv]
 
     def is_script(self, argv: Command, table: CommandTable) -> bool:
         """Whether it is a script, or a function, that declares keys whose writes are captured."""
@@ -89,10 +87,10 @@ class Captures:
             return ()
         return [key for key in dict.fromkeys(table.written_keys(argv)) if self.concerns(key)]
 
-    def splice(self, raw: bytes, protocol: int) -> bytes | None:
-        """The same for bytes that are one whole command, whose only key is its second word and is written.
+    def write(self, raw: bytes) -> Write | None:
+        """What is captured of bytes that are one whole command, whose only key is its second word and is written.
 
-        None if nothing is captured. Costs a fraction of parsing the document.
+        None if nothing is, or if the command has to be parsed. Costs a fraction of parsing the document.
         """
         head = _HEAD(raw)
         if head is None:
@@ -100,12 +98,12 @@ class Captures:
         end = head.end() + int(head[2])
         key = raw[head.end() : end]
         queue = self._queue(key)
-        if queue is None or not queue.has(key):
+        if queue is None:
             return None
-        tail = queue.tail(queue.index(key), protocol)
-        count = int(head[1]) + 9
-        begin = b"*%d\r\n%b%b$%b\r\n" % (count, _OF_ONE, queue.config_word, head[2])
-        return b"".join((begin, raw[head.end() : end + 2], tail, raw[4:]))
+        index = queue.index(key)
+        if index >= queue.partitions:
+            return None
+        return Write(queue, index, raw[head.start(2) - 1 : end + 2], int(head[1]), raw)
 
 
 def _captures_itself(argv: Command) -> bool:

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from minigears.protocol import encode_words
 
-VERSION = 8
+VERSION = 9
 """Of the function library that knows what is called here."""
 
 _TAG = re.compile(rb"\{p(\d+)\}")
@@ -23,9 +23,8 @@ class Queue:
     partitions: int = 8
     max_entries: int = 100_000
     max_bytes: int = 64 * 1024 * 1024
-    _tails: dict[tuple[int, int], bytes] = field(
-        default_factory=dict, init=False, compare=False, repr=False
-    )
+    _places: dict[int, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
+    _abouts: dict[int, bytes] = field(default_factory=dict, init=False, compare=False, repr=False)
 
     def checked(self) -> Queue:
         """Itself; raises ValueError if it cannot be one."""
@@ -45,31 +44,26 @@ class Queue:
         """The key that tells of the queue."""
         return self.namespace.encode() + b":config"
 
-    @cached_property
-    def config_word(self) -> bytes:
-        """The same as it is sent."""
-        return encode_words([self.config])
-
     def index(self, key: bytes) -> int:
         """Which partition a document belongs to: that which its key names, or by its CRC-32."""
-        tag = _TAG.search(key) if b"{p" in key else None
-        return int(tag[1]) if tag else zlib.crc32(key) % max(self.partitions, 1)
+        if b"{p" in key and (tag := _TAG.search(key)):
+            return int(tag[1])
+        return zlib.crc32(key) % (self.partitions or 1)
 
     def has(self, key: bytes) -> bool:
         """Whether the partition that a key names, if it names one, is there."""
-        return b"{p" not in key or self.index(key) < self.partitions
+        return self.index(key) < self.partitions
 
     def partition(self, index: int) -> list[bytes]:
         """Stream, state and sorted set of a partition."""
         stream = b"%b:{p%02d}" % (self.namespace.encode(), index)
         return [stream, stream + b":state", stream + b":due"]
 
-    def tail(self, index: int, protocol: int) -> bytes:
-        """What stands behind the document's key in a call for one, as it is sent."""
-        known = self._tails.get((index, protocol))
+    def place_words(self, index: int) -> bytes:
+        """The same as it is sent, of a partition that is there."""
+        known = self._places.get(index)
         if known is None:
-            words = [*self.partition(index), self.about(protocol)]
-            known = self._tails[index, protocol] = encode_words(words)
+            known = self._places[index] = encode_words(self.partition(index))
         return known
 
     def about(self, protocol: int) -> bytes:
@@ -77,3 +71,15 @@ class Queue:
         return (
             f"{VERSION} {self.partitions} {self.max_entries} {self.max_bytes} {protocol}".encode()
         )
+
+    def about_word(self, protocol: int) -> bytes:
+        """The same as it is sent."""
+        known = self._abouts.get(protocol)
+        if known is None:
+            known = self._abouts[protocol] = encode_words([self.about(protocol)])
+        return known
+
+    @cached_property
+    def config_word(self) -> bytes:
+        """The key that tells of it, as it is sent."""
+        return encode_words([self.config])

@@ -18,7 +18,8 @@ from minigears.door.redis import BackendError, connect
 from minigears.protocol import Command, encode_error
 
 _LAST_WORDS = 2.0  # seconds for what a client sent before it left and that has not gone to Redis
-_GONE = Side.GONE  # Python 3.11 takes its time to find the member of an enum
+_OPEN, _GONE = Side.OPEN, Side.GONE  # Python 3.11 takes its time to find the member of an enum
+_UNAVAILABLE = State.UNAVAILABLE
 _UNASKED = (b"-DENIED ", b"-ERR max number of clients")
 """Errors that Redis sends to whom it does not let in at all, before it closes."""
 
@@ -72,7 +73,7 @@ class Client(asyncio.Protocol):
         """Bytes from the client."""
         if self._sharing is None:
             self._received(data)
-        elif self.place.now is State.UNAVAILABLE:
+        elif self.place.now is _UNAVAILABLE:
             self._refuse_for_now(data)
         else:
             self._sharing.received(data)
@@ -249,12 +250,12 @@ class Client(asyncio.Protocol):
     @property
     def ending(self) -> bool:
         """Whether nothing more comes from the client."""
-        return self._front is not Side.OPEN
+        return self._front is not _OPEN
 
     @property
     def one_sided(self) -> bool:
         """Whether the client sends no more, or redis-server has closed the client's own connection."""
-        return self._back is Side.GONE or self.ending
+        return self._back is _GONE or self._front is not _OPEN
 
     def refuse(self, message: str) -> None:
         """Say what is wrong and close."""

@@ -17,7 +17,6 @@ from minigears.door.clients.replies import Hold, Mode, ReplyStream
 from minigears.door.clients.states import STOPPED, Login, Place, State
 from minigears.door.commands.classifier import Classifier
 from minigears.door.commands.parser import RequestParser
-from minigears.door.commands.shareable import Use
 from minigears.door.events.journal import Intent
 from minigears.protocol import Command, ProtocolError, encode_command
 
@@ -134,12 +133,10 @@ class Relaying(ABC):
             if watch.classifier.glance(data):
                 self._emit(data)
                 return
-            shared = watch.classifier.shared(data) if watch.captures.prefixes else None
-            if shared is not None and shared[0] is Use.CAPTURED:
-                call = watch.captures.splice(data, self.protocol)
-                if call is not None:
-                    self._emit(call)
-                    return
+            calls = watch.classifier.captured(data, self.protocol)
+            if calls is not None:
+                self._emit(calls)
+                return
         if self.place.now is State.CLOSED:
             return
         try:

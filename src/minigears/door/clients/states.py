@@ -83,7 +83,9 @@ class Transition(enum.Enum):
     """Both sides are closed."""
 
     def __init__(self, before: tuple[State, ...], after: State):
-        self.before = frozenset(before)
+        self.before = (
+            before  # no set: Python 3.11 takes its time to hash the member of an enum, too
+        )
         self.after = after
 
 

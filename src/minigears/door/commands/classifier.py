@@ -9,6 +9,7 @@ from operator import itemgetter
 import hiredis
 
 from minigears.commandtable import SCRIPTS, CommandTable
+from minigears.door.capture.calls import call
 from minigears.door.capture.captures import Captures
 from minigears.door.commands.shapes import MAX_NAME, Glance
 from minigears.door.commands.shareable import Shared, Use
@@ -160,16 +161,41 @@ class Classifier(dict[bytes, Kind]):
         """What the one command does that `data` consists of, if clients may share a connection for it.
 
         Beside it: its keys that concern a registration. None only means: parse it, and ask `shared_command`.
-        Of what may be captured, ask `Captures.splice`.
+        Of what may be captured, ask `Captures.write`.
         """
-        use = self._shared.use(data)
-        if use is None:
+        found = self._shared.use(data)
+        if found is None:
             return None
-        captured = use is _WRITES and any(map(data.__contains__, self._captured))
-        for prefix in self._watched:
-            if prefix in data:
-                return None if captured else (use, self._concerned_in(data))
+        use, at = found
+        if not self._scanned:
+            return use, _NOTHING
+        key = data.find(b"\r\n", at) + 2
+        captured = use is _WRITES and data.startswith(self._captured, key)
+        if data.startswith(self._watched, key):
+            return None if captured else (use, self._concerned_in(data))
         return (_CAPTURED if captured else use), _NOTHING
+
+    def captured(self, data: bytes, protocol: int) -> bytes | None:
+        """`data` with the calls that capture writes in their places, if nothing else has to be done for it.
+
+        None only means: parse it.
+        """
+        if not any(map(data.__contains__, self._captured)):
+            return None
+        if any(map(data.__contains__, self._watched)):
+            return None
+        commands = self._shared.cut(data)
+        if commands is None:
+            return None
+        calls: list[bytes] = []
+        for use, at, raw in commands:
+            if use is not _WRITES or not raw.startswith(self._captured, raw.find(b"\r\n", at) + 2):
+                calls.append(raw)
+            elif write := self._captures.write(raw):
+                calls.append(call(write, protocol))
+            else:
+                return None
+        return b"".join(calls)
 
     def shared_command(self, argv: Command) -> tuple[Use, Sequence[bytes]] | None:
         """The same for a command that was parsed."""

@@ -7,10 +7,9 @@ else, and has a reply of one line or one string.
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Collection
 
-from minigears.door.commands.shapes import LONG_FROM, WORD, long_command
+from minigears.door.commands.shapes import behind, end_of, head, head_at
 from minigears.protocol import Command, ProtocolError
 
 
@@ -20,7 +19,7 @@ class Use(enum.Enum):
     READS = enum.auto()
     WRITES = enum.auto()
     CAPTURED = enum.auto()
-    """It writes, and its key, or another of its words, looks like one whose writes are captured."""
+    """It writes, and its key looks like one whose writes are captured."""
 
 
 _READS = """
@@ -51,17 +50,6 @@ MAX_BYTES = 16 * 1024
 """Of a command or a reply on a shared connection: a longer one would keep the others waiting."""
 
 _USES = _table()
-_MAX_WORDS = max(words for words, _ in _USES)
-
-_SINGLE = re.compile(
-    rb"\*(?:%b)"
-    % b"|".join(
-        rb"%d\r\n(\$\d+\r\n[A-Za-z.]+\r\n)(?:%b){%d}" % (words, WORD, words - 1)
-        for words in range(1, _MAX_WORDS + 1)
-    ),
-    re.DOTALL,
-).fullmatch
-"""One command whose words are short. The group that matched tells their number."""
 
 
 class Shared:
@@ -69,40 +57,50 @@ class Shared:
 
     def __init__(self, but: Collection[bytes] = ()):
         """`but` holds names in lower case."""
-        self._uses: list[dict[bytes, Use]] = [{} for _ in range(_MAX_WORDS + 1)]
-        """For each number of words: the second line and the name, as on the wire."""
-        for (words, name), use in _USES.items():
-            if name.lower() not in but:
-                for spelt in (name, name.lower()):
-                    self._uses[words][_on_the_wire(spelt)] = use
+        self._uses = {
+            head((words, spelt)): (use, behind(words))
+            for (words, name), use in _USES.items()
+            if name.lower() not in but
+            for spelt in (name, name.lower())
+        }
 
-    def use(self, data: bytes) -> Use | None:
-        """What the command does that `data` consists of; None if it may not be shared, or is too long."""
-        match = _SINGLE(data)
-        if match is None:
-            return self._long_use(data) if LONG_FROM < len(data) <= MAX_BYTES else None
-        words = match.lastindex or 0
-        return self._uses[words].get(match[words])
+    def use(self, data: bytes) -> tuple[Use, int] | None:
+        """What the command does that `data` consists of; None if it may not be shared, or is too long.
 
-    def _long_use(self, data: bytes) -> Use | None:
-        shape = long_command(data)
-        return self._uses[shape[0]].get(_on_the_wire(shape[1])) if shape else None
+        Beside it: where its second word, its key if it has one, begins with its length.
+        """
+        begin = head_at(data, 0)
+        found = self._uses.get(begin)
+        if found is None or len(data) > MAX_BYTES:
+            return None
+        use, between = found
+        at = len(begin)
+        return (use, at) if end_of(data, at, between) == len(data) else None
 
     def use_of(self, argv: Command) -> Use | None:
         """The same for a command that was parsed."""
-        return (
-            self._uses[len(argv)].get(_on_the_wire(argv[0].upper()))
-            if len(argv) <= _MAX_WORDS
-            else None
-        )
+        found = self._uses.get(head((len(argv), argv[0].upper())))
+        return found[0] if found else None
 
-
-def _on_the_wire(word: bytes) -> bytes:
-    return b"$%d\r\n%b\r\n" % (len(word), word)
+    def cut(self, data: bytes) -> list[tuple[Use, int, bytes]] | None:
+        """The commands that `data` consists of, each as `use` tells it; None if one is not known, or not whole."""
+        commands, at = [], 0
+        while at < len(data):
+            begin = head_at(data, at)
+            found = self._uses.get(begin)
+            if found is None:
+                return None
+            use, between = found
+            start, at = at, end_of(data, at + len(begin), between)
+            if at < 0:
+                return None
+            commands.append((use, len(begin), data[start:at]))
+        return commands
 
 
 _LINES = frozenset(b"-+:_,#(")
 _STRINGS = frozenset(b"$=")
+_ARRAY = ord("*")
 _MAX_LINE = 1 << 16
 
 
@@ -115,13 +113,15 @@ class ReplyCutter:
         self._missing = 0
         """Bytes still to come of a string that has begun."""
 
-    def feed(self, data: bytes) -> list[tuple[bytes, bool]]:
+    def feed(self, data: bytes) -> list[tuple[bytes, bool | None]]:
         """Pieces of replies in their order, each with whether its reply ends with it.
+
+        The first line of an array is told with None; its elements come as replies of their own.
 
         Raises:
             ProtocolError: there is a reply of another kind.
         """
-        pieces = []
+        pieces: list[tuple[bytes, bool | None]] = []
         if self._missing:
             piece, data = data[: self._missing], data[self._missing :]
             self._missing -= len(piece)
@@ -131,13 +131,17 @@ class ReplyCutter:
         at, size = 0, len(data)
         while at < size:
             kind, end = data[at], data.find(b"\r\n", at) + 2
-            if kind not in _LINES and kind not in _STRINGS:
+            if kind not in _LINES and kind not in _STRINGS and kind != _ARRAY:
                 raise ProtocolError("a reply is no line and no string")
             if end == 1:
                 self._line = data[at:]
                 if len(self._line) > _MAX_LINE:
                     raise ProtocolError("a reply's line has no end")
                 break
+            if kind == _ARRAY:
+                pieces.append((data[at:end], None))
+                at = end
+                continue
             if kind in _STRINGS and (length := int(data[at + 1 : end - 2])) >= 0:
                 end += length + 2
                 self._missing = max(end - size, 0)

@@ -8,18 +8,22 @@ replies come back in one read. See `shareable.py` for the commands, `guest.py` f
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from minigears.address import Address
+from minigears.door.capture.calls import Write, call, calls
 from minigears.door.commands.shareable import ReplyCutter, Use
 from minigears.door.redis import BackendError, Connection, connect
 from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import ProtocolError, encode_command
 
 log = logging.getLogger(__name__)
+
+_WRITES = Use.WRITES  # Python 3.11 takes its time to find the member of an enum
 
 LIMITS = ("timeout", "client-output-buffer-limit", "maxmemory-clients")
 """Settings with which Redis closes connections: an idle one, or the one that holds most. Of a client that
@@ -40,6 +44,22 @@ class _Nobody:
         """Nothing to do."""
 
 
+class _Bundle:
+    """Rides before those whose writes go in one call: the reply is an array of theirs, or an error about all."""
+
+    def __init__(self, riders: deque[Rider], count: int):
+        self._riders = riders
+        self.count = count
+
+    def answered(self, piece: bytes, whole: bool) -> None:
+        """What has come is no array: none of them was carried out."""
+        for _ in range(self.count):
+            self._riders.popleft().answered(piece, whole)
+
+
+_MOST = 64
+"""Captured writes in one call, which keeps others waiting."""
+
 _NOBODY = _Nobody()
 _PING = encode_command([b"PING"])
 
@@ -47,16 +67,19 @@ _PING = encode_command([b"PING"])
 class PooledConnection(Connection):
     """One shared connection. `call` is for its own first words, `carry` for all that follows."""
 
-    def __init__(self, before: Callable[[], None], cannot_tell: Callable[[], None]):
-        """Calls `before` whenever it is about to send commands of clients.
+    def __init__(self, protocol: int, before: Callable[[], None], cannot_tell: Callable[[], None]):
+        """Speaks this RESP version; calls `before` whenever it is about to send commands of clients.
 
         It calls `cannot_tell` when it cannot know whose reply is whose, and closes.
         """
         super().__init__()
+        self._protocol = protocol
         self._before = before
         self._cannot_tell = cannot_tell
         self._riders: deque[Rider] = deque()
         self._out: list[bytes] = []
+        self._captured: dict[int, list[tuple[Rider, Write]]] = {}
+        """By the queue's identity: its own hash takes its time."""
         self._crowd = 0
         """How many commands the last turn had: one that had none beside it need not wait for others."""
         self._cutter = ReplyCutter()
@@ -67,24 +90,43 @@ class PooledConnection(Connection):
 
         Once the connection is lost, nothing: the door is about to close whoever is on it.
         """
-        if self._transport is None or self._transport.is_closing():
-            return
-        alone = self._crowd < 2 and not self._riders
+        alone = self._crowd < 2 and not (self._riders or self._captured)
         self._riders.append(rider)
         if alone:
-            self._before()
-            self._transport.write(command)
+            self._write(command)
             return
-        if not self._out:
+        if not (self._out or self._captured):
             self._loop.call_soon(self._flush)
         self._out.append(command)
 
+    def capture(self, rider: Rider, write: Write) -> None:
+        """The same for a write that is captured: those of one turn go in one call."""
+        if self._crowd < 2 and not (self._riders or self._captured):
+            self.carry(rider, call(write, self._protocol))
+            return
+        if not (self._out or self._captured):
+            self._loop.call_soon(self._flush)
+        self._captured.setdefault(id(write.queue), []).append((rider, write))
+
     def _flush(self) -> None:
         out, self._out = self._out, []
-        self._crowd = len(out)
+        captured, self._captured = self._captured, {}
+        self._crowd = len(out) + sum(map(len, captured.values()))
+        for into in captured.values():
+            out += [self._capture_together(into[i : i + _MOST]) for i in range(0, len(into), _MOST)]
+        self._write(b"".join(out))
+
+    def _capture_together(self, found: list[tuple[Rider, Write]]) -> bytes:
+        riders, writes = zip(*found, strict=True)
+        if len(riders) > 1:
+            self._riders.append(_Bundle(self._riders, len(riders)))
+        self._riders.extend(riders)
+        return calls(writes, self._protocol)
+
+    def _write(self, commands: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._before()
-            self._transport.write(b"".join(out))
+            self._transport.write(commands)
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to its rider (asyncio calls this)."""
@@ -93,15 +135,22 @@ class PooledConnection(Connection):
             super().data_received(data)
             return
         try:
-            pieces = self._cutter.feed(data)
+            for piece, whole in self._cutter.feed(data):
+                if whole is None:
+                    self._bundle_answered(int(piece[1:]))
+                    continue
+                rider = riders.popleft() if whole else riders[0]
+                rider.answered(piece, whole)
         except ProtocolError as error:
             log.error("clients do not share connections any more: %s", error)
             self._cannot_tell()
             self.close()
-            return
-        for piece, whole in pieces:
-            rider = riders.popleft() if whole else riders[0]
-            rider.answered(piece, whole)
+
+    def _bundle_answered(self, count: int) -> None:
+        """An array of so many has begun: they are the replies of those that ride behind."""
+        bundle = self._riders.popleft() if self._riders else None
+        if not (isinstance(bundle, _Bundle) and bundle.count == count):
+            raise ProtocolError("a reply is an array that was not to come")
 
 
 class ConnectionPool:
@@ -125,7 +174,7 @@ class ConnectionPool:
 
     def connection(self, protocol: int, use: Use) -> PooledConnection | None:
         """The connection for a command of a client that speaks this RESP version."""
-        return (self._writes if use is Use.WRITES else self._reads).get(protocol)
+        return (self._writes if use is _WRITES else self._reads).get(protocol)
 
     async def connect(self, address: Address) -> list[asyncio.Future[None]]:
         """Open them all as a client that has not logged in; returns futures, done when one is lost.
@@ -137,7 +186,8 @@ class ConnectionPool:
         try:
             for protocol in (2, 3, 2, 3):
                 connection = await connect(
-                    address, lambda: PooledConnection(self._before, self._cannot_tell)
+                    address,
+                    functools.partial(PooledConnection, protocol, self._before, self._cannot_tell),
                 )
                 self._all.append(connection)
                 await connection.call("HELLO", protocol)

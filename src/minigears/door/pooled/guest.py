@@ -33,7 +33,7 @@ _MAX_HELD = 64 * 1024
 _MORE = object()
 _FREE, _AWAY, _GREETING = State.FREE, State.AWAY, State.GREETING
 _RIDE, _ARRIVE = Transition.RIDE, Transition.ARRIVE
-_CAPTURED = Use.CAPTURED
+_WRITES, _CAPTURED = Use.WRITES, Use.CAPTURED
 """Python 3.11 takes its time to find the member of an enum."""
 
 
@@ -171,20 +171,25 @@ class Sharing:
             self._client.came_to_rest()
 
     def _ride(self, use: Use, concerned: Sequence[bytes], data: bytes) -> bool:
-        call: bytes | None = data
+        write = None
         if use is _CAPTURED:
-            use, call = Use.WRITES, self._watch.captures.splice(data, self._greeting.protocol)
+            use, write = _WRITES, self._watch.captures.write(data)
+            if write is None:
+                return False
         if not self._begun:
             self._begun = True
             self._last |= len(self._clients) < FEW
         connection = None if self._last else self._pool.connection(self._greeting.protocol, use)
-        if connection is None or call is None:
+        if connection is None:
             return False
-        self.wrote |= use is Use.WRITES
+        self.wrote |= use is _WRITES
         self._place.take(_RIDE)
         if concerned:  # the connection lets the intent leave before the write
             self._hold = Hold(1, 1, concerned, self._watch.journal.record_together(concerned))
-        connection.carry(self, call)
+        if write is None:
+            connection.carry(self, data)
+        else:
+            connection.capture(self, write)
         return True
 
     def _look_closer(self, data: bytes) -> None:

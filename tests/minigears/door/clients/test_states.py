@@ -10,7 +10,7 @@ from minigears.door.clients.states import AT_REST, Place, State, Transition, Wro
 
 def test_every_state_can_be_reached_and_left():
     reached = {State.CONNECTING}
-    while more := {s.after for s in Transition if s.before & reached} - reached:
+    while more := {s.after for s in Transition if reached.intersection(s.before)} - reached:
         reached |= more
     assert reached == set(State)
     for state in set(State) - {State.CLOSED, State.TURNED_AWAY}:

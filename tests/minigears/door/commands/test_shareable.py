@@ -30,33 +30,50 @@ REPLY = st.one_of(
 )
 
 
+def use(data):
+    found = Shared().use(data)
+    return found and found[0]
+
+
 @given(NAME, st.lists(WORD, max_size=5), st.integers(0, 400), WORD)
 def test_only_one_whole_command_of_the_table_is_known(name, words, cut, junk):
-    argv, shared = [name, *words], Shared()
+    argv = [name, *words]
     whole = encode_command(argv)
     short = all(len(word) < 100 for word in words[:-1]) and name != b"Incr"
     expected = _USES.get((len(argv), name.upper()))
-    assert shared.use(whole) is (expected if short else None)
-    assert shared.use_of(argv) is expected
+    assert use(whole) is (expected if short else None)
+    assert Shared().use_of(argv) is expected
     for chunk in (whole[:cut], whole[cut:], whole + junk, junk + whole, whole * 2):
-        if shared.use(chunk):
+        if use(chunk):
             parser = RequestParser()
             assert len(parser.feed(chunk)) == 1
             assert parser.raw == chunk
 
 
 def test_only_the_last_word_may_be_long_and_only_so_long():
-    assert Shared().use(encode_command([b"SET", b"k", b"v" * 16_000])) is Use.WRITES
-    assert Shared().use(encode_command([b"SET", b"k", b"v" * 17_000])) is None
-    assert Shared().use(encode_command([b"SET", b"k" * 100, b"v" * 100])) is None
-    assert Shared().use(b"*2\r\n$3\r\nGET\r\n$0100\r\n" + b"k" * 100 + b"\r\n") is None
+    assert use(encode_command([b"SET", b"k", b"v" * 16_000])) is Use.WRITES
+    assert use(encode_command([b"SET", b"k", b"v" * 17_000])) is None
+    assert use(encode_command([b"SET", b"k" * 100, b"v" * 100])) is None
+    assert use(b"*2\r\n$3\r\nGET\r\n$0100\r\n" + b"k" * 100 + b"\r\n") is None
+
+
+@given(st.lists(st.tuples(NAME, st.lists(WORD, max_size=3)), max_size=5), st.integers(0, 900))
+def test_a_chunk_is_cut_into_the_commands_that_it_consists_of(commands, cut):
+    raw = [encode_command([name, *words]) for name, words in commands]
+    alone = list(map(Shared().use, raw))
+    expected = [(*found, command) for found, command in zip(alone, raw, strict=True) if found]
+    assert Shared().cut(b"".join(raw)) == (None if None in alone else expected)
+    part = b"".join(raw)[:cut]
+    if pieces := Shared().cut(part):
+        assert b"".join(command for *_, command in pieces) == part
+        assert [command for *_, command in pieces] == raw[: len(pieces)]
 
 
 def test_a_wrong_length_of_the_name_is_not_known():
-    assert Shared().use(b"*2\r\n$2\r\nGET\r\n$100\r\n" + b"k" * 100 + b"\r\n") is None
-    assert Shared().use(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n") is Use.READS
-    assert Shared().use(b"*2\r\n$2\r\nGET\r\n$1\r\nk\r\n") is None
-    assert Shared().use(b"*2\r\n$03\r\nGET\r\n$1\r\nk\r\n") is None
+    assert use(b"*2\r\n$2\r\nGET\r\n$100\r\n" + b"k" * 100 + b"\r\n") is None
+    assert use(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n") is Use.READS
+    assert use(b"*2\r\n$2\r\nGET\r\n$1\r\nk\r\n") is None
+    assert use(b"*2\r\n$03\r\nGET\r\n$1\r\nk\r\n") is None
 
 
 def test_what_registrations_hook_is_not_shared_and_what_they_watch_is_told():
@@ -101,7 +118,17 @@ def test_replies_are_told_apart_wherever_the_stream_is_cut(replies, cuts):
     assert begun == b""
 
 
-@pytest.mark.parametrize("reply", [b"*1\r\n:1\r\n", b"%0\r\n", b">1\r\n+a\r\n", b"x\r\n", b"\r\n"])
+def test_the_elements_of_an_array_come_as_replies_of_their_own():
+    pieces = ReplyCutter().feed(b"+OK\r\n*2\r\n:1\r\n$1\r\n*\r\n")
+    assert pieces == [
+        (b"+OK\r\n", True),
+        (b"*2\r\n", None),
+        (b":1\r\n", True),
+        (b"$1\r\n*\r\n", True),
+    ]
+
+
+@pytest.mark.parametrize("reply", [b"%0\r\n", b">1\r\n+a\r\n", b"x\r\n", b"\r\n"])
 def test_a_reply_of_another_kind_is_an_error(reply):
     with pytest.raises(ProtocolError):
         ReplyCutter().feed(b"+OK\r\n" + reply)

@@ -12,7 +12,7 @@ from realredis import wait_for
 from talking import Talk, crowd, sharing
 
 from minigears.address import Address
-from minigears.door.pooled.connections import PooledConnection
+from minigears.door.pooled.connections import _NOBODY, PooledConnection
 from minigears.door.pooled.guest import FEW
 from minigears.door.redis import connect
 
@@ -66,7 +66,7 @@ def test_a_connection_that_is_lost_takes_no_command(tmp_path):
     async def scenario() -> None:
         address = Address(path=str(tmp_path / "s"))
         server = await asyncio.start_unix_server(lambda _, writer: writer.close(), address.path)
-        pooled = await connect(address, lambda: PooledConnection(lambda: None, lambda: None))
+        pooled = await connect(address, lambda: PooledConnection(2, lambda: None, lambda: None))
         await pooled.closed
         for _ in range(2):
             pooled.carry(None, b"*1\r\n$4\r\nPING\r\n")
@@ -74,6 +74,32 @@ def test_a_connection_that_is_lost_takes_no_command(tmp_path):
         server.close()
 
     uvloop.run(scenario())
+
+
+@pytest.mark.parametrize(
+    "said", [b"*0\r\n", b"*2\r\n+a\r\n+b\r\n", b"%0\r\n", b"+a\r\n*1\r\n+b\r\n"]
+)
+def test_a_reply_that_cannot_be_told_from_the_next_ends_the_sharing(tmp_path, said):
+    """An array is one that was not asked for."""
+    cannot_tell = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(said)
+
+    async def scenario() -> None:
+        address = Address(path=str(tmp_path / "s"))
+        server = await asyncio.start_unix_server(answer, address.path)
+        pooled = await connect(
+            address, lambda: PooledConnection(2, lambda: None, lambda: cannot_tell.append(said))
+        )
+        for _ in range(2):
+            pooled.carry(_NOBODY, b"*1\r\n$4\r\nPING\r\n")
+        await pooled.closed
+        server.close()
+
+    uvloop.run(scenario())
+    assert cannot_tell == [said]
 
 
 def shares(gears: MiniGears) -> bool:
