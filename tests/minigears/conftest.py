@@ -6,12 +6,12 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
-from realgears import SHARED_CACHE, MiniGears
-from realmongo import MongoServer
-from realredis import RedisServer, has_json, redis_program
 
 from minigears.executor.redis.connection import BlockingConnection
 from tests.freeports import free_ports
+from tests.minigears.realgears import SHARED_CACHE, MiniGears
+from tests.minigears.realmongo import MongoServer
+from tests.minigears.realredis import RedisServer, has_json, redis_program
 from tests.programs import left_out
 
 

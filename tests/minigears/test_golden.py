@@ -11,15 +11,15 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import golden
 import pytest
-from exceptions import MUST_BE
-from golden import Exchange, Ids
-from realgears import SHARED_CACHE
-from realmongo import MongoServer
-from realredis import RedisServer
 
 from minigears.executor.redis.connection import pack
+from tests.minigears import golden
+from tests.minigears.exceptions import MUST_BE
+from tests.minigears.golden import Exchange, Ids
+from tests.minigears.realgears import SHARED_CACHE
+from tests.minigears.realmongo import MongoServer
+from tests.minigears.realredis import RedisServer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0  # seconds that the recording's pauses stand for, at most

@@ -4,8 +4,9 @@ import json
 import re
 
 import pytest
-from realgears import MiniGears
-from realredis import wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 LOG = """
 for level in ('debug', 'verbose', 'notice', 'warning'):

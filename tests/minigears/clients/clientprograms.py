@@ -10,7 +10,8 @@ from pathlib import Path
 
 import filelock
 import uv
-from realgears import SHARED_CACHE
+
+from tests.minigears.realgears import SHARED_CACHE
 
 
 def run(*words: object, **options: object) -> str:

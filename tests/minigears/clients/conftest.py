@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from realgears import SHARED_CACHE, MiniGears, guarded_gears
 
+from tests.minigears.realgears import SHARED_CACHE, MiniGears, guarded_gears
 from tests.programs import left_out
 
 

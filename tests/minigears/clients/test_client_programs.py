@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 import redis
-from clientprograms import installed, python_with, run
-from realgears import MiniGears
 
+from tests.minigears.clients.clientprograms import installed, python_with, run
+from tests.minigears.realgears import MiniGears
 from tests.programs import left_out
 
 HERE = Path(__file__).parent

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 import redis
-from clientprograms import run
-from realgears import SHARED_CACHE, MiniGears
-from realredis import RedisServer, wait_for
 
 from lab.tools import gearscli
+from tests.minigears.clients.clientprograms import run
+from tests.minigears.realgears import SHARED_CACHE, MiniGears
+from tests.minigears.realredis import RedisServer, wait_for
 from tests.programs import left_out
 
 pytestmark = pytest.mark.xdist_group("clients")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import redis
-from clientprograms import run
-from realgears import PASSWORD, MiniGears
 from redis.exceptions import NoPermissionError
+
+from tests.minigears.clients.clientprograms import run
+from tests.minigears.realgears import PASSWORD, MiniGears
 
 pytestmark = pytest.mark.xdist_group("clients")
 

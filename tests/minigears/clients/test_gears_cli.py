@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from realgears import PASSWORD, MiniGears
-from realredis import RedisServer
 
 from lab.tools import gearscli
+from tests.minigears.realgears import PASSWORD, MiniGears
+from tests.minigears.realredis import RedisServer
 
 pytestmark = pytest.mark.xdist_group("clients")
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import redis
-from realgears import MiniGears
+
+from tests.minigears.realgears import MiniGears
 
 PREFIX = "MovieEntity:"
 Document = dict[str, Any]

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 import redis
-from load import Load, in_mongo, in_redis
-from realgears import SHARED_CACHE, MiniGears
-from realmongo import MongoServer
-from realredis import RedisServer, wait_for
+
+from tests.minigears.delivery.load import Load, in_mongo, in_redis
+from tests.minigears.realgears import SHARED_CACHE, MiniGears
+from tests.minigears.realmongo import MongoServer
+from tests.minigears.realredis import RedisServer, wait_for
 
 RECIPE = Path(__file__).resolve().parents[3] / "recipes/gears/movies_write_behind.py"
 REQUIREMENTS = ("rgsync==1.2.0", "pymongo==3.12.0")

@@ -6,10 +6,10 @@ import signal
 from collections.abc import Iterator
 
 import pytest
-from realgears import MiniGears
-from realredis import RedisServer, wait_for
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import RedisServer, wait_for
 
 SLOW = """
 import time

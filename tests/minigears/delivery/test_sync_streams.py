@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 
 import pytest
-from realgears import MiniGears
+
+from tests.minigears.realgears import MiniGears
 
 COUNT = "GB('StreamReader').foreach(lambda x: execute('incr', 'n')).register(prefix='{}', mode='sync'{})"
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from realgears import MiniGears
+
+from tests.minigears.realgears import MiniGears
 
 READERS = {
     "keys": ("GB('KeysReader')", ", eventTypes=['set', 'xadd']"),

@@ -5,8 +5,9 @@ import urllib.request
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from realgears import MiniGears
-from realredis import wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 REGISTER = "GB('KeysReader', desc='counts').foreach(lambda x: execute('INCR', 'n'))" \
     ".register(prefix='k:*', mode='sync')"  # fmt: skip

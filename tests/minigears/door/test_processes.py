@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import RedisServer, wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import RedisServer, wait_for
 
 REGISTER = """
 GB('KeysReader').foreach(lambda x: execute('SADD', 'done:{mode}', x['key'])) \\

@@ -2,10 +2,10 @@
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.door.safeguards import dangers_in
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 KEYS = """
 GB().foreach(lambda x: execute('SADD', 'seen', x['key'])).register(prefix='k:*', mode='sync')

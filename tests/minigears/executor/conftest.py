@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakedoor import FakeDoor
-from realredis import RedisServer
+
+from tests.minigears.executor.fakedoor import FakeDoor
+from tests.minigears.realredis import RedisServer
 
 
 @pytest.fixture

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from realgears import MiniGears
-from realredis import RedisServer
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import RedisServer
 
 
 @pytest.fixture

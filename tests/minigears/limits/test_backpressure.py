@@ -4,10 +4,10 @@ import threading
 
 import psutil
 import pytest
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.door.events.delivery import LIMIT, Delivery
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 SLOW = """
 import time

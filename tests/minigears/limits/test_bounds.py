@@ -9,10 +9,10 @@ from contextlib import closing
 
 import psutil
 import pytest
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.protocol import encode_command
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 GROWTH = 48 << 20  # bytes
 WAITS = """

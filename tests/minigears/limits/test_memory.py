@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import psutil
 import pytest
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.executor.streams.group import CONSUMER, GROUP
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 GROWTH = 32 << 20  # bytes; a million entries or 100,000 events would be more than 100 MB
 

@@ -11,11 +11,11 @@ from contextlib import ExitStack, closing
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.protocol import encode_command
 from tests.freeports import free_ports
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 COUNT = "GB().foreach(lambda x: execute('INCR', 'n')).register(prefix='k:*', mode='sync')"
 LOADING = b"-LOADING minigears waits for redis-server"

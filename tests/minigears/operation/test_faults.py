@@ -9,10 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.loops import EXIT_STATUS
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 COUNT = (
     "GB().foreach(lambda x: execute('INCR', 'n:' + x['key'])).register(prefix='k:*', mode='sync')"

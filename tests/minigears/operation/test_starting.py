@@ -7,10 +7,10 @@ import sys
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.address import Address
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 COMMAND = [sys.executable, "-m", "minigears", "--listen", "127.0.0.1:0"]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from databases import COLUMNS, Database, Postgres, SQLite, postgres_programs
-from realgears import MiniGears
-from realmongo import MongoServer
-from rgsyncscripts import Recipe
 
 from tests.freeports import free_ports
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realmongo import MongoServer
+from tests.minigears.rgsync.databases import COLUMNS, Database, Postgres, SQLite, postgres_programs
+from tests.minigears.rgsync.rgsyncscripts import Recipe
 from tests.programs import left_out
 
 

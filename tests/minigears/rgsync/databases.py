@@ -11,7 +11,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from realredis import wait_for
+from tests.minigears.realredis import wait_for
 
 COLUMNS = "person_id varchar(20) primary key, first varchar(20), last varchar(20), age integer"
 Row = tuple[str, str, str, int]

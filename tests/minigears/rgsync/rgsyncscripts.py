@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import redis
-from databases import Database
-from realgears import MiniGears
-from realredis import wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
+from tests.minigears.rgsync.databases import Database
 
 MONGO = ("rgsync==1.2.0", "pymongo==3.12.0")
 

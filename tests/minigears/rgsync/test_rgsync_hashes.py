@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 import pytest
-from databases import COLUMNS, Database, persons
-from realmongo import MongoServer
-from realredis import wait_for
-from rgsyncscripts import (
+
+from tests.minigears.realmongo import MongoServer
+from tests.minigears.realredis import wait_for
+from tests.minigears.rgsync.databases import COLUMNS, Database, persons
+from tests.minigears.rgsync.rgsyncscripts import (
     MONGO,
     Recipe,
     mongo_connector,

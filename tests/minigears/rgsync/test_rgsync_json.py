@@ -6,9 +6,10 @@ import signal
 from typing import Any
 
 import pytest
-from realmongo import MongoServer
-from realredis import wait_for
-from rgsyncscripts import MONGO, Recipe, json_write_behind, mongo_connector
+
+from tests.minigears.realmongo import MongoServer
+from tests.minigears.realredis import wait_for
+from tests.minigears.rgsync.rgsyncscripts import MONGO, Recipe, json_write_behind, mongo_connector
 
 pytestmark = [pytest.mark.xdist_group("rgsync-json"), pytest.mark.usefixtures("needs_json")]
 

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from realgears import PASSWORD, MiniGears, guarded_gears
-from rights import USERS
+
+from tests.minigears.realgears import PASSWORD, MiniGears, guarded_gears
+from tests.minigears.security.rights import USERS
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,8 @@ import sys
 import psutil
 import pytest
 import redis
-from realgears import PASSWORD, MiniGears, guarded_gears
+
+from tests.minigears.realgears import PASSWORD, MiniGears, guarded_gears
 
 
 @pytest.fixture(scope="module")

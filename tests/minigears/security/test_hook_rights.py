@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import redis
-from realgears import PASSWORD
-from rights import hook, login
+
+from tests.minigears.realgears import PASSWORD
+from tests.minigears.security.rights import hook, login
 
 
 def test_a_hook_runs_for_nobody_who_has_not_logged_in(guarded, admin):

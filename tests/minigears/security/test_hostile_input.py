@@ -5,12 +5,12 @@ import socket
 
 import psutil
 import pytest
-from hostile import Hostile
-from realgears import descriptors
-from realredis import wait_for
 
 from minigears.door.commands.parser import RequestParser
 from minigears.protocol import ProtocolError, encode_command
+from tests.minigears.realgears import descriptors
+from tests.minigears.realredis import wait_for
+from tests.minigears.security.hostile import Hostile
 
 SHORT, LONG = 20_000, 1_000_000
 MEMORY = 64 << 20  # bytes that the door may have grown by after a bombardment

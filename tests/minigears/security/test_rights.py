@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import redis
-from realgears import PASSWORD, MiniGears
-from realredis import wait_for
-from rights import SEEN, hook, login
+
+from tests.minigears.realgears import PASSWORD, MiniGears
+from tests.minigears.realredis import wait_for
+from tests.minigears.security.rights import SEEN, hook, login
 
 
 @pytest.mark.parametrize("user", ["connects", "gets", "of_a", "reads"])

@@ -7,11 +7,11 @@ import pickle
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
 
 from minigears.executor.redis.sessionstore import encode
 from minigears.seal import Seal
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 COUNT = """
 def count(x):

@@ -1,7 +1,8 @@
 """A minigears where nothing is registered, and one where something is."""
 
 import pytest
-from realgears import MiniGears
+
+from tests.minigears.realgears import MiniGears
 
 REGISTER = "GB('KeysReader').foreach(lambda x: None).register(prefix='k:*', mode='sync')"
 

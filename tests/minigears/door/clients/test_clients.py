@@ -5,7 +5,8 @@ import socket
 
 import pytest
 import redis
-from realgears import MiniGears
+
+from tests.minigears.realgears import MiniGears
 
 
 @pytest.mark.parametrize("protocol", [2, 3])

@@ -4,8 +4,9 @@ import socket
 
 import psutil
 import pytest
-from realgears import descriptors
-from realredis import wait_for
+
+from tests.minigears.realgears import descriptors
+from tests.minigears.realredis import wait_for
 
 
 def test_what_is_sent_after_a_waiting_client_has_left_stays(gears_either_way):

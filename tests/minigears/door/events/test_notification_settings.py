@@ -2,8 +2,9 @@
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 STREAM = "GB('StreamReader').foreach(lambda x: execute('INCR', 'count')).register(prefix='s:*')"
 

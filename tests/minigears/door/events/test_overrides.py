@@ -4,8 +4,9 @@ import concurrent.futures
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 WAITS = """
 import time

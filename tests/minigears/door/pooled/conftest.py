@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import ExitStack
 
 import pytest
-from talking import Talk, crowd
+
+from tests.minigears.door.pooled.talking import Talk, crowd
 
 
 @pytest.fixture

@@ -5,10 +5,9 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack, contextmanager
 
-from realgears import MiniGears
-
 from minigears.door.pooled.guest import FEW
 from minigears.protocol import encode_command
+from tests.minigears.realgears import MiniGears
 
 
 class Talk:

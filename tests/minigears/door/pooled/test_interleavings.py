@@ -14,14 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 
 import pytest
-from farredis import FarRedis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
-from realgears import MiniGears
-from realredis import RedisServer
 
 from minigears.door.pooled.guest import FEW
 from minigears.protocol import encode_command
+from tests.minigears.door.pooled.farredis import FarRedis
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import RedisServer
 
 REGISTER = (
     "GB().foreach(lambda x: execute('INCR', 'runs'))"

@@ -8,13 +8,13 @@ from contextlib import ExitStack, closing
 
 import pytest
 import uvloop
-from realgears import MiniGears
-from realredis import RedisServer, wait_for
-from talking import Talk, crowd, sharing
 
 from minigears.address import Address
 from minigears.door.events.journal import STREAM, Journal
 from minigears.seal import Seal
+from tests.minigears.door.pooled.talking import Talk, crowd, sharing
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import RedisServer, wait_for
 
 COUNT = (
     "GB('KeysReader').foreach(lambda x: execute('INCR', 'runs')).register('kind:*', mode='sync')"

@@ -7,12 +7,12 @@ import socket
 from contextlib import closing
 
 import pytest
-from realredis import wait_for
-from talking import Talk, sharing
 
 from minigears.door.commands.shareable import _USES
 from minigears.protocol import encode_command
 from tests.freeports import free_ports
+from tests.minigears.door.pooled.talking import Talk, sharing
+from tests.minigears.realredis import wait_for
 
 SAMPLES = """
     SET s hello|GET s|STRLEN s|GETRANGE s 1 3|GETBIT s 7|SETBIT s 7 1|EXISTS s|TYPE s|SET s v NX|SET s v EX 100

@@ -7,14 +7,14 @@ from contextlib import ExitStack, closing
 
 import pytest
 import uvloop
-from realgears import MiniGears
-from realredis import wait_for
-from talking import Talk, crowd, sharing
 
 from minigears.address import Address
 from minigears.door.pooled.connections import _NOBODY, PooledConnection
 from minigears.door.pooled.guest import FEW
 from minigears.door.redis import connect
+from tests.minigears.door.pooled.talking import Talk, crowd, sharing
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 
 def test_connections_are_made_anew_while_writes_are_paused(own_gears):

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 import redis
-from realgears import MiniGears
 
 from minigears.door.serving.slowlog import SlowLog
+from tests.minigears.realgears import MiniGears
 
 SLEEPS = (
     "import time\nGB('CommandReader').foreach(lambda x: time.sleep(.05)).register(trigger='sleep')"

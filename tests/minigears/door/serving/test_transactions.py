@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import redis
-from realgears import MiniGears
 
 from minigears.protocol import array_elements
+from tests.minigears.realgears import MiniGears
 
 TRIGGERS = """
 async def coroutine(x): return 1

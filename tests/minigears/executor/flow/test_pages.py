@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from fakedoor import FakeDoor
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor
 
 MANY = 5_000
 KINDS = {"string": "SET", "hash": "HSET", "list": "RPUSH", "set": "SADD"}

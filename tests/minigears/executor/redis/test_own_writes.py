@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fakedoor import FakeDoor
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor
 
 
 def marks(door: FakeDoor, conn: BlockingConnection, script: str) -> list[bytes]:

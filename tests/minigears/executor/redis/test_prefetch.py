@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from fakedoor import FakeDoor
-
 from minigears.commandtable import CommandTable
 from minigears.executor.redis.connection import BlockingConnection, RedisError
 from minigears.executor.redis.prefetch import MISSING, Habits, Prefetch
+from tests.minigears.executor.fakedoor import FakeDoor
 
 TABLE = CommandTable.from_reply(
     [

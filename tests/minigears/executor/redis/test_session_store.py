@@ -7,11 +7,11 @@ import signal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from realredis import wait_for
 
 from minigears.executor.redis.connection import RedisError
 from minigears.executor.redis.sessionstore import LIBRARY, SessionStore, StoreError, decode, encode
 from minigears.seal import Seal
+from tests.minigears.realredis import wait_for
 
 OPEN = Seal(None)
 """That of a Redis without a password."""

@@ -2,8 +2,9 @@
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 REGISTER = "GB().foreach(lambda x: None).register(prefix='k:*', mode='sync')"
 LIBRARY = "#!lua name=theirs\nredis.register_function('theirs', function() return 7 end)"

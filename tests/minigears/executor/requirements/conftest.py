@@ -4,9 +4,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from wheelhouse import make_wheel
 
 from minigears.executor.requirements import RequirementStore
+from tests.minigears.executor.requirements.wheelhouse import make_wheel
 
 
 class Log(list[str]):

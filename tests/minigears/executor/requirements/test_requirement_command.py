@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import RedisServer
-from wheelhouse import make_wheel
+
+from tests.minigears.executor.requirements.wheelhouse import make_wheel
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import RedisServer
 
 SCRIPT = "GB('ShardsIDReader').map(lambda x: __import__('driver').VERSION).run()"
 FORCED = ("FORCE_REINSTALL_REQUIREMENTS", "REQUIREMENTS", "driver")

@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from realredis import wait_for
-from wheelhouse import make_slow_sdist
+
+from tests.minigears.executor.requirements.wheelhouse import make_slow_sdist
+from tests.minigears.realredis import wait_for
 
 SCRIPT = """
 import sys

@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from wheelhouse import make_wheel
 
 from minigears.executor.requirements import RequirementError
 from minigears.executor.requirements.model import COULD_NOT_SATISFY, python_tag
+from tests.minigears.executor.requirements.wheelhouse import make_wheel
 
 
 @pytest.fixture

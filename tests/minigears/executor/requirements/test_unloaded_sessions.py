@@ -6,8 +6,9 @@ import shutil
 
 import pytest
 import redis
-from realgears import MiniGears
-from realredis import wait_for
+
+from tests.minigears.realgears import MiniGears
+from tests.minigears.realredis import wait_for
 
 SCRIPT = """
 import driver

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hiredis
 import pytest
-from fakedoor import FakeDoor, text
-from realredis import RedisServer
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor, text
+from tests.minigears.realredis import RedisServer
 
 
 @pytest.fixture

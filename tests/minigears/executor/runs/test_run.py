@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakedoor import FakeDoor
-from realredis import wait_for
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor
+from tests.minigears.realredis import wait_for
 
 NOTES = "GB().foreach(lambda x: execute('RPUSH', 'seen', x['event'])).register('k', mode='{}')"
 WAITS = """

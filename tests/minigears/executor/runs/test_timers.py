@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fakedoor import FakeDoor, text
-
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor, text
 from tests.minigears.realredis import wait_for
 
 

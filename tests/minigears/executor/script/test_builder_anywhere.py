@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fakedoor import FakeDoor, text
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor, text
 from tests.minigears.realredis import wait_for
 
 RUN = "GB('ShardsIDReader').run()"

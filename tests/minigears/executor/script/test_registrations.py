@@ -6,10 +6,10 @@ import ast
 
 import hiredis
 import pytest
-from fakedoor import FakeDoor, text
-from realredis import wait_for
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor, text
+from tests.minigears.realredis import wait_for
 
 KEYS = "GB('KeysReader').foreach(lambda x: execute('RPUSH', 'seen', str(x))){}"
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from realredis import RedisServer, wait_for
 
 from minigears.executor.redis.connection import BlockingConnection
 from minigears.executor.stats import Stats
 from minigears.executor.streams import StreamArgs, StreamReaderRunner
 from minigears.loops import Loops
+from tests.minigears.realredis import RedisServer, wait_for
 
 
 @dataclass

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 
-from realredis import wait_for
-
 from minigears.executor.streams.group import MOST_BYTES
+from tests.minigears.realredis import wait_for
 
 
 def test_a_batch_waits_until_it_is_full(start_reader, stream):

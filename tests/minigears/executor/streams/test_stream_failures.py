@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 
 import pytest
-from realredis import wait_for
 
 from minigears.executor.errors import ForceStopped, GearsFlatError
 from minigears.executor.streams import BatchFailed, ReaderStatus
+from tests.minigears.realredis import wait_for
 
 AOF = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
 

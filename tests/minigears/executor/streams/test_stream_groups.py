@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from realredis import wait_for
 
 from minigears.executor.streams import ReaderStatus
 from minigears.executor.streams.group import MOST_BYTES, StreamGroup
+from tests.minigears.realredis import wait_for
 
 GROUP = "__gears_consumer_group__"
 

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from realredis import wait_for
+
+from tests.minigears.realredis import wait_for
 
 WORKER = Path(__file__).parent / "worker.py"
 GROUP = "__gears_consumer_group__"

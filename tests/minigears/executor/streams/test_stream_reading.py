@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from realredis import wait_for
+
+from tests.minigears.realredis import wait_for
 
 GROUP = "__gears_consumer_group__"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import socket
 
 import pytest
-from realredis import RedisServer
 
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller, plain
 from minigears.executor.redis.connection import BlockingConnection
 from minigears.executor.threads.hub import Hub
+from tests.minigears.realredis import RedisServer
 
 
 class Counting(BlockingConnection):

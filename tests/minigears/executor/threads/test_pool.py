@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import threading
 
-from realredis import wait_for
-
 from minigears.executor.threads.pool import Pool
+from tests.minigears.realredis import wait_for
 
 
 def test_at_most_so_many_at_once():

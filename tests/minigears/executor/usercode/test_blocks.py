@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakedoor import FakeDoor
-from realredis import wait_for
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor
+from tests.minigears.realredis import wait_for
 
 
 def test_inorder_triggers_do_not_overlap(door: FakeDoor, redis_conn: BlockingConnection):

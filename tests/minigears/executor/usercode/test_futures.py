@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from fakedoor import FakeDoor, text
-from realredis import wait_for
+
+from tests.minigears.executor.fakedoor import FakeDoor, text
+from tests.minigears.realredis import wait_for
 
 
 @pytest.fixture

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from fakedoor import FakeDoor, text
-from realredis import wait_for
 
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor, text
+from tests.minigears.realredis import wait_for
 
 
 def one(door: FakeDoor, expression: str) -> bytes:
