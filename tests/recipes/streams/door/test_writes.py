@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 
 import hiredis
 import pytest
@@ -13,11 +12,12 @@ import redis as redis_py
 from redis import Redis
 
 from minigears.door.capture.queue import VERSION as DOOR_VERSION
-from recipes.streams import Sink, Worker, WriteBehind
+from recipes.streams import Sink, WriteBehind
 from recipes.streams.core.library import SOURCE, VERSION
 from tests.minigears.realgears import MiniGears
 from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
 from tests.recipes.streams.door.capturing import PARTITIONS, one_reply, waiting
+from tests.recipes.streams.working import Start
 
 pytestmark = pytest.mark.skipif(not has_json(), reason="no RedisJSON that loads into this server")
 
@@ -164,7 +164,7 @@ def test_a_living_worker_brings_back_what_was_cleared_and_until_then_writes_are_
     client: Redis,
     redis: Redis,
     mongo: Sink,
-    start_worker: Callable[..., Worker],
+    start_worker: Start,
     clearing: tuple[str],
 ) -> None:
     start_worker(mongo)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -13,10 +13,11 @@ import pytest
 from redis import Redis
 from redis.exceptions import BusyLoadingError, RedisError
 
-from recipes.streams import Limits, Partitions, Sink, Worker, WriteBehind
+from recipes.streams import Limits, Partitions, Sink, WriteBehind
 from recipes.streams.core.errors import TakesNoWrites
 from tests.recipes.servers import PlainRedis, wait_for
-from tests.recipes.streams.conftest import drained, letters
+from tests.recipes.streams.working import Start
+from tests.recipes.streams.writing import drained, letters
 
 
 @contextmanager
@@ -77,7 +78,7 @@ TROUBLES = {
 
 @pytest.mark.parametrize("said", TROUBLES)
 def test_it_is_waited_out(
-    said: str, wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker], redis: Redis
+    said: str, wb: WriteBehind, mongo: Sink, start_worker: Start, redis: Redis
 ) -> None:
     worker = start_worker(mongo, attempts=1, longest_backoff=0.5)
     wb.set("Movie:1", {"n": 1})

@@ -5,21 +5,20 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 
 import pytest
 
-from recipes.streams import Metrics, Sink, Worker, WriteBehind
+from recipes.streams import Metrics, Sink, WriteBehind
 from recipes.streams.verbs import looking
-from tests.recipes.streams.conftest import drained
-from tests.recipes.streams.writing import KEY
+from tests.recipes.streams.working import Start
+from tests.recipes.streams.writing import KEY, drained
 
 
 @pytest.mark.parametrize("hours", [1, -1])
 def test_a_clock_that_is_an_hour_off_shows_in_no_figure_and_no_lease(
     wb: WriteBehind,
     mongo: Sink,
-    start_worker: Callable[..., Worker],
+    start_worker: Start,
     monkeypatch: pytest.MonkeyPatch,
     hours: int,
 ) -> None:

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import io
-import json
 import os
-import signal
 import subprocess
 import sys
-import threading
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
 from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 from rich.console import Console
 
-from recipes.streams import Metrics, Sink, Worker, WriteBehind
+from recipes.streams import Sink, WriteBehind
 from recipes.streams.cli import main
 from recipes.streams.core.names import CONSUMER, GROUP
 from recipes.streams.verbs import looking
 from recipes.streams.verbs.commands import _READABLE
 from recipes.streams.verbs.places import MEND, TRY_AGAIN
-from recipes.streams.worker.health import serve
-from tests.freeports import free_ports
-from tests.recipes.servers import MongoServer, PlainRedis, has_json, wait_for
-from tests.recipes.streams.conftest import QUICK, drained, letters
-from tests.recipes.streams.test_worker import raw
+from tests.recipes.servers import MongoServer, PlainRedis, wait_for
+from tests.recipes.streams.working import QUICK, Start
+from tests.recipes.streams.writing import drained, letters, plain, raw
 
 Run = Callable[..., Result]
 
@@ -55,42 +46,6 @@ def run(redis_server: PlainRedis, mongo_server: MongoServer, mongo: Sink) -> Run
     return run
 
 
-def test_a_worker_of_the_command_line_drains_on_sigterm(
-    wb: WriteBehind,
-    redis_server: PlainRedis,
-    mongo_server: MongoServer,
-    mongo: Sink,
-    tmp_path: Path,
-) -> None:
-    [port] = free_ports(1)
-    config = tmp_path / "config"
-    config.write_text(
-        f"# a comment\nWRITEBEHIND_REDIS={redis_server.url}\nWRITEBEHIND_DATABASE={mongo_server.url}/test\n"
-        'export WRITEBEHIND_ROUTE="Movie:=movies Person:=people"\nWRITEBEHIND_PARTITIONS = 2\n'
-        f"WRITEBEHIND_METRICS_PORT={port}\n"
-    )
-    words = [sys.executable, "-m", "recipes.streams", "--config", str(config), "worker"]
-    worker = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)
-    try:
-        for n in range(100):
-            wb.set(f"Movie:{n}", {"n": n})
-        drained(wb)
-        wait_for(lambda: b"ok" in get(port, "health"), 60)
-        assert b"ok" in get(port, "live")
-        page = get(port, "metrics").decode()
-        assert 'writebehind_queue_entries{partition="p00"}' in page
-        assert "writebehind_lag_seconds_bucket" in page
-    finally:
-        worker.send_signal(signal.SIGTERM)
-        _, log = worker.communicate(timeout=60)
-    events = [json.loads(line)["event"] for line in log.splitlines()]
-    assert events[0] == "started"
-    assert events[-1] == "stopped"
-    assert worker.returncode == 0
-    assert not wb.redis.exists(*[p.lease for p in wb.partitions.all()])
-    assert mongo.read("Movie:99") is not None
-
-
 @pytest.mark.parametrize("line", ["WRITEBEHIND_LEESE=3", "WRITEBEHIND_REDIS redis://:secret@host"])
 def test_a_line_of_the_configuration_that_means_nothing_is_said(
     run: Run, tmp_path: Path, line: str
@@ -100,61 +55,6 @@ def test_a_line_of_the_configuration_that_means_nothing_is_said(
     said = run("--config", str(config), "status", code=2).output
     assert "WRITEBEHIND_LEASE" in said
     assert "secret" not in said
-
-
-def test_each_setting_of_the_worker_may_be_an_environment_variable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    told: dict[str, Any] = {}
-
-    def run(worker: Worker) -> None:
-        told.update(vars(worker.settings))
-
-    monkeypatch.setattr(Worker, "run", run)
-    meant = {"batch_entries": 7, "batch_wait": 0.7, "lease": 70.0, "attempts": 3, "writers": 4}
-    environment = {f"WRITEBEHIND_{name.upper()}": str(value) for name, value in meant.items()}
-    environment |= {
-        "WRITEBEHIND_DATABASE": "mongodb://nowhere/x",
-        "WRITEBEHIND_ROUTE": "Movie:=movies",
-    }
-    result = CliRunner(env=environment).invoke(main, ["worker"])
-    assert result.exit_code == 0, result.output
-    assert {name: told[name] for name in meant} == meant
-
-
-def test_an_outage_is_no_reason_to_restart_the_worker(
-    redis_server: PlainRedis, mongo: Sink, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """/health tells of the outage; /live only of a worker that stands still."""
-    [port] = free_ports(1)
-    nowhere = Redis(port=1, retry=Retry(NoBackoff(), 0))
-    worker = Worker(nowhere, mongo, QUICK, Metrics(io.StringIO()))
-    thread = threading.Thread(target=worker.run)
-    with serve(worker.metrics, worker, port):
-        thread.start()
-        wait_for(lambda: b"503" in get(port, "health") and "Error" in worker.trouble(), 60)
-        assert get(port, "live") == b"ok\n"
-        monkeypatch.setattr("recipes.streams.worker.worker._STANDS_STILL", -1000)
-        assert b"503" in get(port, "live")
-        worker.stop()
-    thread.join(60)
-
-
-def plain(redis: Redis, key: str, document: object) -> None:
-    """A write that nobody captures."""
-    if has_json():
-        redis.json().set(key, "$", document)
-    else:
-        redis.set(key, json.dumps(document))
-
-
-def get(port: int, page: str) -> bytes:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{page}") as answer:
-            found: bytes = answer.read()
-            return found
-    except OSError as error:
-        return str(error).encode()
 
 
 def test_status(run: Run, wb: WriteBehind) -> None:
@@ -193,7 +93,7 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(
     wb: WriteBehind,
     mongo: Sink,
     mongo_server: MongoServer,
-    start_worker: Callable[..., Worker],
+    start_worker: Start,
 ) -> None:
     with mongo_server.client() as client:
         client.test.movies.create_index("title", unique=True)
@@ -219,7 +119,7 @@ def test_dead_letters_are_listed_shown_replayed_and_dropped(
 
 
 def test_a_replayed_letter_does_not_overwrite_a_newer_write(
-    run: Run, wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]
+    run: Run, wb: WriteBehind, mongo: Sink, start_worker: Start
 ) -> None:
     start_worker(mongo)
     raw(wb, "Movie:1", '{"_id": 1}')
@@ -234,7 +134,7 @@ def test_a_replayed_letter_does_not_overwrite_a_newer_write(
 
 
 def test_planted_drift_is_found_and_repaired(
-    run: Run, wb: WriteBehind, mongo: Sink, redis: Redis, start_worker: Callable[..., Worker]
+    run: Run, wb: WriteBehind, mongo: Sink, redis: Redis, start_worker: Start
 ) -> None:
     start_worker(mongo)
     for n in range(30):
@@ -269,7 +169,7 @@ def test_reconcile_goes_on_where_it_was(
 
 
 def test_backfill(
-    run: Run, wb: WriteBehind, redis: Redis, mongo: Sink, start_worker: Callable[..., Worker]
+    run: Run, wb: WriteBehind, redis: Redis, mongo: Sink, start_worker: Start
 ) -> None:
     for n in range(10):
         plain(redis, f"Movie:{n}", {"n": n})
@@ -295,7 +195,7 @@ def test_no_bar_where_nobody_can_watch_it_move(
     assert done.stderr == ""
 
 
-def test_why(run: Run, wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]) -> None:
+def test_why(run: Run, wb: WriteBehind, mongo: Sink, start_worker: Start) -> None:
     assert "neither store" in run("why", "Movie:1").output
     wb.set("Movie:1", {"n": 1})
     assert "no worker holds" in run("why", "Movie:1").output

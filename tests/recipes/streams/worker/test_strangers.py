@@ -19,9 +19,9 @@ from recipes.streams import (
 )
 from recipes.streams.core.names import CONSUMER, GROUP, Partition, version_of
 from tests.recipes.servers import PlainRedis, PostgresServer, wait_for
-from tests.recipes.streams.conftest import QUICK, drained, letters
+from tests.recipes.streams.working import QUICK, Start
+from tests.recipes.streams.writing import drained, letters
 
-Start = Callable[..., Worker]
 HOUR = 3_600_000
 
 

@@ -16,7 +16,7 @@ from recipes.streams import (
     WriteBehind,
 )
 from recipes.streams.client import parcels
-from tests.recipes.streams.conftest import QUICK
+from tests.recipes.streams.working import QUICK
 from tests.recipes.streams.writing import KEY, entries, needs_json
 
 
@@ -77,29 +77,6 @@ def test_what_a_later_call_has_passed_comes_too_late(redis: Redis) -> None:
         redis.execute_command(*late)
     assert wb.get(KEY) == {"n": 100}
     assert len(entries(wb)) == 1
-
-
-@needs_json
-def test_a_client_of_the_version_before_goes_on(redis: Redis) -> None:
-    """It says so in the words of version 4, which numbered its calls as they come."""
-    wb = WriteBehind(redis, Partitions(1))
-    wb.prepare()
-    at = wb.partitions[0]
-
-    def write(number: int, *change: str) -> Any:
-        head = f"4 lane {number} - - 1000 1000000 -"
-        keys = (KEY, at.stream, at.state, at.due)
-        return redis.execute_command("FCALL", "wb_write", 4, *keys, head, *change)
-
-    first = write(9, "JSON.SET", "$", '{"n": 0}')
-    assert first[1] == b"OK"
-    assert write(9, "JSON.SET", "$", '{"n": 0}') == first
-    second = write(10, "JSON.NUMINCRBY", "$.n", "1")
-    assert write(10, "JSON.NUMINCRBY", "$.n", "1") == second
-    with pytest.raises(ResponseError, match="WBLATE"):
-        write(9, "JSON.SET", "$", '{"n": 0}')
-    assert wb.get(KEY) == {"n": 1}
-    assert len(entries(wb)) == 2
 
 
 @needs_json

@@ -12,7 +12,14 @@ import lab
 from lab.stack.cluster import SLOTS, Cluster
 from recipes.streams import Sink
 from tests.recipes.servers import MongoServer, wait_for
-from tests.recipes.streams.scaling import PARTITIONS, Watch, Writers, judge, numbers, workers
+from tests.recipes.streams.cluster.scaling import (
+    PARTITIONS,
+    Watch,
+    Writers,
+    judge,
+    numbers,
+    workers,
+)
 
 pytestmark = pytest.mark.long
 

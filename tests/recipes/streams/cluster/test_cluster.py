@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import signal
-import threading
 from collections.abc import Iterator
 
 import pytest
@@ -13,6 +12,7 @@ from redis.exceptions import RedisError
 import lab
 from recipes.streams import Limits, Misconfigured, Partitions, Settings, Sink, Worker, WriteBehind
 from tests.recipes.servers import wait_for
+from tests.recipes.streams.working import running
 
 PARTITIONS = Partitions(8)
 
@@ -32,13 +32,8 @@ def test_writes_arrive_from_every_master(cluster: RedisCluster, mongo: Sink) -> 
     wb.delete(*keys[:10])
     wb.run([wb._set(key, {"n": "again"}, "") for key in keys[10:20]])
     worker = Worker(cluster, mongo, Settings(PARTITIONS, batch_wait=0.02))
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
+    with running(worker):
         wait_for(lambda: not any(cluster.xlen(p.stream) for p in PARTITIONS.all()), 60)
-    finally:
-        worker.stop()
-        thread.join(60)
     stored = {one.key: one.document for one in mongo.scan()}
     assert stored == {
         key: None if n < 10 else {"n": "again"} if n < 20 else {"n": n}
@@ -57,26 +52,23 @@ def test_one_master_that_is_away_holds_up_its_own_partitions_only(mongo: Sink) -
     redis = made.connect()
     wb = WriteBehind(redis, PARTITIONS, Limits(wait=0.2))
     worker = Worker(redis, mongo, Settings(PARTITIONS, batch_wait=0.02))
-    thread = threading.Thread(target=worker.run)
-    thread.start()
     keys = [PARTITIONS.key("Movie", str(n)) for n in range(24)]
     try:
-        wb.run([wb._set(key, {"n": 1}, "") for key in keys])
-        wait_for(lambda: len(list(mongo.scan())) == len(keys), 60, "all to arrive")
-        asked = redis.get_default_node()
-        [away] = [node for node in made.masters if asked.port == node.port]
-        theirs = [key for key in keys if redis.get_node_from_key(key).port != away.port]
-        away.end(signal.SIGKILL)
-        for key in theirs:
-            wb.set(key, {"n": 2})
-            assert wb.get(key) == {"n": 2}
-        assert not any(
-            isinstance(o, Exception) for o in wb.run([wb.call("DEL", k) for k in theirs])
-        )
-        wait_for(lambda: not any(one.document for one in mongo.scan() if one.key in theirs), 60)
-        with pytest.raises(RedisError):
-            wb.set(next(key for key in keys if key not in theirs), {"n": 2})
+        with running(worker):
+            wb.run([wb._set(key, {"n": 1}, "") for key in keys])
+            wait_for(lambda: len(list(mongo.scan())) == len(keys), 60, "all to arrive")
+            asked = redis.get_default_node()
+            [away] = [node for node in made.masters if asked.port == node.port]
+            theirs = [key for key in keys if redis.get_node_from_key(key).port != away.port]
+            away.end(signal.SIGKILL)
+            for key in theirs:
+                wb.set(key, {"n": 2})
+                assert wb.get(key) == {"n": 2}
+            assert not any(
+                isinstance(o, Exception) for o in wb.run([wb.call("DEL", k) for k in theirs])
+            )
+            wait_for(lambda: not any(one.document for one in mongo.scan() if one.key in theirs), 60)
+            with pytest.raises(RedisError):
+                wb.set(next(key for key in keys if key not in theirs), {"n": 2})
     finally:
-        worker.stop()
-        thread.join(60)
         made.stop()

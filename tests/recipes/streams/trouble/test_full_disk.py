@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from recipes.streams import Limits, Sink, Unavailable, Worker, WriteBehind, open_sink
+from recipes.streams import Limits, Sink, Unavailable, WriteBehind, open_sink
 from recipes.streams.core.errors import TakesNoWrites
 from tests.freeports import free_ports
 from tests.recipes.servers import (
@@ -26,7 +26,8 @@ from tests.recipes.servers import (
     limit_files,
     wait_for,
 )
-from tests.recipes.streams.conftest import ROUTES, drained, letters
+from tests.recipes.streams.working import ROUTES, Start
+from tests.recipes.streams.writing import drained, letters
 
 pytestmark = pytest.mark.skipif(
     not shutil.which("prlimit"),
@@ -72,7 +73,7 @@ class TestRedis:
         fill: Callable[[str], None],
         wb: WriteBehind,
         mongo: Sink,
-        start_worker: Callable[..., Worker],
+        start_worker: Start,
     ) -> None:
         worker = start_worker(mongo, attempts=1, longest_backoff=0.5)
         acknowledged = 0
@@ -105,7 +106,7 @@ class TestRedis:
 
 
 def test_postgresql_takes_all_when_room_is_back(
-    wb: WriteBehind, start_worker: Callable[..., Worker], tmp_path: Path
+    wb: WriteBehind, start_worker: Start, tmp_path: Path
 ) -> None:
     server = PostgresServer(tmp_path, "--wal-segsize=1")
     server.start()
@@ -132,7 +133,7 @@ def test_postgresql_takes_all_when_room_is_back(
 
 
 def test_mongodb_takes_all_when_it_was_started_again_with_room(
-    wb: WriteBehind, start_worker: Callable[..., Worker], tmp_path: Path
+    wb: WriteBehind, start_worker: Start, tmp_path: Path
 ) -> None:
     """WiredTiger, which is MongoDB's storage, too, panics without room: the server has to be started."""
     server = MongoServer(tmp_path, free_ports(1)[0])

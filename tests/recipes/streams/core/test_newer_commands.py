@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import signal
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,8 @@ from recipes.streams.client.client import ask_features
 from recipes.streams.core.library import NEWER_COMMANDS
 from recipes.streams.core.names import GROUP
 from tests.recipes.servers import PlainRedis
-from tests.recipes.streams.conftest import QUICK, drained, letters
+from tests.recipes.streams.working import QUICK, running
+from tests.recipes.streams.writing import drained, letters
 
 
 @pytest.fixture(params=[True, False], ids=["as it is", "without what is newer"])
@@ -40,13 +40,8 @@ def test_what_is_settled_is_acknowledged_and_gone(server: PlainRedis, mongo: Sin
     wb.set("Nobody:1", {})  # no route: a dead letter
     wb.delete("Movie:2")
     worker = Worker(server.client(), mongo, QUICK, Metrics(log))
-    thread = threading.Thread(target=worker.run)
-    thread.start()
-    try:
+    with running(worker):
         drained(wb)
-    finally:
-        worker.stop()
-        thread.join(60)
     there = sorted(ask_features(redis, NEWER_COMMANDS))
     [started] = [e for e in map(json.loads, log.getvalue().splitlines()) if e["event"] == "started"]
     assert started["uses"] == there

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from recipes.streams import Sink, Worker, WriteBehind
+from recipes.streams import Sink, WriteBehind
 from recipes.streams.verbs.looking import why
 from recipes.streams.verbs.reconcile import differences
-from tests.recipes.streams.conftest import drained
+from tests.recipes.streams.working import Around, Start
+from tests.recipes.streams.writing import drained
 
 KEY = "Movie:1"
 
 
-class Overtaken:
+class Overtaken(Around):
     """A sink whose reader is overtaken: right after its first look a write comes."""
 
     def __init__(self, sink: Sink, write: Callable[[], Any]):
-        self._sink, self._write = sink, write
-        self._looked = False
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sink, name)
+        super().__init__(sink)
+        self._write, self._looked = write, False
 
     def read(self, key: str) -> Any:
-        found = self._sink.read(key)
+        found = self.sink.read(key)
         if not self._looked:
             self._looked = True
             self._write()
@@ -32,7 +30,7 @@ class Overtaken:
 
 
 def test_a_write_between_two_looks_is_no_difference(
-    wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]
+    wb: WriteBehind, mongo: Sink, start_worker: Start
 ) -> None:
     wb.set(KEY, {"n": 1})
     start_worker(mongo)
@@ -51,7 +49,7 @@ def test_a_write_between_two_looks_is_no_difference(
 
 
 def test_why_is_not_led_astray_by_a_write_that_comes_while_it_looks(
-    wb: WriteBehind, mongo: Sink, start_worker: Callable[..., Worker]
+    wb: WriteBehind, mongo: Sink, start_worker: Start
 ) -> None:
     wb.set(KEY, {"n": 1})
     start_worker(mongo)
@@ -62,7 +60,7 @@ def test_why_is_not_led_astray_by_a_write_that_comes_while_it_looks(
             if not self._looked:  # it comes, and arrives, after Redis was read and before this
                 self._looked = True
                 self._write()
-            return self._sink.read(key)
+            return self.sink.read(key)
 
     def change() -> None:
         wb.set(KEY, {"n": 2})

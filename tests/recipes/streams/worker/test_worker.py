@@ -3,40 +3,28 @@
 from __future__ import annotations
 
 import signal
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import pytest
 from prometheus_client import generate_latest
 from redis import Redis
 
-from recipes.streams import Change, Limits, Rejected, Sink, Worker, WriteBehind
+from recipes.streams import (
+    Change,
+    Limits,
+    Misconfigured,
+    Partitions,
+    Rejected,
+    Settings,
+    Sink,
+    Worker,
+    WriteBehind,
+)
 from recipes.streams.client.parcels import Lane, Parcel
 from recipes.streams.core.names import CONSUMER, GROUP
 from tests.recipes.servers import MongoServer, wait_for
-from tests.recipes.streams.conftest import QUICK, drained, letters
-
-Start = Callable[..., Worker]
-
-
-class Held:
-    """A sink that lets no batch through until told, and counts."""
-
-    def __init__(self, sink: Sink):
-        self._sink = sink
-        self.go = threading.Event()
-        self.begun = threading.Event()
-        self.batches: list[list[Change]] = []
-
-    def write(self, changes: Sequence[Change]) -> list[Rejected]:
-        self.begun.set()
-        assert self.go.wait(60)
-        self.batches.append(list(changes))
-        return self._sink.write(changes)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sink, name)
+from tests.recipes.streams.working import QUICK, Held, Start
+from tests.recipes.streams.writing import drained, letters, raw
 
 
 @pytest.fixture
@@ -44,13 +32,6 @@ def held(mongo: Sink) -> Iterator[Held]:
     held = Held(mongo)
     yield held
     held.go.set()
-
-
-def raw(wb: WriteBehind, key: str, text: str) -> None:
-    """A write that no check of the client's has seen."""
-    wb.prepare()
-    words = ("JSON.SET", key, "$", text) if wb.json else ("SET", key, text)
-    wb._one(wb.call(*words))
 
 
 def test_poison_is_given_up_and_nothing_else(
@@ -231,8 +212,6 @@ def test_a_worker_drains_a_redis_that_is_out_of_memory(
 def test_a_worker_with_other_partitions_does_not_begin(
     wb: WriteBehind, mongo: Sink, redis: Redis
 ) -> None:
-    from recipes.streams import Misconfigured, Partitions, Settings
-
     wb.prepare()
     with pytest.raises(Misconfigured, match=r"2 partitions .* 3"):
         Worker(redis, mongo, Settings(Partitions(3))).run()
@@ -268,7 +247,7 @@ def test_a_mistake_in_a_sink_loses_nothing(
             if not self.batches:
                 self.batches.append([])
                 raise KeyError("a mistake")
-            return self._sink.write(changes)
+            return self.sink.write(changes)
 
     wb.set("Movie:1", {})
     wrong = Wrong(mongo)

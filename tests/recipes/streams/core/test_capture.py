@@ -19,9 +19,8 @@ from recipes.streams import (
     Refused,
     WriteBehind,
 )
-from recipes.streams.core.library import SOURCE, VERSION
 from tests.recipes.servers import PlainRedis, wait_for
-from tests.recipes.streams.conftest import QUICK
+from tests.recipes.streams.working import QUICK
 from tests.recipes.streams.writing import KEY, entries, needs_json
 
 
@@ -180,31 +179,6 @@ def test_other_partitions_are_an_error_that_says_both_numbers(
     wb.prepare()
     with pytest.raises(Misconfigured, match=r"2 partitions .* 3"):
         WriteBehind(redis, Partitions(3)).set(KEY, {})
-
-
-def test_an_older_library_is_replaced_also_while_the_client_runs(
-    wb: WriteBehind, redis: Redis
-) -> None:
-    wb.set(KEY, {"n": 1})
-    older = SOURCE.replace(
-        f"VERSION, OLDEST = {VERSION}, ", f"VERSION, OLDEST = {VERSION - 1}, 0 -- "
-    )
-    redis.function_load(older, replace=True)
-    wb.set(KEY, {"n": 2})
-    assert redis.fcall("wb_version", 0) == VERSION
-    redis.function_flush()
-    assert wb.get(KEY) == {"n": 2}
-    redis.function_flush()
-    wb.set(KEY, {"n": 3})
-    assert len(entries(wb)) == 3
-
-
-def test_a_newer_library_is_left_alone(wb: WriteBehind, redis: Redis) -> None:
-    newer = SOURCE.replace(f"VERSION, OLDEST = {VERSION}, ", "VERSION, OLDEST = 99, 98 -- ")
-    redis.function_load(newer)
-    with pytest.raises(Misconfigured, match="version 99"):
-        wb.set(KEY, {"n": 1})
-    assert redis.fcall("wb_version", 0) == 99
 
 
 def test_versions_go_on_after_the_stream_was_deleted_and_the_clock_stepped_back(

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import pickle
 import signal
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,20 +18,17 @@ from recipes.streams import (
     AsyncCapturingRedis,
     AsyncWriteBehind,
     CapturingRedis,
-    Conflict,
-    Limits,
-    Misconfigured,
     Partitions,
-    QueueFull,
     WriteBehind,
-    connect,
 )
 from tests.freeports import free_ports
-from tests.recipes.servers import PlainRedis, wait_for
-from tests.recipes.streams.writing import KEY, entries
+from tests.recipes.servers import PlainRedis
+from tests.recipes.streams.writing import KEY, entries, numbers
 from tests.recipes.twelve.gate import Gate
 
 ONE = Partitions(1)
+
+
 COUNT = 20
 
 
@@ -86,11 +78,6 @@ def pool(module: Any, port: int, options: dict[str, Any]) -> Any:
     kind = "BlockingConnectionPool" if options.get("blocking") else "ConnectionPool"
     kept = {name: value for name, value in options.items() if name != "blocking"}
     return getattr(module, kind)(host="127.0.0.1", port=port, **kept)
-
-
-def numbers(wb: WriteBehind) -> list[int]:
-    """What was written, entry by entry; deletes left out."""
-    return [json.loads(e[b"doc"])["n"] for e in entries(wb) if e[b"doc"]]
 
 
 CUTS = (0, 1, 5, 20, 60)
@@ -229,154 +216,3 @@ def test_a_write_that_a_signal_ends_leaves_its_reply_to_nobody(
                 assert wb.delete("Movie:none") == 0
     finally:
         signal.signal(signal.SIGUSR1, before)
-
-
-def test_more_tasks_than_connections(server: PlainRedis, redis: redis_py.Redis) -> None:
-    """A pool that has none left is waited for, also by a client that has not asked anything yet."""
-
-    async def work() -> None:
-        client = redis_async.Redis.from_url(server.url, max_connections=2)
-        wb = AsyncWriteBehind(client, ONE)
-        await asyncio.gather(*(wb.set(f"Movie:{n}", {"n": n}) for n in range(200)))
-        await client.aclose()
-
-    asyncio.run(work())
-    assert len(entries(WriteBehind(redis, ONE))) == 200
-
-
-@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
-def test_a_client_whose_texts_are_not_utf8_is_refused(
-    server: PlainRedis, redis: redis_py.Redis, encoding: str
-) -> None:
-    """What it writes would be a dead letter: acknowledged, and in no database."""
-    with pytest.raises(Misconfigured, match="UTF-8"):
-        WriteBehind(server.client(encoding=encoding), ONE).set(KEY, {"title": "Amélie"})
-
-    async def work() -> None:
-        client = redis_async.Redis.from_url(server.url, encoding=encoding)
-        await AsyncWriteBehind(client, ONE).set(KEY, {"title": "Amélie"})
-
-    with pytest.raises(Misconfigured, match="UTF-8"):
-        asyncio.run(work())
-    assert not redis.exists(KEY)
-    WriteBehind(server.client(encoding="UTF8"), ONE).set(KEY, {"title": "Amélie"})
-
-
-def test_threads_share_a_client(server: PlainRedis, redis: redis_py.Redis) -> None:
-    wb = WriteBehind(server.client(), ONE)
-    failed: list[BaseException] = []
-
-    def work(number: int) -> None:
-        try:
-            for n in range(50):
-                assert wb.set(f"Movie:of {number}", {"n": n})
-                assert wb.get(f"Movie:of {number}") == {"n": n}
-                wb.update(KEY, lambda sums: {"n": (sums or {"n": 0})["n"] + 1})
-        except BaseException as error:
-            failed.append(error)
-
-    threads = [threading.Thread(target=work, args=[n]) for n in range(16)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert not failed
-    assert wb.get(KEY) == {"n": 16 * 50}
-    assert len(entries(wb)) == 2 * 16 * 50
-
-
-def test_a_forked_child_and_its_parent_write_at_once(
-    server: PlainRedis, redis: redis_py.Redis
-) -> None:
-    """Connected before the fork, as with gunicorn's preload: neither reads the other's replies."""
-    wb = WriteBehind(server.client(), ONE)
-    wb.set(KEY, {"n": 0})
-
-    def work(name: str) -> bool:
-        for n in range(200):
-            wb.set(f"Movie:{name}", {"n": n})
-            if wb.get(f"Movie:{name}") != {"n": n}:
-                return False
-        return True
-
-    children = []
-    for name in ("a", "b"):
-        if not (child := os.fork()):
-            os._exit(0 if work(name) else 1)
-        children.append(child)
-    assert work("parent")
-    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
-    assert len(entries(wb)) == 601
-
-
-def test_what_is_raised_and_told_goes_to_another_process() -> None:
-    for told in (Partitions(3, "x"), Limits(entries=1), QueueFull("a"), Conflict("b")):
-        assert repr(pickle.loads(pickle.dumps(told))) == repr(told)
-    with pytest.raises(TypeError, match="pickle"):
-        pickle.dumps(WriteBehind(redis_py.Redis(), ONE))
-
-
-@pytest.fixture
-def sentinels(tmp_path: Path) -> Iterator[tuple[str, list[PlainRedis]]]:
-    """A master, its replica, and a sentinel that watches them: its URL, and the two."""
-    ports = free_ports(3)
-    servers = []
-    for name, port in zip(("master", "replica"), ports, strict=False):
-        (tmp_path / name).mkdir()
-        server = PlainRedis(tmp_path / name, "--port", str(port), "--repl-diskless-sync-delay", "0")
-        servers.append(server)
-        server.start()
-    servers[1].client().replicaof("127.0.0.1", ports[0])
-    config = tmp_path / "sentinel.conf"
-    config.write_text(
-        f"port {ports[2]}\nsentinel monitor movies 127.0.0.1 {ports[0]} 1\n"
-        "sentinel down-after-milliseconds movies 300\nsentinel failover-timeout movies 2000\n"
-    )
-    (tmp_path / "sentinel").mkdir()
-    watching = PlainRedis(tmp_path / "sentinel", with_modules=())
-    process = subprocess.Popen(
-        [watching.program, str(config), "--sentinel", "--logfile", str(tmp_path / "sentinel.log")]
-    )
-    found = redis_py.Sentinel([("127.0.0.1", ports[2])])
-    wait_for(lambda: replicas(found) == 1, 60, "the sentinel to know the replica")
-    yield f"redis+sentinel://127.0.0.1:{ports[2]}/movies", servers
-    process.kill()
-    process.wait()
-    for server in servers:
-        server.stop(signal.SIGKILL)
-
-
-def replicas(sentinel: Any) -> int:
-    try:
-        return len(sentinel.discover_slaves("movies"))
-    except redis_py.RedisError:
-        return 0
-
-
-def test_a_failover_of_sentinel_is_waited_out(
-    sentinels: tuple[str, list[PlainRedis]],
-) -> None:
-    url, (master, replica) = sentinels
-    client: Any = connect(url)
-    wb = WriteBehind(client, ONE, Limits(wait=60))
-    wb.set(KEY, {"n": 0})
-    assert client.wait(1, 5000) == 1
-    master.kill()
-    for n in range(1, 4):
-        wb.set(KEY, {"n": n})
-    assert WriteBehind(replica.client(), ONE).get(KEY) == {"n": 3}
-    assert numbers(WriteBehind(replica.client(), ONE)) == [0, 1, 2, 3]
-
-
-def test_a_url_of_sentinels_names_them_the_master_and_who_asks() -> None:
-    client: Any = connect("redis+sentinel://app:p%40ss@one,two:26380/movies")
-    pool = client.connection_pool
-    assert pool.service_name == "movies"
-    assert {n: pool.connection_kwargs[n] for n in ("username", "password")} == {
-        "username": "app",
-        "password": "p@ss",
-    }
-    found = [one.connection_pool.connection_kwargs for one in pool.sentinel_manager.sentinels]
-    assert [(at["host"], at["port"]) for at in found] == [("one", 26379), ("two", 26380)]
-    with pytest.raises(Misconfigured, match="which master"):
-        connect("redis+sentinel://one:26379")

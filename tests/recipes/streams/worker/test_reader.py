@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
-from recipes.streams import Change, Rejected, Sink, Worker, WriteBehind
+from recipes.streams import Change, Rejected, Sink, WriteBehind
 from recipes.streams.core.names import GROUP
 from recipes.streams.worker.queue import Queue
 from recipes.streams.worker.reader import Reader
 from tests.recipes.servers import wait_for
-from tests.recipes.streams.conftest import QUICK, drained
+from tests.recipes.streams.working import QUICK, Around, Start
+from tests.recipes.streams.writing import drained
 
 BATCH = 5
 SETTINGS = replace(QUICK, batch_entries=BATCH)
@@ -96,24 +96,20 @@ def test_a_group_that_is_deleted_while_it_fetches_is_told_when_it_is_asked(
     reader.again()
 
 
-class Stumbling:
+class Stumbling(Around):
     """A sink that a mistake of ours ends, in every other write."""
 
-    def __init__(self, sink: Sink):
-        self._sink, self.writes = sink, 0
+    writes = 0
 
     def write(self, changes: Sequence[Change]) -> list[Rejected]:
         self.writes += 1
         if self.writes % 2:
             raise RuntimeError("a mistake")
-        return self._sink.write(changes)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._sink, name)
+        return self.sink.write(changes)
 
 
 def test_a_backlog_arrives_whole_although_batches_break_off(
-    wb: WriteBehind, sink: Sink, start_worker: Callable[..., Worker]
+    wb: WriteBehind, sink: Sink, start_worker: Start
 ) -> None:
     for n in range(20 * BATCH):
         wb.set(f"Movie:{n % 37}", {"n": n})

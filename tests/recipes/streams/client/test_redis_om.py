@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from typing import Any
 
 import aredis_om
@@ -19,11 +18,11 @@ from recipes.streams import (
     NotCaptured,
     QueueFull,
     Sink,
-    Worker,
     WriteBehind,
 )
 from tests.recipes.servers import PlainRedis, has_json, wait_for
-from tests.recipes.streams.conftest import QUICK, drained
+from tests.recipes.streams.working import QUICK, Start
+from tests.recipes.streams.writing import drained
 
 pytestmark = pytest.mark.skipif(not has_json(), reason="no RedisJSON that loads into this server")
 
@@ -99,7 +98,7 @@ def test_expire_leaves_no_ttl_of_redis(
     capturing: CapturingRedis,
     wb: WriteBehind,
     mongo: Sink,
-    start_worker: Callable[..., Worker],
+    start_worker: Start,
 ) -> None:
     one = movie(pk="1", title="Alien").save()
     one.expire(3600)
