@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from benchmarks import generator
-from benchmarks.recipes import BARE, LIMITS, documents
+from benchmarks.bench import BARE, LIMITS, documents
 from minigears.door.capture.calls import Write, call
 from minigears.door.capture.calls import calls as encode_calls
 from minigears.door.capture.captures import Captures
