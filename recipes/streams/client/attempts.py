@@ -30,7 +30,11 @@ _LATER = (
     ClusterError,
     TryAgainError,
 )  # ClusterError: redis-py has tried it 16 times
-_FULL = ("WBFULL", "> 'maxmemory'")
+_FULL = {
+    "WBFULL": "the queue is at its limit, and had no room",
+    "> 'maxmemory'": "Redis has no memory left, and had none",
+}
+"""Why there is no room: the queue's own limits, or those of Redis, which is full of whatever it may be."""
 _LATER_WORDS = (
     *(*_FULL, "NOREPLICAS", "MASTERDOWN", "WBORDER", "LOADING", "CLUSTERDOWN"),
     *("MISCONF", "BUSY Redis"),  # the disk is full; a script runs for too long
@@ -191,15 +195,20 @@ def _given_up(parcels: list[Parcel], why: dict[Call, Exception], limits: Limits)
         for call in parcel.calls:
             error = why.get(call, reasons[0])
             error = reasons[0] if _is_order(error) else error
-            if _says(error, _FULL):
-                said = f"no room within {limits.wait:g} s, nothing was changed: {error}"
-                outcomes[call] = QueueFull(said)
-            elif isinstance(error, (ResponseError, ClusterError)) and not _is_order(error):
-                said = f"Redis takes no writes, nor did it within {limits.wait:g} s: {error}"
-                outcomes[call] = TakesNoWrites(said)
-            else:
-                outcomes[call] = error
+            outcomes[call] = _in_vain(error, limits)
     return outcomes
+
+
+def _in_vain(error: Exception, limits: Limits) -> Exception:
+    """What a call is told that has waited for something to pass, and it did not."""
+    for word, full in _FULL.items():
+        if word in str(error):
+            said = f"{full} within {limits.wait:g} s; nothing was changed: {error}"
+            return QueueFull(said)
+    if isinstance(error, (ResponseError, ClusterError)) and not _is_order(error):
+        said = f"Redis takes no writes, nor did it within {limits.wait:g} s: {error}"
+        return TakesNoWrites(said)
+    return error
 
 
 def clear(error: Exception) -> Exception:

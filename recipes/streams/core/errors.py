@@ -21,7 +21,10 @@ class Refused(WriteBehindError):
 
 
 class QueueFull(Refused):
-    """The queue was full until the deadline. Nothing has changed; write again later."""
+    """There was no room until the deadline: the queue is at its limit, or Redis has no memory left, as it says.
+
+    Nothing has changed; write again later.
+    """
 
 
 class Conflict(Refused):
