@@ -1,4 +1,4 @@
-"""What a test needs from the machine, when the machine does not have it."""
+"""Programs that tests start, and what a test does where the machine does not have one."""
 
 from __future__ import annotations
 
@@ -38,3 +38,12 @@ def npm_package(named: str) -> Path:
             packed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
             shutil.unpack_archive(folder / packed.stdout.split()[-1], folder, filter="data")
     return folder / "package"
+
+
+def said(*words: str | Path, cwd: Path) -> str:
+    """What a program prints that has to end well, in a quarter of an hour."""
+    done = subprocess.run(
+        [str(word) for word in words], cwd=cwd, capture_output=True, text=True, timeout=900
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import venv
 from pathlib import Path
 
 import pytest
 
+from tests.programs import said
 from tests.project.files import pyproject
 from tests.sandbox import REPOSITORY
 
@@ -16,19 +16,6 @@ FOLDER = REPOSITORY / "src" / "minigears"
 COURSE = pyproject()
 ALONE = pyproject("src/minigears")
 OF_THE_COURSE = ("lab", "recipes", "jupyterlab", "IPython", "matplotlib", "redis", "pymongo")
-
-
-def said(*words: str | Path, cwd: Path) -> str:
-    done = subprocess.run(
-        [str(word) for word in words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def test_it_asks_for_what_the_course_asks_for_it() -> None:

@@ -86,16 +86,21 @@ def gears_cli(gears: MiniGears, script: Path, *words: object) -> tuple[int, str]
     return done.returncode, done.stdout
 
 
+def write_much(client: redis.Redis) -> None:
+    """One large value, which a function copies, and a long pipeline."""
+    client.set("k:1", LARGE)
+    assert client.get("copy") == LARGE
+    pipe = client.pipeline(transaction=False)
+    for n in range(500):
+        pipe.set(f"k:{n}", n).get(f"k:{n}")
+    assert pipe.execute()[1::2] == [str(n) for n in range(500)]
+
+
 def test_clients_that_speak_tls(secure: MiniGears, certificates: Any, redis_cli: str) -> None:
     server, _ = certificates
     with secure.client(ssl=True, ssl_ca_certs=str(server.file)) as client:
         assert client.execute_command("RG.PYEXECUTE", COUNT) == "OK"
-        client.set("k:1", LARGE)
-        assert client.get("copy") == LARGE
-        pipe = client.pipeline(transaction=False)
-        for n in range(500):
-            pipe.set(f"k:{n}", n).get(f"k:{n}")
-        assert pipe.execute()[1::2] == [str(n) for n in range(500)]
+        write_much(client)
     said = run(redis_cli, "-p", secure.port, "--tls", "--cacert", server.file, "GET", "k:7")
     assert said == "7\n"
 
@@ -196,10 +201,5 @@ def test_redis_behind_tls(start_gears: Callable[..., MiniGears], tls_redis: TlsR
     gears = start_gears(tls_redis, "--redis", tls_redis.url)
     gears.run(COUNT)
     with gears.client() as client:
-        client.set("k:1", LARGE)
-        assert client.get("copy") == LARGE
-        pipe = client.pipeline(transaction=False)
-        for n in range(500):
-            pipe.set(f"k:{n}", n).get(f"k:{n}")
-        assert pipe.execute()[1::2] == [str(n) for n in range(500)]
+        write_much(client)
         assert client.get("copy") == "499"

@@ -10,22 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import said
 from tests.sandbox import REPOSITORY
 
 FOLDER = REPOSITORY / "recipes" / "streams"
-
-
-def said(*words: str | Path, cwd: Path) -> str:
-    done = subprocess.run(
-        [str(word) for word in words],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.mark.long

@@ -6,7 +6,6 @@ import contextlib
 import os
 import signal
 import subprocess
-import sys
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +15,13 @@ import psutil
 import psycopg
 import pymongo
 import redis
-from pymongo.errors import PyMongoError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from lab import paths, wait_until
 from lab.stack.databases import drop
 from tests.freeports import free_ports
+from tests.minigears.realmongo import answers, secantus
 from tests.minigears.realredis import loads
 from tests.recipes.twelve.gate import LOOPBACK
 
@@ -166,18 +165,10 @@ class MongoServer(Server):
     name = "mongo"
 
     def argv(self) -> list[str]:
-        config = self.folder / "secantus.toml"
-        config.write_text("")  # else it may find the one of whoever runs the tests
-        command = [sys.executable, "-m", "secantus", "--config", str(config)]
-        return [*command, "--port", str(self.port), "--storage-path", str(self.folder / "mongo")]
+        return secantus(self.folder, self.port)
 
     def ready(self) -> bool:
-        with self.client(serverSelectionTimeoutMS=500) as client:
-            try:
-                client.admin.command("ping")
-            except PyMongoError:
-                return False
-        return True
+        return answers(self.client(serverSelectionTimeoutMS=500))
 
     def client(self, **options: Any) -> pymongo.MongoClient[dict[str, Any]]:
         return pymongo.MongoClient(LOOPBACK, self.port, directConnection=True, **options)
@@ -186,6 +177,15 @@ class MongoServer(Server):
         """Drop the database, for good: some properties begin by killing the server."""
         with self.client() as client:
             drop(client, database)
+
+    def tamper(self, table: str, which: dict[str, str], title: str | None) -> None:
+        """Give a document another title behind everybody's back, or delete it."""
+        with self.client() as client:
+            collection = client[DATABASE][table]
+            if title is None:
+                collection.delete_one(which)
+            else:
+                collection.update_one(which, {"$set": {"title": title}})
 
     def demand_unique(self, table: str, field: str) -> None:
         with self.client() as client:

@@ -165,12 +165,7 @@ class Gears(Recipe):
         self.redis.xadd(*entry)
 
     def tamper(self, id: str, title: str | None) -> None:
-        with self.world.server("mongo").client() as client:
-            collection, which = client[DATABASE][self.table], {"movieId": id}
-            if title is None:
-                collection.delete_one(which)
-            else:
-                collection.update_one(which, {"$set": {"title": title}})
+        self.world.server("mongo").tamper(self.table, {"movieId": id}, title)
 
 
 class RgsyncAsShipped(Gears):

@@ -80,8 +80,7 @@ class Peer(Recipe):
         self.redis.xadd(STREAM, entry)
 
     def tamper(self, id: str, title: str | None) -> None:
-        with self.world.server("mongo").client() as client:
-            client[DATABASE].movies.delete_one({"_id": id})
+        self.world.server("mongo").tamper("movies", {"_id": id}, None)
 
 
 class FastStream(Peer):

@@ -269,12 +269,7 @@ class Small(Recipe):
                 )
 
     def tamper(self, id: str, title: str | None) -> None:
-        with self.world.server("mongo").client() as client:
-            collection, which = client[DATABASE][self.table], {"_id": self.prefix + id}
-            if title is None:
-                collection.delete_one(which)
-            else:
-                collection.update_one(which, {"$set": {"title": title}})
+        self.world.server("mongo").tamper(self.table, {"_id": self.prefix + id}, title)
 
     def metrics(self) -> Mapping[str, float]:
         waiting = self.redis.xrange(self.Worker.stream, count=1)

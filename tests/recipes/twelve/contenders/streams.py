@@ -186,12 +186,7 @@ class StreamsOnMongo(Streams):
         }
 
     def tamper(self, id: str, title: str | None) -> None:
-        with self.world.server("mongo").client() as client:
-            collection, which = client[DATABASE][self.table], {"_id": PREFIX + id}
-            if title is None:
-                collection.delete_one(which)
-            else:
-                collection.update_one(which, {"$set": {"title": title}})
+        self.world.server("mongo").tamper(self.table, {"_id": PREFIX + id}, title)
 
 
 class StreamsOnPostgres(Streams):
