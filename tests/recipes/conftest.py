@@ -12,7 +12,7 @@ from lab.stack.embedded import processes
 from lab.stack.embedded.services import SERVICES
 from lab.stack.model import Stack
 from tests.freeports import free_ports
-from tests.recipes.families import URL_NAME
+from tests.recipes.gears.families import URL_NAME
 
 
 @pytest.fixture(scope="session")

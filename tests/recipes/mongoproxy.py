@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import bson
 
 from lab.stack.model import Stack
-from tests.recipes.families import URL_NAME
+from tests.recipes.gears.families import URL_NAME
 
 Command = dict[str, Any]
 Rule = Callable[[Command], "Command | None"]

@@ -14,7 +14,7 @@ from lab import paths
 from lab.cells.prepare import RECIPE_REQUIREMENTS, recipes
 from lab.stack.gears import registrations
 from lab.stack.model import Stack
-from tests.recipes.families import in_mongo
+from tests.recipes.gears.families import in_mongo
 
 pytestmark = pytest.mark.xdist_group("recipes")
 

@@ -27,8 +27,6 @@ from tests.recipes.streams.writing import KEY, entries, numbers
 from tests.recipes.twelve.gate import Gate
 
 ONE = Partitions(1)
-
-
 COUNT = 20
 
 

@@ -22,8 +22,8 @@ from recipes.streams import (
 from tests.recipes.servers import PlainRedis, wait_for
 from tests.recipes.streams.working import QUICK, Start
 from tests.recipes.streams.writing import KEY, drained, entries
-from tests.recipes.test_gears_every_command import KEY as ANYWHERE
-from tests.recipes.test_gears_every_command import SOURCES, cases
+from tests.recipes.writecommands import KEY as ANYWHERE
+from tests.recipes.writecommands import SOURCES, cases
 
 
 class Name(str, Enum):

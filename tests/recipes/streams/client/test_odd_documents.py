@@ -30,11 +30,7 @@ def nested(depth: int) -> Any:
 
 
 ITSELF: dict[str, Any] = {}
-
-
 ITSELF["itself"] = [ITSELF]
-
-
 NEVER = {
     "not a number": float("nan"),
     "no end": float("inf"),
@@ -45,8 +41,6 @@ NEVER = {
     "deep": nested(10_000),
     "itself": ITSELF,
 }
-
-
 NEVER_AS_TEXT = [
     '{"n": NaN}', '{"n": 1e400}', '{"n": "\\ud800"}', f'{{"n": {2**63}}}', '{"n": "\ud800"}',
     f'{{"n": {"[" * 10_000}{"]" * 10_000}}}', "{'n': 1}", "[1]", '{"_v": 1}', "",

@@ -13,7 +13,7 @@ from redis import RedisError, WatchError
 
 from lab import paths
 from tests.freeports import free_ports
-from tests.recipes.families import DEAD_LETTERS, OURS, SHIPPED, STREAM
+from tests.recipes.gears.families import DEAD_LETTERS, OURS, SHIPPED, STREAM
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
 from tests.recipes.twelve.servers import DATABASE, Process
 from tests.recipes.twelve.world import World

@@ -11,7 +11,7 @@ import redis
 import lab
 from lab.cells.prepare import recipes
 from lab.stack.model import Stack
-from tests.recipes.families import OURS, URL_NAME, in_mongo, in_redis, put, queued, register
+from tests.recipes.gears.families import OURS, URL_NAME, in_mongo, in_redis, put, queued, register
 from tests.recipes.mongoproxy import in_front_of
 
 pytestmark = pytest.mark.xdist_group("recipes")

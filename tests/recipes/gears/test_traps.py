@@ -11,7 +11,7 @@ import pytest
 import lab
 from lab.stack.gears import registrations
 from lab.stack.model import Stack
-from tests.recipes.families import (
+from tests.recipes.gears.families import (
     OURS,
     SHIPPED,
     Document,
@@ -22,6 +22,7 @@ from tests.recipes.families import (
     register,
     settle,
 )
+from tests.recipes.writecommands import BASE
 
 pytestmark = pytest.mark.xdist_group("recipes")
 
@@ -185,7 +186,6 @@ def test_trap_11_a_script_that_fails_leaves_the_old_one(
     assert (registrations(stack.redis) == before) == avoids
 
 
-BASE = {"flag": True, "n": 2, "list": [1, 2, 3], "title": "a"}
 CHANGES: dict[str, Callable[[Any, str], Any]] = {
     "merge": lambda c, key: c.execute_command("JSON.MERGE", key, "$", '{"n": 3}'),
     "mset": lambda c, key: c.execute_command("JSON.MSET", key, "$.n", "4"),

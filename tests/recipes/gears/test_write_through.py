@@ -9,7 +9,7 @@ import lab
 from lab.cells.prepare import recipes
 from lab.stack.gears import registrations
 from lab.stack.model import Stack
-from tests.recipes.families import SHIPPED, in_mongo, put, register
+from tests.recipes.gears.families import SHIPPED, in_mongo, put, register
 
 pytestmark = pytest.mark.xdist_group("recipes")
 

@@ -10,7 +10,7 @@ import redis
 
 import lab
 from lab.stack.model import Stack
-from tests.recipes.families import (
+from tests.recipes.gears.families import (
     OURS,
     dead_letters,
     failures,

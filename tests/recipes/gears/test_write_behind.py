@@ -11,7 +11,7 @@ import lab
 from lab.cells.load import LoadResult
 from lab.cells.prepare import RECIPE_REQUIREMENTS
 from lab.stack.model import Stack
-from tests.recipes.families import (
+from tests.recipes.gears.families import (
     OURS,
     SHIPPED,
     STREAM,

@@ -11,7 +11,7 @@ import lab
 from lab.cells.prepare import recipes
 from lab.stack.gears import registrations
 from lab.stack.model import Stack
-from tests.recipes.families import (
+from tests.recipes.gears.families import (
     OURS,
     STREAM,
     dead_letters,
