@@ -16,11 +16,11 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from movieapp.guard import Guard
-from movieapp.pages import Pages
 from movieapp.studio import Studio
 from movieapp.surroundings import Surroundings
-from movieapp.templating import HERE
+from movieapp.web.guard import Guard
+from movieapp.web.pages import Pages
+from movieapp.web.templating import HERE
 from movieapp.writers import Mode
 
 LOOPBACK = "127.0.0.1"

@@ -6,7 +6,6 @@ import html
 import os
 import re
 import webbrowser
-from pathlib import Path
 
 import click
 
@@ -21,9 +20,9 @@ from lab.stack import lifecycle
 from lab.stack.gears import registrations, run_script
 from lab.stack.model import Stack
 from lab.tools.oneapp import OneApp
-from movieapp.guard import ANY
 from movieapp.studio import Studio
 from movieapp.surroundings import Surroundings
+from movieapp.web.guard import ANY
 from movieapp.writers import Mode
 
 _FILES = {"write-behind": "movies_write_behind.py", "write-through": "movies_write_through.py"}
@@ -175,8 +174,3 @@ def for_pauses(script: str) -> str:
             raise ValueError(f"the recipe no longer says {movies}, so it cannot be made for pauses")
         script = script.replace(movies, pauses)
     return script.replace("'_movies-stream", "'_pauses-stream")
-
-
-def folder() -> Path:
-    """Return where the app's own code is, for the notebook that takes it apart."""
-    return Path(movieapp.app.__file__).parent

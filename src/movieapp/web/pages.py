@@ -19,14 +19,14 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from movieapp.dialogs import COOKIE, Dialogs, viewer_of, with_events
 from movieapp.facts import facts_of
 from movieapp.journeys import Stage
 from movieapp.search import Wish, wish_of
 from movieapp.studio import Studio
-from movieapp.templating import render
 from movieapp.troubles import STORES, Trouble, trouble_of
 from movieapp.ways import WAYS
+from movieapp.web.dialogs import COOKIE, Dialogs, viewer_of, with_events
+from movieapp.web.templating import render
 from movieapp.writers import Mode
 
 _SHOWN = 8  # journeys in the panel

@@ -14,13 +14,13 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from movieapp import forms
 from movieapp.facts import facts_of
-from movieapp.forms import MovieForm
 from movieapp.models import Movie, fingerprint
 from movieapp.studio import Studio
-from movieapp.templating import render
 from movieapp.troubles import STORES, Conflict, Trouble, trouble_of
+from movieapp.web import forms
+from movieapp.web.forms import MovieForm
+from movieapp.web.templating import render
 
 COOKIE = "movieapp-viewer"
 _VIEWER = re.compile(r"[a-z0-9]{1,24}")
