@@ -23,7 +23,7 @@ import psutil
 import lab
 from benchmarks import tables
 from benchmarks.generator import encode
-from lab.stack.cluster import Cluster
+from lab.stack.ondemand.cluster import Cluster
 from recipes.streams import Partitions, WriteBehind
 from recipes.streams.client.parcels import Lanes, packed
 from tests.ending import end_in_order

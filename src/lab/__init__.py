@@ -33,18 +33,18 @@ if TYPE_CHECKING:
     from lab.course.snapshot import Snapshot
     from lab.course.twelve import twelve
     from lab.errors import CommandFailed, LabError, PortTaken, StartFailed, Unsupported, WaitTimeout
-    from lab.stack.cluster import Cluster, cluster
     from lab.stack.containers.images import container_images
-    from lab.stack.kafka import kafka
     from lab.stack.lifecycle import current, down, kill, reset, start, status, stop, up
     from lab.stack.model import Stack, Status
-    from lab.stack.postgresql import postgres
+    from lab.stack.ondemand.cluster import Cluster, cluster
+    from lab.stack.ondemand.kafka import kafka
+    from lab.stack.ondemand.postgresql import postgres
     from lab.tools.movieapp import app
 
 _HOMES = {
     "checks": "check hint solution",
     "checkup.machine": "doctor",
-    "stack.cluster": "Cluster cluster",
+    "stack.ondemand.cluster": "Cluster cluster",
     "course.predicting": "predict",
     "course.quizzing": "quiz",
     "errors": "CommandFailed LabError PortTaken StartFailed Unsupported WaitTimeout",
@@ -55,8 +55,8 @@ _HOMES = {
     "course.movies": "load_movies",
     "cells.load": "LoadResult load per_second",
     "cells.plots": "plot_bars plot_lag plot_latency plot_latency_over_time plot_peaks show",
-    "stack.kafka": "kafka",
-    "stack.postgresql": "postgres",
+    "stack.ondemand.kafka": "kafka",
+    "stack.ondemand.postgresql": "postgres",
     "cells.recording": "record",
     "course.snapshot": "Snapshot",
     "course.twelve": "twelve",

@@ -5,12 +5,12 @@ from __future__ import annotations
 from nbclient import NotebookClient
 from nbformat.v4 import new_code_cell, new_notebook
 
-from lab.stack.kafka import MISSING
+from lab.stack.ondemand.kafka import MISSING
 from tests.notebooks.book import FOLDER, Book
 
 _WITHOUT = """\
 import lab
-from lab.stack import kafka as module
+from lab.stack.ondemand import kafka as module
 
 module._server = lambda: None
 """

@@ -11,13 +11,14 @@ from lab import command, paths
 from lab.errors import LabError
 from lab.names import DATABASE
 from lab.report import say
-from lab.stack import containers, databases, external, keeper
+from lab.stack import containers, databases, external
 from lab.stack.containers.engine import is_likely
 from lab.stack.embedded import running as embedded
 from lab.stack.embedded.services import SERVICES
 from lab.stack.embedded.statefile import State
 from lab.stack.gears import risks, unregister_all
 from lab.stack.model import Row, Stack, Status, hide_password
+from lab.stack.ondemand import keeper
 from lab.stack.ports import LOOPBACK
 
 KINDS = ("embedded", "containers", "external")

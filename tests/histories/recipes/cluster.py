@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 import lab
 from lab.errors import WaitTimeout
-from lab.stack.cluster import Cluster, Node
+from lab.stack.ondemand.cluster import Cluster, Node
 from recipes.streams import Partitions, WriteBehind
 from recipes.streams.core.library import RedisClient
 from tests.histories.recipes.stores import Mongo

@@ -8,7 +8,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from lab.stack import kafka
+from lab.stack.ondemand import kafka
 from tests.minigears.realredis import wait_for
 from tests.programs import left_out
 

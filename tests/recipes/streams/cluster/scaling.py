@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from lab.stack.cluster import Cluster
+from lab.stack.ondemand.cluster import Cluster
 from recipes.streams import Limits, Partitions, Sink, WriteBehind
 from tests.recipes.servers import wait_for
 from tests.sandbox import REPOSITORY

@@ -13,7 +13,7 @@ import pytest
 from redis.exceptions import RedisError
 
 import lab
-from lab.stack.cluster import Cluster, Node
+from lab.stack.ondemand.cluster import Cluster, Node
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.core.errors import TakesNoWrites
 from recipes.streams.core.names import Partition

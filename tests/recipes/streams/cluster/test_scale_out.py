@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab.stack.cluster import SLOTS, Cluster
+from lab.stack.ondemand.cluster import SLOTS, Cluster
 from recipes.streams import Sink
 from tests.recipes.servers import MongoServer, wait_for
 from tests.recipes.streams.cluster.scaling import (

@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 
 from lab.report import progress, say
-from lab.stack.keeper import Keeper
+from lab.stack.ondemand.keeper import Keeper
 
 _STARTS_WITHIN, _ENDS_WITHIN = 60.0, 30.0  # seconds
 _NOBODY = "nobody"  # whom it runs as where the notebook is root, as PostgreSQL refuses to be

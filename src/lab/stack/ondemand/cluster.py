@@ -24,9 +24,9 @@ from lab import paths
 from lab.errors import StartFailed, Unsupported, WaitTimeout
 from lab.report import progress
 from lab.stack import ports
-from lab.stack.clusterview import View, view_of
 from lab.stack.embedded.services.redis import no_redis_server
-from lab.stack.keeper import Keeper
+from lab.stack.ondemand.clusterview import View, view_of
+from lab.stack.ondemand.keeper import Keeper
 
 SLOTS = 16384
 _READY_WITHIN, _ENDS_WITHIN = 60.0, 30.0  # seconds

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab.stack import kafka
+from lab.stack.ondemand import kafka
 from tests.recipes.kafka.broker import needs_kafka
 
 

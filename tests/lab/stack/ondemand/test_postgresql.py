@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 import lab
-from lab.stack import postgresql
+from lab.stack.ondemand import postgresql
 
 
 def test_it_answers_and_leaves_nothing() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lab.report import progress, say
 from lab.stack import ports
-from lab.stack.keeper import Keeper
+from lab.stack.ondemand.keeper import Keeper
 
 MISSING = "No Kafka here. `make kafka` in a terminal installs a client and a server (20 MB)."
 

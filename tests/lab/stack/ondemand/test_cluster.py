@@ -13,8 +13,8 @@ import pytest
 from redis.exceptions import ConnectionError
 
 import lab
-from lab.stack.cluster import Cluster, Node
-from lab.stack.clusterview import view_of
+from lab.stack.ondemand.cluster import Cluster, Node
+from lab.stack.ondemand.clusterview import view_of
 from tests.recipes.servers import wait_for
 
 FIRST, SECOND = 100, 6000

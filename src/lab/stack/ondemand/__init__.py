@@ -1,0 +1,1 @@
+"""What a notebook asks for beside the stack: a Redis Cluster, Kafka, PostgreSQL. It ends with its kernel."""
