@@ -26,7 +26,7 @@ from tests.histories.world.proxy import Proxy
 from tests.histories.world.redisserver import RedisServer
 from tests.histories.world.witness import MongoWitness
 from tests.minigears.realgears import SHARED_CACHE, MiniGears
-from tests.recipes import families
+from tests.recipes.gears import families
 
 _PLACE = ("dbSpeedMernDemo", "movies")
 _ABSENT = ("doesn't exist", "does not exist", "must be created at the root", "no such key")
