@@ -13,7 +13,6 @@ from pymongo.errors import PyMongoError
 
 from tests.minigears.realredis import wait_for
 
-
 RUN = ("-m", "secantus")
 """What Python is to run."""
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fakedoor import FakeDoor, text
+
+from tests.minigears.executor.fakedoor import FakeDoor, text
 
 
 @pytest.fixture

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from fakedoor import FakeDoor, text
-from realredis import wait_for
-
 from minigears.executor.redis.connection import BlockingConnection
+from tests.minigears.executor.fakedoor import FakeDoor, text
+from tests.minigears.realredis import wait_for
 
 TEXT = b"GB('ShardsIDReader').map(lambda x: '\xe9').run()"
 

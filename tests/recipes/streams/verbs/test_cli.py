@@ -6,44 +6,21 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from redis import Redis
 from rich.console import Console
 
 from recipes.streams import Sink, WriteBehind
-from recipes.streams.cli import main
 from recipes.streams.core.names import CONSUMER, GROUP
 from recipes.streams.verbs import looking
 from recipes.streams.verbs.commands import _READABLE
 from recipes.streams.verbs.places import MEND, TRY_AGAIN
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
+from tests.recipes.streams.verbs.conftest import Run
 from tests.recipes.streams.working import QUICK, Start
 from tests.recipes.streams.writing import drained, letters, plain, raw
-
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def run(redis_server: PlainRedis, mongo_server: MongoServer, mongo: Sink) -> Run:
-    mongo.open()
-    where = {
-        "WRITEBEHIND_REDIS": redis_server.url,
-        "WRITEBEHIND_DATABASE": f"{mongo_server.url}/test",
-        "WRITEBEHIND_ROUTE": "Movie:=movies Person:=people",
-        "WRITEBEHIND_PARTITIONS": "2",
-        "COLUMNS": "200",
-    }
-
-    def run(*words: str, code: int = 0) -> Result:
-        result = CliRunner(env=where).invoke(main, words)
-        assert result.exit_code == code, result.output
-        return result
-
-    return run
 
 
 @pytest.mark.parametrize("line", ["WRITEBEHIND_LEESE=3", "WRITEBEHIND_REDIS redis://:secret@host"])

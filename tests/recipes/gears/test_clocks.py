@@ -11,8 +11,8 @@ import pytest
 import lab
 from lab.cells.prepare import recipes
 from lab.stack.model import Stack
-from tests.recipes.families import OURS, in_mongo, put, register, settle
-from tests.recipes.test_gears_scripts import reconcile
+from tests.recipes.gears.families import OURS, in_mongo, put, register, settle
+from tests.recipes.gears.test_scripts import reconcile
 from tests.wallclock import WallClock, needs_steppable_clocks
 
 pytestmark = pytest.mark.xdist_group("recipes")

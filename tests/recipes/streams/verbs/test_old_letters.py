@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from recipes.streams import Sink, Worker, WriteBehind
+from recipes.streams import Sink, WriteBehind
 from recipes.streams.databases.sink import TOMBSTONE_SECONDS
 from recipes.streams.verbs import looking
 from tests.recipes.servers import wait_for
-from tests.recipes.streams.conftest import drained, letters
-from tests.recipes.streams.test_cli import Run, run
-from tests.recipes.streams.test_worker import raw
-
-__all__ = ["run"]
-
-Start = Callable[..., Worker]
-KEY = "Movie:1"
+from tests.recipes.streams.verbs.conftest import Run
+from tests.recipes.streams.working import Start
+from tests.recipes.streams.writing import KEY, drained, letters, raw
 
 
 def bury(wb: WriteBehind, seconds_ago: float) -> None:

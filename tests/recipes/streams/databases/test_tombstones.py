@@ -17,7 +17,8 @@ from recipes.streams import Sink, WriteBehind, open_sink
 from recipes.streams.databases.sink import TOMBSTONE_SECONDS, Change
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
-from tests.recipes.streams.conftest import ROUTES, drained
+from tests.recipes.streams.working import ROUTES
+from tests.recipes.streams.writing import drained
 from tests.wallclock import WallClock, needs_steppable_clocks
 
 KEY, OLDER, NEWER = "Movie:$1", f"{1:020}-{0:020}", f"{2:020}-{0:020}"
