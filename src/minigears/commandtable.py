@@ -126,6 +126,17 @@ class CommandTable:
             return True
         return len(argv) == command.arity if command.arity > 0 else len(argv) >= -command.arity
 
+    def fitted(self, argv: Sequence[bytes]) -> list[bytes]:
+        """The same command with as many words as it takes: some left out at the end, or the last one again.
+
+        Redis can be asked about rights with no other number of words, and a hook may be given any.
+        """
+        command = self.find(argv)
+        if command is None or self.arity_fits(argv):
+            return list(argv)
+        count = abs(command.arity)
+        return [*argv[:count], *([argv[-1]] * (count - len(argv)))]
+
     def is_blocking(self, name: bytes) -> bool:
         """Whether a command of this name may make its client wait."""
         command = self._commands.get(name.lower())

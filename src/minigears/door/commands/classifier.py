@@ -61,8 +61,7 @@ _STREAMING = frozenset(
     b"subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe monitor sync psync".split()
 )
 _BY_SUBCOMMAND = frozenset(b"command client config function info hello publish".split())
-_HOOKED_WHOLLY = frozenset({b"config", b"function", b"info", b"publish"})
-"""Those of them that a hook stands in front of, whatever their second word is."""
+"""`HELLO` apart, a hook stands in front of them whatever their second word is."""
 _REPLACING = frozenset({b"delete", b"flush", b"load", b"restore"})
 """Subcommands of FUNCTION that may take away the library that holds the registrations."""
 
@@ -236,7 +235,7 @@ class Classifier(dict[bytes, Kind]):
     def _kind_of(self, name: bytes) -> Kind:
         if name.startswith(b"rg.") or name == b"auth":
             return Kind.SPECIAL
-        if name in _BY_SUBCOMMAND and not (name in _HOOKED_WHOLLY and name in self._special):
+        if name in _BY_SUBCOMMAND and name not in self._special:
             return Kind.SUBCOMMAND
         if name in _BARE:
             return _BARE[name]

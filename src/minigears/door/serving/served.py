@@ -58,16 +58,16 @@ async def serve(desk: Desk, client: Conversation, argv: Command) -> None:
         await _gears(desk, client, argv)
     elif watch.captures.prefixes and watch.captures.is_script(argv, watch.table):
         await captured(watch, client, argv)
-    elif name == b"command":
-        await _command(watch, client, argv)
-    elif name == b"client":
-        await _client_reply(client, argv)
     elif name in (b"auth", b"hello"):
         await _login(client, argv)
     elif is_forged_event(argv):
         await _refuse_forged_event(watch, client, argv)
     elif name in watch.interest.special_commands:
         await _hooked(watch, client, argv)
+    elif name == b"command":
+        await _command(watch, client, argv)
+    elif name == b"client":
+        await _client_reply(client, argv)
     elif name == b"config":
         await _config_set(watch, client, argv)
     elif name == b"function":
@@ -249,7 +249,7 @@ async def _hooked(watch: Watch, client: Conversation, argv: Command) -> None:
         client.forward(argv)
         return
     try:
-        user = await allowed(watch.admin, client, argv)
+        user = await allowed(watch.admin, client, watch.table.fitted(argv))
         answer = await _ask_hooks(watch, hooks, argv, user) if user and hooks else None
     except (BackendError, ExecutorLost) as error:
         answer = encode_error(f"ERR {error}")

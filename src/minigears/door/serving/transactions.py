@@ -165,6 +165,6 @@ async def _take_place(
 
 async def _hooked(watch: Watch, client: Conversation, argv: Command) -> bytes:
     hooks = watch.interest.hooks_for(argv[0], watch.table.keys(argv))
-    user = await allowed(watch.admin, client, argv)
+    user = await allowed(watch.admin, client, watch.table.fitted(argv))
     answer = await watch.executor.call(hooks, argv, user, in_multi=True) if user and hooks else None
     return await ask(client, argv) if answer is None else answer

@@ -71,7 +71,8 @@ def _call_next(
     assert context is not None
     form = gears.rules.form(argv, context.marked)
     if user is not None:
-        said = context.caller.call(plain([b"ACL", b"DRYRUN", user, *argv]))
+        asked = gears.rules.table.fitted(argv) if hooks else argv
+        said = context.caller.call(plain([b"ACL", b"DRYRUN", user, *asked]))
         if isinstance(said, RedisError):
             return said
         if said != b"OK":

@@ -109,6 +109,31 @@ def test_hooks_stand_one_before_the_other(gears, client):
     assert client.hset("k:1", "f", "v") == 0
 
 
+@pytest.mark.parametrize("in_multi", [False, True])
+def test_a_hook_is_given_any_number_of_words(gears, client, in_multi):
+    """So a hook may extend a command. What it passes on has to be what Redis knows."""
+    gears.run("""
+def f(x): return x[1:] if len(x) != 3 else call_next(*x[1:])
+GB('CommandReader').map(f).register(hook='get', mode='sync', convertToStr=False)
+GB('CommandReader').map(f).register(hook='get', keyprefix='k', mode='sync', convertToStr=False)
+""")
+    pipe = client.pipeline(transaction=in_multi)
+    for words in (["k"], ["k", "a", "b"], ["x", "a", "b"], [], ["k", "a"]):
+        pipe.execute_command("GET", *words)
+    *said, refused = pipe.execute(raise_on_error=False)
+    assert said == [["k"], ["k", "a", "b"], ["x", "a", "b"], []]
+    assert "gears.error: Invalid argument" in str(refused)
+
+
+@pytest.mark.parametrize("words", ["CLIENT ID", "CLIENT REPLY OFF", "COMMAND COUNT", "ACL WHOAMI"])
+def test_a_hook_of_a_command_whose_second_word_says_what_it_does(gears, words):
+    name = words.split()[0].lower()
+    gears.run(f"GB('CommandReader').map(lambda x: '+hooked').register(hook='{name}')")
+    with gears.raw() as sock:
+        sock.sendall(words.encode() + b"\r\n")
+        assert sock.recv(100) == b"+hooked\r\n"
+
+
 def test_an_error_that_begins_with_pause_pauses_a_stream(gears, client):
     gears.run("""
 def f(x):
