@@ -15,7 +15,8 @@ from lab.checks.limit import Endless, within
 from lab.stack.lifecycle import current
 from lab.stack.model import Stack
 
-_PATIENCE = 20.0  # seconds for an answer; the slowest that is right needs a few on a busy machine
+PATIENCE = 20.0
+"""Seconds for an answer; the slowest that is right needs a few on a busy machine."""
 
 
 class Wrong(Exception):
@@ -30,10 +31,10 @@ def ask(function: Callable[..., Any], *given: Any, case: str) -> Any:
     `case` completes "For ... your function raised".
     """
     try:
-        said = within(_PATIENCE, function, *given)
+        said = within(PATIENCE, function, *given)
     except Endless:
         raise Wrong(
-            f"For {case} your function had no answer after {_PATIENCE:.0f} s, and was stopped. Does a loop "
+            f"For {case} your function had no answer after {PATIENCE:.0f} s, and was stopped. Does a loop "
             "never end, or does it wait for something that never comes?"
         ) from None
     except (Exception, SystemExit) as problem:

@@ -10,7 +10,7 @@ import redis
 
 from lab.cells.magics import readable_error
 from lab.checks.exercise import Answer, Exercise, Wrong
-from lab.checks.registered import undone
+from lab.checks.registered import run, undone
 
 _STRANGERS: dict[str, dict[Any, Any]] = {
     "person:check-1": {"name": "Ágnes Keleti", "age": "100"},
@@ -43,7 +43,7 @@ def _among(client: redis.Redis, strangers: Mapping[str, dict[Any, Any]]) -> Iter
 def _results(client: redis.Redis, script: str) -> list[str]:
     """Run the script and return its results; raises Wrong when it failed or ran nothing."""
     try:
-        reply: Any = client.execute_command("RG.PYEXECUTE", script)
+        reply: Any = run(client, script)
     except redis.ResponseError as error:
         raise Wrong(f"The script itself failed: {_last_line(str(error))}") from None
     if not isinstance(reply, list) and ".register(" in script:

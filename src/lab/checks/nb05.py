@@ -11,7 +11,7 @@ import redis
 
 from lab.cells.magics import readable_error
 from lab.checks.exercise import Answer, Exercise, Wrong
-from lab.checks.registered import undone
+from lab.checks.registered import run, undone
 from lab.stack.gears import registrations
 
 _STREAM = "changes"
@@ -64,7 +64,7 @@ def _refuse_a_second_capture(client: redis.Redis) -> None:
 
 def _run(client: redis.Redis, script: str) -> Any:
     try:
-        return client.execute_command("RG.PYEXECUTE", script)
+        return run(client, script)
     except redis.ResponseError as error:
         told = readable_error(str(error)).strip().splitlines()[-1]
         raise Wrong(f"The script itself failed: {told}") from None

@@ -12,7 +12,7 @@ import pytest
 from pymongo.errors import PyMongoError
 
 import lab
-from lab.checks import check, limit
+from lab.checks import check, limit, registered
 from lab.checks import exercise as exercise_of
 from lab.stack.gears import registrations
 from lab.stack.model import Stack
@@ -171,7 +171,7 @@ def right_pieces() -> dict[str, Any]:
 def test_an_answer_that_never_ends_is_stopped_and_told(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, id: str, answer: Any, case: str
 ) -> None:
-    monkeypatch.setattr(sys.modules["lab.checks.exercise"], "_PATIENCE", 2.0)
+    monkeypatch.setattr(sys.modules["lab.checks.exercise"], "PATIENCE", 2.0)
     before = set(threading.enumerate())
     verdict = check(id, answer)
     assert not verdict
@@ -247,3 +247,18 @@ GB().filter(lambda r: r["value"]["age"].isdigit() and int(r["value"]["age"]) >= 
         assert check("04-1", careful)
     finally:
         stack.redis.delete("person:7")
+
+
+@pytest.mark.parametrize("id", ["04-1", "05-1"])
+def test_a_script_that_never_ends_is_told_with_its_remedy(
+    breakable: Stack, monkeypatch: pytest.MonkeyPatch, id: str
+) -> None:
+    monkeypatch.setattr(registered, "PATIENCE", 2.0)
+    verdict = check(
+        id, "def f(r):\n    while True:\n        pass\n\nGB('ShardsIDReader').map(f).run()"
+    )
+    assert "has not ended after 2 s" in verdict.message, verdict
+    assert 'lab.kill("minigears")' in verdict.message
+    lab.kill("minigears")
+    lab.start("minigears")
+    assert registrations(breakable.redis) == []
