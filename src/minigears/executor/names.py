@@ -111,6 +111,7 @@ _ONLY_IN_MODULE: dict[str, Any] = {
     "GearsForceStopped": errors.ForceStopped,
     "PyAtomic": api.atomic,
     "PyExecutionSession": Acting,
+    "Future": AsyncRecord,  # as it says itself that it is called
     "PyFuture": AsyncRecord,
     "atomicCtx": api.atomic,
     "config_get": api.configGet,
@@ -141,3 +142,10 @@ for _old, _new in (
 # So that pickled code refers to them by that name.
 for _function in set(_NAMES.values()) - {GearsBuilder}:
     _function.__module__ = "redisgears"
+
+for _class, _name in (
+    (AsyncRecord, "Future"),
+    (Acting, "PyExecutionSession"),
+    (api.atomic, "PyAtomic"),
+):
+    _class.__module__, _class.__name__, _class.__qualname__ = "redisgears", _name, _name

@@ -97,3 +97,19 @@ def test_a_function_that_cannot_be_pickled_is_refused(door: FakeDoor):
     refused = text(door.script(f"{script}GB().map(f).register()"))
     assert "Error occured when serialized a python callback, callback=f error=" in refused
     assert door.ids == []
+
+
+def test_objects_of_the_runtime_say_what_they_are(door: FakeDoor):
+    script = "GB('ShardsIDReader').map(lambda x: {}).run()"
+    for made, named in (
+        ("type(gearsFuture())", b"<class 'redisgears.Future'>"),
+        ("type(atomic())", b"<class 'redisgears.PyAtomic'>"),
+        ("type(getGearsSession())", b"<class 'redisgears.PyExecutionSession'>"),
+        ("getGearsSession()", b"PyExecutionSession"),
+        ("isinstance(gearsFuture(), redisgears.PyFuture)", b"True"),
+    ):
+        assert door.results(script.format(made)) == [named]
+    door.script("GB('CommandReader').map(lambda x: atomic).register(trigger='t')")
+    door.kill()
+    door.start()
+    assert door.call("RG.TRIGGER", "t") == [b"<class 'redisgears.PyAtomic'>"]

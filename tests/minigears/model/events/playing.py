@@ -30,8 +30,8 @@ class History(Protocol):
 def play(
     gears: MiniGears, seed: int, begin: Callable[[redis.Redis, int], History], steps: int
 ) -> None:
-    """So many steps of the history that `begin` makes of a client and a seed."""
-    with gears.client(single_connection_client=True) as client:
+    """So many steps of the history that `begin` makes of a client, which speaks RESP2 or RESP3, and a seed."""
+    with gears.client(single_connection_client=True, protocol=2 + seed % 2) as client:
         history = begin(client, seed)
         for _ in range(steps):
             history.step()

@@ -6,6 +6,7 @@ Where RedisGears's documentation is silent, this is what holds:
   what it would have given; the records that have been read go on, but none is read any more.
 * A fold that fails forgets what it has gathered, of that key only, and begins anew with the next record.
 * What comes later holds up nothing but its own record, and the order stays that of the records.
+* A reader that raises is asked no more, and so is one whose records have failed before it would raise.
 * A `limit` sees that it is full by the first record too many: that one was made in vain, and may have failed.
 """
 
@@ -19,6 +20,7 @@ from typing import Any
 from tests.minigears.model.flow import functions
 from tests.minigears.model.flow.functions import Failed, Function
 
+BROKEN = "the reader is broken"
 _ARGUMENTS = {"key": "x", "fold": "a, x", "by key": "k, a, x", "all": "k, a, x=None", "one": "x"}
 
 
@@ -101,6 +103,10 @@ class Flow:
         kinds = [rng.choice(list(_MAKERS)) for _ in range(rng.randrange(1, 5))]
         # How many values are on their way when a limit has enough is a matter of luck.
         self._plan = [self._step(rng, kind, "limit" in kinds) for kind in kinds]
+        # Whether an error that comes later is there before the reader is asked again is a matter of luck, too.
+        plain = all(f.manner == "plain" for step in self._plan for f in step.functions)
+        self.breaks = plain and rng.random() < 0.5
+        """Whether the reader raises behind the last record."""
 
     @staticmethod
     def _step(rng: random.Random, kind: str, plain: bool) -> Step:
@@ -123,11 +129,20 @@ class Flow:
             calls.append(f"{step.kind}({', '.join(given)})")
         return "".join(lines) + ".".join([*calls, last])
 
-    def expected(self) -> tuple[list[str], list[Failed]]:
-        """Results as text, and the errors."""
+    def reader(self) -> str:
+        """A PythonReader of one list of them, which some step has to take apart."""
+        broken = f"raise ValueError({BROKEN!r})" if self.breaks else "return"
+        return (
+            f"def read():\n    yield {self.records[::-1]}\n    {broken}\nGB('PythonReader', read)"
+        )
+
+    def expected(self, breaks: bool = False) -> tuple[list[str], list[Failed]]:
+        """Results as text, and the errors; `breaks`: of a reader that raises behind the last record."""
         run = _Run([Step(s.kind, s.functions, s.start, s.stop) for s in self._plan])
         for record in self.records:
             run.push(0, record)
+        if breaks and not run.errors and not any(step.full for step in run.steps):
+            run.errors.append(Failed(BROKEN))
         run.end()
         return [str(value) for value in run.results], run.errors
 

@@ -20,8 +20,8 @@ def text(result: bytes | hiredis.ReplyError) -> str:
 
 def by_run(door: FakeDoor, flow: Flow) -> tuple[list[str], list[str]]:
     """Results and errors of a run over what the reader gives as one list."""
-    source = f"GB('PythonReader', lambda: iter([{flow.records[::-1]}])).flatmap(lambda x: x)"
-    results, errors = door.script(flow.source(source, "run()"))
+    source = flow.source(f"{flow.reader()}.flatmap(lambda x: x)", "run()")
+    results, errors = door.script(source)
     return list(map(text, results)), list(map(text, errors))
 
 
@@ -40,9 +40,9 @@ def by_trigger(door: FakeDoor, flow: Flow, mode: str) -> tuple[list[str], list[s
 def compare(door: FakeDoor, seed: int) -> None:
     """Make one flow and run it each way."""
     flow = Flow(random.Random(seed))
-    results, errors = flow.expected()
+    results, errors = flow.expected(flow.breaks)
     said, told = by_run(door, flow)
-    context = f"seed {seed}: {flow.records}\n{flow.source('GB()', 'run()')}\n{told}"
+    context = f"seed {seed}: {flow.records} {flow.breaks}\n{flow.source('GB()', 'run()')}\n{told}"
     assert said == results, context
     assert len(told) == len(errors), context
     left = list(told)
@@ -53,6 +53,7 @@ def compare(door: FakeDoor, seed: int) -> None:
         assert fitting is not None, (error, context)
         left.remove(fitting)
     mode = MODES[seed % len(MODES)]
+    results, errors = flow.expected()
     said, told = by_trigger(door, flow, mode)
     context = f"{mode} {context}"
     if errors:
