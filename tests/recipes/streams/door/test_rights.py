@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 import redis as redis_py
 from redis import Redis
@@ -83,6 +85,11 @@ def test_a_user_may_write_what_he_may_without_capture_and_no_more(
             ):
                 with pytest.raises(redis_py.ResponseError, match=refusal):
                     app.execute_command(*words)
+                if words[: len(call)] == call:  # as one of several: all errors, each in its place
+                    rest = [str(len(words) - len(call)), *words[len(call) :]]
+                    errors = app.execute_command("FCALL", "wb_captures", *call[2:], *rest)
+                    assert [isinstance(error, redis_py.ResponseError) for error in errors] == [True]
+                    assert re.search(refusal, str(errors[0]))
             assert waiting(redis) == before
             app.execute_command("JSON.SET", "Movie:Mine:1", "$", '{"n":1}')
     finally:
