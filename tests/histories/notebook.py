@@ -30,6 +30,9 @@ r.execute_command("RG.CONFIGSET", "mongoUrl", stack.recipe_mongo_url, "mongoData
 assert r.execute_command("RG.PYEXECUTE", shipped, "REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0") == "OK\"""",
 }
 
+REPLAYED = tuple(_REGISTER)
+"""The recipes whose losses become notebooks."""
+
 _LOOK = """def places(key):
     \"\"\"What the three places hold of a key just now.\"\"\"
     streams = list(r.scan_iter(match="*ovies-stream*", _type="stream"))

@@ -32,6 +32,9 @@ class Size:
     faults: int = 12
     seconds: float = 3.0  # over which requests and faults are spread
     patience: float = 60.0  # seconds in which the queue has to drain, once all is calm
+    grace: float = (
+        4.0  # times the patience: how much longer it is waited for, to tell late from lost
+    )
     kinds: frozenset[Kind] = frozenset(Kind)  # of operations, as far as the recipe knows them
     deeds: frozenset[Deed] = frozenset(Deed)  # of faults
     title: str = TITLE  # of each document
@@ -94,16 +97,20 @@ def perform(recipe: Recipe, play: Script, size: Size) -> History:
     try:
         trouble.start()
         clients.run()
-    finally:
         trouble.finish()
-        recipe.world.calm()
+    except BaseException:  # whoever asked for the run ends the servers, so none is started any more
+        trouble.give_up()
+        raise
+    recipe.world.calm()
     history.faults = sorted(trouble.faults, key=lambda f: f.at)
     history.operations = sorted(clients.operations, key=lambda o: o.number)
-    history.samples = _drain(recipe, size.patience, late_expiries(history))
+    history.notes["patience"] = size.patience
+    longest, settles = size.patience * (1 + size.grace), max(3.0, size.patience / 4)
+    history.samples = _drain(recipe, longest, late_expiries(history))
     if not rewinds(history):  # else they may differ for good
-        _settle(lambda: recipe.documents(play.prefix) == witness.documents())
+        _settle(lambda: recipe.documents(play.prefix) == witness.documents(), settles)
     history.redis, history.database = recipe.documents(play.prefix), witness.documents()
-    _settle(lambda: _seen(witness.changes, history.database))
+    _settle(lambda: _seen(witness.changes, history.database), longest)
     witness.stop()
     history.changes = list(witness.changes)
     history.dead_letters = recipe.dead_letters(play.prefix)
@@ -111,10 +118,10 @@ def perform(recipe: Recipe, play: Script, size: Size) -> History:
     return history
 
 
-def _drain(recipe: Recipe, patience: float, late: int) -> list[Sample]:
+def _drain(recipe: Recipe, seconds: float, late: int) -> list[Sample]:
     """Wait until nothing waits, but for so many documents that may expire later."""
     samples = []
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + seconds
     while True:
         samples.append(recipe.sample())
         drained = samples[-1].depth == 0 and samples[-1].expiring <= late
@@ -123,7 +130,7 @@ def _drain(recipe: Recipe, patience: float, late: int) -> list[Sample]:
         time.sleep(0.02)
 
 
-def _settle(condition: object, seconds: float = 3.0) -> None:
+def _settle(condition: object, seconds: float) -> None:
     """Give what is on its way some time; whether it came is the checker's business."""
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:  # type: ignore[operator]

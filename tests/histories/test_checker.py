@@ -13,7 +13,7 @@ from tests.histories.planted import BUGS, SEEDS, cut_down, finds
 from tests.histories.shrink import shrink
 from tests.histories.simulated import Bug, Simulation
 from tests.histories.verdict import linear
-from tests.histories.verdict.checker import Goals, judge
+from tests.histories.verdict.checker import Goals, judge, out_of_time
 from tests.histories.verdict.history import (
     Change,
     DeadLetter,
@@ -162,6 +162,23 @@ def test_a_queue_that_does_not_drain_is_found() -> None:
     )
     assert _rules(late) == {"lag and depth return below their goals"}
     assert judge(late, Goals(depth=3, oldest=4.0)) == []
+
+
+def test_a_queue_that_drains_late_has_lost_nothing_but_time() -> None:
+    drained = [Sample(9, 3, 4.0), Sample(9 + 61, 0, 0.0)]
+    history = _history(
+        _operation(1, Kind.SET, 1),
+        changes=[Change(2, "k", {"a": 1})],
+        samples=drained,
+        notes={"patience": 60.0},
+    )
+    [finding] = judge(history)
+    assert out_of_time([finding])
+    assert "after 61.0 s" in finding.sentence
+    assert judge(replace(history, samples=drained[1:])) == []
+    lost = judge(replace(history, database={}))
+    assert lost
+    assert not out_of_time(lost)
 
 
 def test_a_search_that_grows_too_large_says_so() -> None:

@@ -33,6 +33,9 @@ PROMISES = (
 )
 """The judge's rules, by their names, that ask the same of any log."""
 
+_KAFKAS = ("kafka", "kafka-group")
+"""What the judge calls the recipe, with fixed shares and in a group."""
+
 _MB = 1024 * 1024
 _KAFKAS_OWN = 1  # MB that a Kafka broker takes as one record, unless it is told otherwise
 
@@ -84,7 +87,7 @@ def promises(tally: Tally) -> list[str]:
     """The table of promises, a line an item: in how many histories each recipe has kept them."""
     head = ["| promise | `streams/` kept it in | `kafka/` kept it in |", "|---|--:|--:|"]
     shown = [
-        f"| {promise} | {_kept(tally, 'streams', promise)} | {_kept(tally, 'kafka', promise)} |"
+        f"| {promise} | {_kept(tally, promise, 'streams')} | {_kept(tally, promise, *_KAFKAS)} |"
         for promise in PROMISES
     ]
     return head + shown
@@ -100,10 +103,10 @@ def _told(kinds: object) -> str:
     return f"{', '.join(others)} and {last}"
 
 
-def _kept(tally: Tally, recipe: str, promise: str) -> str:
-    entry = tally.get(recipe, {})
-    histories = survived(entry).histories
-    broken = sum(promise in rules for rules in entry.get("lost", {}).values())
+def _kept(tally: Tally, promise: str, *recipes: str) -> str:
+    entries = [tally.get(recipe, {}) for recipe in recipes]
+    histories = sum(survived(entry).histories for entry in entries)
+    broken = sum(promise in rules for e in entries for rules in e.get("lost", {}).values())
     return f"{histories - broken:,} of {histories:,} histories" if histories else "not counted"
 
 

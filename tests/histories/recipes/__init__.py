@@ -16,6 +16,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "streams-postgresql": streams.on_postgresql,
     "gears": gears.hardened,
     "rgsync": gears.shipped,
-    "kafka": kafka.Kafka,
+    "kafka": kafka.with_shares,
+    "kafka-group": kafka.in_group,
 }
 """What can be judged, by the name that the command line takes."""

@@ -96,6 +96,8 @@ class OnCluster(Streams):
         parts: dict[str, Part] = {
             f"redis {n + 1}": Master(self._cluster, n, slots) for n in masters
         }
+        for part in parts.values():
+            self._stack.callback(part.stop, signal.SIGKILL)
         return parts, {}, lambda: f"{self._cluster.url}?socket_timeout=5"
 
     def _client(self, **options: Any) -> RedisClient:
@@ -171,7 +173,10 @@ class Replicated(OnCluster):
         for node in self._cluster.nodes:  # a master that is frozen for long is not succeeded
             node.ask("CONFIG", "SET", "cluster-replica-no-failover", "yes")
         pairs = zip(self._cluster.masters, self._cluster.replicas, strict=True)
-        parts: dict[str, Part] = {f"redis {n}": Shard(*pair) for n, pair in enumerate(pairs, 1)}
+        shards = [Shard(*pair) for pair in pairs]
+        for shard in shards:
+            self._stack.callback(shard.close)
+        parts: dict[str, Part] = {f"redis {n}": shard for n, shard in enumerate(shards, 1)}
         return parts, {}, lambda: f"{self._cluster.url}?socket_timeout=5"
 
     @contextmanager

@@ -104,11 +104,11 @@ class Gears(Servers):
         """Start everything, and register the recipe."""
         self._stack = ExitStack()
         self._redis = RedisServer(folder)
-        self._redis.start()
+        self._start(self._redis)
         self._mongo = Database(folder, free_ports(1)[0])
-        self._mongo.start()
+        self._start(self._mongo)
         self._door = Door(self._redis, folder)
-        self._door.start()
+        self._start(self._door)
         lines = {
             "clients to gears": Proxy(self._door.port),
             "recipe to database": Proxy(self._mongo.port),

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
 from tests.histories.world.clients import Do
-from tests.histories.world.parts import World
+from tests.histories.world.parts import Part, World
 from tests.histories.world.witness import Witness
 
 
@@ -57,6 +57,12 @@ class Servers:
 
     world: World
     _stack: ExitStack
+    """Ends what `open` has started so far, should it be interrupted; the last one first."""
+
+    def _start(self, part: Part) -> None:
+        """Start a part that `close` kills."""
+        self._stack.callback(part.stop, signal.SIGKILL)
+        part.start()
 
     def reset(self) -> None:
         """See `Recipe`. Keys are of one run only, and a queue that stands still is a finding."""
@@ -64,8 +70,6 @@ class Servers:
 
     def close(self) -> None:
         """See `Recipe`."""
-        for part in reversed(self.world.parts.values()):
-            part.stop(signal.SIGKILL)
         self._stack.close()
 
     def key(self, name: str) -> str:

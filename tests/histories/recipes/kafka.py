@@ -1,16 +1,17 @@
-"""recipes/kafka on MongoDB, with two workers. Tansu has its records in memory, so it is no part that is killed."""
+"""recipes/kafka on MongoDB, with two workers. The brokers have their records in memory, so none is killed."""
 
 from __future__ import annotations
 
 import itertools
 import json
-import signal
 import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from lab.errors import Unsupported
+from lab.stack import kafka
 from recipes.streams.core.errors import Refused as NothingDone
 from tests.freeports import free_ports
 from tests.histories.recipes.interface import Servers
@@ -22,7 +23,8 @@ from tests.histories.world.parts import Program, World
 from tests.histories.world.proxy import Proxy
 from tests.histories.world.witness import Witness
 from tests.minigears.realredis import wait_for
-from tests.recipes.kafka.broker import Broker
+from tests.recipes.kafka.broker import Broker, Server
+from tests.recipes.kafka.mockbroker import MockBroker
 
 _TOPIC, _GROUP, _PARTITIONS = "judged", "write-behind", 2
 _WRITERS = 4
@@ -33,47 +35,54 @@ class Kafka(Servers):
     """See `Recipe`. Whole documents and deletes are all that a topic takes; what the judge compares the
     database with is the topic itself, read from its beginning."""
 
-    name = "kafka"
     space = "k"
     kinds = frozenset({Kind.SET, Kind.DELETE})
     window = 0.0
+    _broker: Server
+
+    def __init__(self, name: str, lease: float):
+        self.name, self._lease = name, lease
 
     def open(self, folder: Path) -> None:
         """Start everything. A server of Kafka's tells one address to all, so all share one line."""
         self._stack = ExitStack()
-        [port] = free_ports(1)
+        if not kafka.is_installed():
+            raise Unsupported(kafka.MISSING)
+        to_kafka = self._serve(folder)
         self._store = Mongo(folder)
-        self._store.part.start()
-        lines = {
-            "all to kafka": Proxy(port),
-            "workers to database": Proxy(self._store.target),
-        }
-        for line in lines.values():
-            self._stack.enter_context(line)
-        self._broker = Broker(folder, port, lines["all to kafka"].port)
-        self._broker.start()
-        self._stack.callback(self._broker.stop, signal.SIGKILL)
-        self._broker.make(_TOPIC, _PARTITIONS)
+        self._start(self._store.part)
+        database = self._stack.enter_context(Proxy(self._store.target))
         self._log = Log(self._broker.servers)
         self._stack.callback(self._log.close)
         self._acknowledged: list[int] = []  # offsets
         self._writers = itertools.cycle([self._writer() for _ in range(_WRITERS)])
         words = [sys.executable, "-m", "recipes.kafka", "worker", "--servers", self._broker.servers]
         words += ["--topic", _TOPIC, "--partitions", str(_PARTITIONS), "--group", _GROUP]
-        words += ["--database", self._store.url(lines["workers to database"].port)]
-        words += ["--route", f"k={TABLE}", "--lease", "2"]
+        words += ["--database", self._store.url(database.port)]
+        words += ["--route", f"k={TABLE}", "--lease", str(self._lease)]
         words += ["--batch-wait", "0.02", "--batch-entries", "20"]
-        # With fixed shares: when members come and go at once, Tansu's group may stand still.
-        workers = [
-            Program([*words, "--share", f"{n}/2"], folder / f"worker-{n}.log") for n in (1, 2)
-        ]
+        workers = [Program([*words, *self._own(n)], folder / f"worker-{n}.log") for n in (1, 2)]
         for worker in workers:
-            worker.start()
+            self._start(worker)
         # Both work before the first fault: it is not their start that is judged.
         self._acknowledged += next(self._writers).write([(self.space, {})])
         wait_for(lambda: self._log.committed() > 0, 60, "the first record to be committed")
         parts = {f"worker {n}": worker for n, worker in enumerate(workers, 1)}
+        lines = {"all to kafka": to_kafka, "workers to database": database}
         self.world = World({"database": self._store.part} | parts, lines)
+
+    def _serve(self, folder: Path) -> Proxy:
+        """Start the broker with its topics, and return the line to it."""
+        [port] = free_ports(1)
+        line = self._stack.enter_context(Proxy(port))
+        broker = self._broker = Broker(folder, port, line.port)
+        self._start(broker)
+        broker.make(_TOPIC, _PARTITIONS)
+        return line
+
+    def _own(self, number: int) -> list[str]:
+        """What one worker is told alone: its share. When members come and go, Tansu's group may stand still."""
+        return ["--share", f"{number}/2"]
 
     def connect(self) -> Do:
         """Return a client that gives up after some seconds, as an application would."""
@@ -120,6 +129,30 @@ class Kafka(Servers):
         waiting = self._log.waiting()
         oldest = max(0.0, time.time() - min(waiting)) if waiting else 0.0
         return Sample(time.monotonic(), len(waiting), oldest)
+
+
+class InGroup(Kafka):
+    """See `Recipe`. The workers are members of a group, which shares the partitions among those that live."""
+
+    def _serve(self, folder: Path) -> Proxy:
+        broker = self._broker = MockBroker(folder, **{_TOPIC: _PARTITIONS})
+        self._start(broker)
+        line = self._stack.enter_context(Proxy(broker.port))
+        broker.tell(line.port)
+        return line
+
+    def _own(self, number: int) -> list[str]:
+        return []
+
+
+def with_shares() -> Kafka:
+    """Return the recipe on Tansu."""
+    return Kafka("kafka", lease=2)
+
+
+def in_group() -> InGroup:
+    """Return the recipe on the mock cluster of librdkafka, with sessions shorter than some faults."""
+    return InGroup("kafka-group", lease=1)
 
 
 class Log:

@@ -44,7 +44,7 @@ class Streams(Servers):
         self._stack = ExitStack()
         servers, lines, url = self._serve(folder)
         self._store = self._make(folder)
-        self._store.part.start()
+        self._start(self._store.part)
         self._store.prepare()
         lines["workers to database"] = Proxy(self._store.target)
         for line in lines.values():
@@ -58,7 +58,7 @@ class Streams(Servers):
             for n in (1, 2)
         ]
         for worker in workers:
-            worker.start()
+            self._start(worker)
         parts = servers | {"database": self._store.part}
         self.world = World(
             parts | {f"worker {n}": worker for n, worker in enumerate(workers, 1)}, lines
@@ -67,7 +67,7 @@ class Streams(Servers):
     def _serve(self, folder: Path) -> tuple[dict[str, Part], dict[str, Proxy], Callable[[], str]]:
         """Start Redis; return its parts, the lines to it, and its URL for workers once they are up."""
         self._redis = RedisServer(folder, self._fsync)
-        self._redis.start()
+        self._start(self._redis)
         line = Proxy(self._redis.socket)
         lines = {"clients to redis": Proxy(self._redis.socket), "workers to redis": line}
         parts: dict[str, Part] = {"redis": self._redis}

@@ -7,7 +7,8 @@ steps may change stands in `clocks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from tests.histories.verdict import linear
@@ -22,10 +23,14 @@ from tests.histories.verdict.rules import (
     refused_once,
 )
 
-__all__ = ["BLIND", "Finding", "Goals", "judge", "losses"]
+__all__ = ["BLIND", "LATE", "Finding", "Goals", "judge", "losses", "out_of_time"]
 
 BLIND = "the judge sees what happens"
 """The rule about the judge itself. Where it is broken nothing is known: neither a loss nor that there is none."""
+LATE = "lag and depth return below their goals"
+UNDECIDED = "the judge comes to a verdict"
+_OF_TIME = {LATE, BLIND, UNDECIDED}
+"""The rules that a busy machine breaks without anybody losing anything."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ def judge(history: History, goals: Goals | None = None) -> list[Finding]:
     found += [*_calm(history, goals or Goals()), *_blind(history)]
     told = {finding.key for finding in found}
     return found + [f for f in _unexplained(stored) if f.key not in told]
+
+
+def out_of_time(findings: Iterable[Finding]) -> bool:
+    """Whether these are no loss, but may be a machine's that has much else to do."""
+    return {finding.rule for finding in findings} <= _OF_TIME
 
 
 def losses(history: History) -> list[Finding]:
@@ -73,20 +83,25 @@ def _calm(history: History, goals: Goals) -> Iterator[Finding]:
     if not history.samples:
         return
     last = max(history.samples, key=lambda sample: sample.at)
+    patience, took = history.notes.get("patience", math.inf), history.drained_in
     if last.expiring > (late := late_expiries(history)):
         yield Finding(
-            "lag and depth return below their goals",
+            LATE,
             "",
             (),
             f"at the end {last.expiring} documents were still to expire, and {late} may come late",
         )
     if last.depth > goals.depth or last.oldest > goals.oldest:
         yield Finding(
-            "lag and depth return below their goals",
+            LATE,
             "",
             (),
             f"at the end {last.depth} entries were queued, the oldest for {last.oldest:.1f} s; "
             f"the goals are {goals.depth} and {goals.oldest:.1f} s",
+        )
+    elif took > patience:
+        yield Finding(
+            LATE, "", (), f"the queue was empty after {took:.1f} s; the goal is {patience:g} s"
         )
 
 
@@ -113,7 +128,9 @@ def _unexplained(history: History) -> Iterator[Finding]:
         verdict = linear.explain(operations, changes, end, back)
         if verdict is not linear.Verdict.EXPLAINED:
             yield Finding(
-                "order per key, and whole documents",
+                UNDECIDED
+                if verdict is linear.Verdict.TOO_LARGE
+                else "order per key, and whole documents",
                 min(keys),
                 tuple(o.number for o in operations),
                 f"{', '.join(sorted(keys))}: {verdict.value}, among {len(operations)} operations "

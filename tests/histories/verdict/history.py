@@ -146,6 +146,12 @@ class History:
         """When the first operation was called."""
         return min((operation.invoked for operation in self.operations), default=0.0)
 
+    @property
+    def drained_in(self) -> float:
+        """Seconds from when all was calm until the queue was empty, or was given up."""
+        times = [sample.at for sample in self.samples] or [0.0]
+        return max(times) - min(times)
+
     def save(self, file: Path) -> None:
         """Write it, one JSON object a line."""
         with file.open("w", encoding="utf-8") as out:

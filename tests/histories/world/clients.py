@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -34,26 +33,33 @@ class Clients:
         self._begin = clock()
         self._pace = pace
         self.operations: list[Operation] = []
+        self._over = threading.Event()
         self.errors: dict[str, int] = {}
         """What was raised and leaves the outcome open, and how often."""
         self._threads = [
             threading.Thread(
-                target=self._run, args=([r for r in requests if r.client == client], connect())
+                target=self._run,
+                args=([r for r in requests if r.client == client], connect()),
+                daemon=True,
             )
             for client in sorted({request.client for request in requests})
         ]
 
     def run(self) -> None:
-        """Send everything, and wait for all answers."""
-        for thread in self._threads:
-            thread.start()
-        for thread in self._threads:
-            thread.join()
+        """Send everything, and wait for all answers. Interrupted, it sends no more."""
+        try:
+            for thread in self._threads:
+                thread.start()
+            for thread in self._threads:
+                thread.join()
+        finally:
+            self._over.set()
 
     def _run(self, requests: Sequence[Request], do: Do) -> None:
         for request in requests:
             due = self._begin + request.number * self._pace
-            time.sleep(max(0.0, due - self._clock()))
+            if self._over.wait(max(0.0, due - self._clock())):
+                return
             self.operations.append(self._one(request, do))
 
     def _one(self, request: Request, do: Do) -> Operation:

@@ -34,6 +34,8 @@ class Deed(str, Enum):
     CLOCK = clocks.STEP
 
 
+_ENDS_WITHIN = 2.0  # seconds
+
 TO_PARTS = (Deed.KILL, Deed.FREEZE, Deed.RESTART)
 TO_LINES = (Deed.CUT, Deed.HANG, Deed.REFUSE, Deed.SLOW)
 STEPS = (2.0, 3600.0, 25 * 3600.0)
@@ -111,7 +113,9 @@ class Trouble:
         self.errors: list[BaseException] = []
         targets = {plan.target for plan in plans}
         self._threads = [
-            threading.Thread(target=self._strike, args=([p for p in plans if p.target == target],))
+            threading.Thread(
+                target=self._strike, args=([p for p in plans if p.target == target],), daemon=True
+            )
             for target in targets
         ]
 
@@ -120,14 +124,19 @@ class Trouble:
         for thread in self._threads:
             thread.start()
 
-    def finish(self, at_once: bool = False) -> None:
-        """Wait for the last fault to end, or give up those to come. Raises what went wrong."""
-        if at_once:
-            self._over.set()
+    def finish(self) -> None:
+        """Wait for the last fault to end. Raises what went wrong."""
         for thread in self._threads:
             thread.join()
         if self.errors:
             raise self.errors[0]
+
+    def give_up(self) -> None:
+        """Begin no other fault, and start nothing again."""
+        self._over.set()
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(_ENDS_WITHIN)
 
     def _strike(self, plans: Sequence[Plan]) -> None:
         try:
@@ -167,5 +176,5 @@ class Trouble:
             thaw(part)
             return
         part.stop(signal.SIGKILL if plan.deed is Deed.KILL else signal.SIGTERM)
-        time.sleep(plan.seconds)
-        part.start()
+        if not self._over.wait(plan.seconds):
+            part.start()

@@ -1,4 +1,4 @@
-"""A server that speaks Kafka's protocol, for tests: Tansu, which has its records in memory."""
+"""Servers that speak Kafka's protocol, for tests: Tansu here. All have their records in memory."""
 
 from __future__ import annotations
 
@@ -19,20 +19,49 @@ def needs_kafka() -> None:
         left_out(kafka.MISSING)
 
 
-class Broker:
-    """A part of the judge, too. `told` is the port that it tells clients: of a proxy before it, say."""
+class Server:
+    """What speaks Kafka's protocol, as a process. `told` is the port that it tells clients."""
 
-    def __init__(self, folder: Path, port: int, told: int | None = None):
-        self._folder, self.port, self._told = folder, port, told or port
-        self.process: subprocess.Popen[bytes] | None = None
+    process: subprocess.Popen[Any] | None
+    told: int
 
     @property
     def servers(self) -> str:
         """What clients take."""
-        return f"127.0.0.1:{self._told}"
+        return f"127.0.0.1:{self.told}"
+
+    def records(self, topic: str) -> list[Any]:
+        """All records of a topic, as far as they have come half a second later."""
+        from confluent_kafka import Consumer, TopicPartition
+
+        reader = Consumer({"bootstrap.servers": self.servers, "group.id": "tests"})
+        try:
+            count = len(reader.list_topics(topic, 10).topics[topic].partitions)
+            reader.assign([TopicPartition(topic, number, 0) for number in range(count)])
+            found: list[Any] = []
+            while more := reader.consume(1000, 0.5):
+                found += [record for record in more if not record.error()]
+            return found
+        finally:
+            reader.close()
+
+    def stop(self, how: int = signal.SIGTERM) -> None:
+        """End it, with its records."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait(30)
+            self.process = None
+
+
+class Broker(Server):
+    """Tansu. `told` may be the port of a proxy before it, say."""
+
+    def __init__(self, folder: Path, port: int, told: int | None = None):
+        self._folder, self.port, self.told = folder, port, told or port
+        self.process = None
 
     def start(self) -> None:
-        words = kafka.words(self.port, self._told)
+        words = kafka.words(self.port, self.told)
         with (self._folder / "kafka.log").open("ab") as log:
             self.process = subprocess.Popen(words, stdout=log, stderr=log, cwd=self._folder)
         wait_for(self._answers, what="Tansu")
@@ -62,27 +91,6 @@ class Broker:
         admin = self.admin()
         for gone in admin.delete_topics([topic]).values():
             gone.result(20)
-
-    def records(self, topic: str) -> list[Any]:
-        """All records of a topic, as far as they have come half a second later."""
-        from confluent_kafka import Consumer, TopicPartition
-
-        reader = Consumer({"bootstrap.servers": self.servers, "group.id": "tests"})
-        try:
-            count = len(reader.list_topics(topic, 10).topics[topic].partitions)
-            reader.assign([TopicPartition(topic, number, 0) for number in range(count)])
-            found: list[Any] = []
-            while more := reader.consume(1000, 0.5):
-                found += [record for record in more if not record.error()]
-            return found
-        finally:
-            reader.close()
-
-    def stop(self, how: int = signal.SIGTERM) -> None:
-        if self.process is not None:
-            self.process.send_signal(how)
-            self.process.wait(30)
-            self.process = None
 
 
 def by_key(records: list[Any]) -> dict[str, Any]:
