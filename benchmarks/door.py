@@ -69,8 +69,9 @@ class Bench:
             "Watch", (), {"captures": captures, "table": CommandTable({}), "crowded": False}
         )()
         watch.classifier = Classifier(watch.table, Interest(), captures)
-        pool = ConnectionPool(lambda: None)
-        self.shared = PooledConnection(2, lambda: None, lambda: None)
+        nothing = cast(Any, lambda: None)
+        pool = ConnectionPool(nothing, nothing)
+        self.shared = PooledConnection(2, nothing, nothing, nothing)
         self.redis = Socket()
         self.shared.connection_made(cast(Any, self.redis))
         pool._reads = pool._writes = {2: self.shared}

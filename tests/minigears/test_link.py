@@ -6,7 +6,7 @@ import pytest
 from minigears.link import FrameReader, Link, LinkClosed, encode
 
 FRAMES = [
-    ("events", [(1, "id", b"k\xff", "set")]),
+    ("events", [(1, "id", b"k\xff", "set", b"string")]),
     ("done", [1, 2]),
     ("result", 3, None),
     "é" * 1000,

@@ -41,7 +41,7 @@ class Door:
         self._loops = Loops()
         self._clients: set[Client] = set()
         self.watch = Watch(settings, captures or {}, queue or Queue(), self._loops)
-        self._pool = ConnectionPool(self.watch.journal.write_together)
+        self._pool = ConnectionPool(self.watch.journal.write_together, self.watch.crossing)
         self._availability = Availability()
         self._upkeep = Upkeep(
             *(settings.address, self.watch, self._pool, self._availability),

@@ -178,7 +178,7 @@ class Executor:
 
     def send_events(self, events: Sequence[Event]) -> None:
         """Have the functions of these events run."""
-        self.send(("events", [(e.seq, e.registration, e.key, e.name) for e in events]))
+        self.send(("events", [(e.seq, e.registration, e.key, e.name, e.kind) for e in events]))
 
     def send(self, frame: Any) -> None:
         """Send a frame on the events link."""

@@ -47,8 +47,8 @@ class Events:
     def _take(self, frame: Any) -> None:
         kind = frame[0]
         if kind == "events":
-            for seq, registration, key, event in frame[1]:
-                job = functools.partial(self._event, seq, registration, key, event)
+            for seq, registration, key, event, told in frame[1]:
+                job = functools.partial(self._event, seq, registration, key, event, told)
                 self._gears.hub.submit(key, job)
         elif kind == "settled":
             self._gears.settling.settled(frame[1])
@@ -65,7 +65,9 @@ class Events:
         else:
             log.error("the door sent a frame that is not known: %r", kind)
 
-    def _event(self, seq: int, registration_id: str, key: bytes, event: str) -> None:
+    def _event(
+        self, seq: int, registration_id: str, key: bytes, event: str, told: bytes = b""
+    ) -> None:
         registration = self._gears.registry.get(registration_id)
         if registration is None:
             again = functools.partial(self._event, seq, registration_id, key, event)
@@ -76,7 +78,7 @@ class Events:
             self._inherited(seq, registration_id, key, event)
         elif registration.runner is not None:
             registration.runner.notify(key, lambda: self._link.send(("done", [seq])))
-        elif self._fire(registration, key, event, lambda _: self._link.send(("done", [seq]))):
+        elif self._fire(registration, key, event, lambda _: self._link.send(("done", [seq])), told):
             self._done.append(seq)
 
     def _inherited(self, seq: int, registration_id: str, key: bytes, event: str) -> None:
@@ -95,10 +97,15 @@ class Events:
             self._done.append(seq)
 
     def _fire(
-        self, registration: Registration, key: bytes, event: str, later: run.WhenDone
+        self,
+        registration: Registration,
+        key: bytes,
+        event: str,
+        later: run.WhenDone,
+        told: bytes = b"",
     ) -> bool:
         """Run a registration for an event; false when it is not done yet, and `later` tells."""
-        record, prefetch = self._read(registration, key, event)
+        record, prefetch = self._read(registration, key, event, told)
         if record is None:
             return True
         if registration.sync:
@@ -108,8 +115,13 @@ class Events:
         run.run_in_pool(self._gears, registration, (record,), later)
         return False
 
-    def _read(self, registration: Registration, key: bytes, event: str) -> tuple[Any, Prefetch]:
-        """The key's record, None when keys of its type are not wanted; and what was read ahead."""
+    def _read(
+        self, registration: Registration, key: bytes, event: str, told: bytes = b""
+    ) -> tuple[Any, Prefetch]:
+        """The key's record, None when keys of its type are not wanted; and what was read ahead.
+
+        `told` is what `TYPE` has said already, if anything: where nothing else is to be read, that spares a trip.
+        """
         gears, args = self._gears, registration.args
         record: Any
         rules = gears.rules
@@ -121,7 +133,11 @@ class Events:
             return record, Prefetch(rules.table, key, reads, replies)
         expected, marked = registration.last_type, rules.missed(key)
         try:
-            record, replies = records.read_key(gears.hub, key, event, expected, marked, reads)
+            kind = records.key_type(told)
+            if told and not reads and records.value_command(kind) is None:
+                record, replies = records.key_record(key, event, kind, None), []
+            else:
+                record, replies = records.read_key(gears.hub, key, event, expected, marked, reads)
         except RedisError as error:
             log.warning("the key of an event cannot be read: %s", error)
             record, replies = records.key_record(key, event, "empty", None), []

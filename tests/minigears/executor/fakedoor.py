@@ -90,7 +90,7 @@ class FakeDoor:
 
     def events(self, events: list[tuple[str, bytes, str]]) -> list[int]:
         """Tell of events in one frame; returns their numbers."""
-        numbered = [(next(self._numbers), *event) for event in events]
+        numbered = [(next(self._numbers), *event, b"") for event in events]
         self._events.send(("events", numbered))
         return [number for number, *_ in numbered]
 

@@ -25,6 +25,8 @@ class Event:
     key: bytes
     name: str
     sync: bool
+    kind: bytes = b""
+    """The key's type, as `TYPE` tells it, after the write that caused the event; empty if nobody has asked."""
 
 
 @dataclass(slots=True)

@@ -9,6 +9,7 @@ Source: https://redis.io/docs/latest/develop/pubsub/keyspace-notifications/
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -16,11 +17,16 @@ from minigears.address import Address
 from minigears.door.redis import BackendError, Connection, open_connection
 from minigears.interest import KEYSPACE, OWN_CHANNEL
 
+BARRIER_CHANNEL = b"__minigears__:barrier"
+"""Where a word is published behind writes on a shared connection."""
+
 SETTING = b"notify-keyspace-events"
 """The setting of Redis that switches them on."""
 
 _FLAGS = "KA"
 """Keyspace channels, all classes of events but key misses and new keys."""
+
+_WORDS, _WORD_BYTES = 256, 16
 
 _PING = b"*1\r\n$4\r\nPING\r\n"
 
@@ -52,6 +58,10 @@ class Notifications:
         self._own = False
         self._waiting: list[Callable[[], None]] = []
         self._scheduled = False
+        self._words: list[bytes] = []
+        """That were not used yet."""
+        self._expected: dict[bytes, Callable[[], None]] = {}
+        """Words on the channel of barriers, which nobody can guess, and who waits for each."""
 
     async def connect(self, address: Address, patterns: frozenset[bytes]) -> asyncio.Future[None]:
         """Connect and subscribe to these patterns; returns a future that is done when lost."""
@@ -61,6 +71,8 @@ class Notifications:
         self._connection = connection
         self._own = False
         self._patterns = frozenset()
+        self._expected = {}
+        await connection.call("PSUBSCRIBE", BARRIER_CHANNEL)
         await self.watch(patterns)
         return connection.closed
 
@@ -89,6 +101,24 @@ class Notifications:
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._ping)
 
+    def expect(self, callback: Callable[[], None]) -> bytes:
+        """A word to publish on the channel of barriers.
+
+        Calls back when it was heard: all that Redis told of before it has been handled.
+        """
+        if not self._words:  # many at a time: each call of the kernel counts
+            fresh = os.urandom(_WORDS * _WORD_BYTES).hex().encode()
+            self._words = [
+                fresh[at : at + 2 * _WORD_BYTES] for at in range(0, len(fresh), 2 * _WORD_BYTES)
+            ]
+        word = self._words.pop()
+        self._expected[word] = callback
+        return word
+
+    def forget(self, word: bytes) -> None:
+        """It was not published."""
+        self._expected.pop(word, None)
+
     def _ping(self) -> None:
         self._scheduled = False
         callbacks, self._waiting = self._waiting, []
@@ -105,6 +135,9 @@ class Notifications:
     def _message(self, channel: bytes, payload: bytes) -> None:
         if channel == OWN_CHANNEL:
             self._own = self._begins(payload)
+        elif channel == BARRIER_CHANNEL:
+            if callback := self._expected.pop(payload, None):
+                callback()
         else:
             self._on_event(channel[len(KEYSPACE) :], payload.decode(errors="replace"), self._own)
 

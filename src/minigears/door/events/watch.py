@@ -15,6 +15,7 @@ from minigears.door.capture.queue import Queue
 from minigears.door.capture.register import Register
 from minigears.door.clients.replies import Hold
 from minigears.door.commands.classifier import Classifier
+from minigears.door.events.crossing import Crossing
 from minigears.door.events.delivery import Delivery, Event
 from minigears.door.events.journal import Intent, Journal
 from minigears.door.events.notifications import Notifications, enable_notifications
@@ -27,6 +28,9 @@ from minigears.loops import Loops
 from minigears.seal import Seal
 
 log = logging.getLogger(__name__)
+
+Barrier = Callable[[Callable[[], None]], None]
+"""Calls back when every notification of some writes has been handled."""
 
 _FLUSH_AGAIN = 0.1  # seconds
 _PATIENCE = 2.0  # seconds that a function waits for others
@@ -77,10 +81,21 @@ class Watch:
         """Have the journal know of keys that are about to be changed."""
         return self.journal.record(keys)
 
-    def settle(self, holds: Sequence[Hold], callback: Callable[[], None]) -> None:
+    def crossing(self) -> Crossing:
+        """For writes that are going to leave together on a shared connection."""
+        unsent = None if self.interest.reads_matter else self._unsent
+        return Crossing(self.notifications, unsent)
+
+    def _unsent(self, key: bytes) -> list[Event]:
+        return [event for event in self._outbox if event.key == key]
+
+    def settle(
+        self, holds: Sequence[Hold], callback: Callable[[], None], barrier: Barrier | None = None
+    ) -> None:
         """Call back when the synchronous functions of these writes are done, and there is room again.
 
-        Their intents are removed when the asynchronous ones are done too.
+        Their intents are removed when the asynchronous ones are done too. `barrier` is the one behind them, where
+        they have one.
         """
         keys = {key for hold in holds for key in hold.keys}
         self.answered.update(keys)
@@ -102,7 +117,7 @@ class Watch:
             else:
                 callback()
 
-        self.notifications.barrier(told)
+        (barrier or self.notifications.barrier)(told)
 
     def _settle(self, number: int, keys: Collection[bytes]) -> None:
         """A function goes on once the sync functions of what it has written are done, or take too long.
@@ -143,6 +158,8 @@ class Watch:
 
     def hand_over(self, events: Collection[Event]) -> None:
         """Send events to the executor that are on its list and were kept back."""
+        for event in events:
+            event.kind = b""  # what was told of it then need not hold any more
         if events:
             self._outbox.extend(events)
             self._flush_soon()

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from minigears.address import Address
 from minigears.door.capture.calls import Write, call, calls
 from minigears.door.commands.shareable import ReplyCutter, Use
+from minigears.door.events.crossing import Crossing
 from minigears.door.redis import BackendError, Connection, connect
 from minigears.interest import OFFSET_CHANNEL
 from minigears.protocol import ProtocolError, encode_command
@@ -67,14 +68,24 @@ _PING = encode_command([b"PING"])
 class PooledConnection(Connection):
     """One shared connection. `call` is for its own first words, `carry` for all that follows."""
 
-    def __init__(self, protocol: int, before: Callable[[], None], cannot_tell: Callable[[], None]):
+    def __init__(
+        self,
+        protocol: int,
+        before: Callable[[], None],
+        cross: Callable[[], Crossing],
+        cannot_tell: Callable[[], None],
+    ):
         """Speaks this RESP version; calls `before` whenever it is about to send commands of clients.
+
+        `cross` is for those that concern a registration.
 
         It calls `cannot_tell` when it cannot know whose reply is whose, and closes.
         """
         super().__init__()
         self._protocol = protocol
         self._before = before
+        self._cross = cross
+        self._crossing: Crossing | None = None
         self._cannot_tell = cannot_tell
         self._riders: deque[Rider] = deque()
         self._out: list[bytes] = []
@@ -84,6 +95,13 @@ class PooledConnection(Connection):
         """How many commands the last turn had: one that had none beside it need not wait for others."""
         self._cutter = ReplyCutter()
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def crossing(self) -> Crossing:
+        """That of the piece which is sent next, for a write that concerns a registration."""
+        if self._crossing is None:
+            self._crossing = self._cross()
+        return self._crossing
 
     def carry(self, rider: Rider, command: bytes) -> None:
         """Send one command of `shareable.py`; its reply goes to the rider.
@@ -126,7 +144,18 @@ class PooledConnection(Connection):
     def _write(self, commands: bytes) -> None:
         if self._transport is not None and not self._transport.is_closing():
             self._before()
+            if self._crossing is not None:
+                commands += self._behind(self._crossing)
             self._transport.write(commands)
+
+    def _behind(self, crossing: Crossing) -> bytes:
+        """What goes behind the commands of a piece, for those that concern a registration."""
+        self._crossing = None
+        packed = crossing.behind()
+        self._riders.append(crossing)
+        if crossing.type is not None:
+            self._riders.append(crossing.type)
+        return packed
 
     def data_received(self, data: bytes) -> None:
         """Hand each reply to its rider (asyncio calls this)."""
@@ -156,9 +185,11 @@ class PooledConnection(Connection):
 class ConnectionPool:
     """The shared connections: for reads and for writes, in RESP2 and in RESP3."""
 
-    def __init__(self, before: Callable[[], None]) -> None:
-        """`before` is called whenever commands of clients are about to be sent."""
+    def __init__(self, before: Callable[[], None], cross: Callable[[], Crossing]) -> None:
+        """`before` is called whenever commands of clients are about to be sent, `cross` for those that concern
+        a registration."""
         self._before = before
+        self._cross = cross
         self._reads: dict[int, PooledConnection] = {}
         self._writes: dict[int, PooledConnection] = {}
         self._all: list[PooledConnection] = []
@@ -187,7 +218,9 @@ class ConnectionPool:
             for protocol in (2, 3, 2, 3):
                 connection = await connect(
                     address,
-                    functools.partial(PooledConnection, protocol, self._before, self._cannot_tell),
+                    functools.partial(
+                        PooledConnection, protocol, self._before, self._cross, self._cannot_tell
+                    ),
                 )
                 self._all.append(connection)
                 await connection.call("HELLO", protocol)

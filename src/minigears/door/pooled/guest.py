@@ -19,13 +19,13 @@ from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import Place, State, Transition
 from minigears.door.commands.parser import RequestParser
 from minigears.door.commands.shareable import MAX_BYTES, Use
-from minigears.door.events.watch import Watch
+from minigears.door.events.watch import Barrier, Watch
 from minigears.door.pooled.connections import ConnectionPool
 from minigears.protocol import Command, ProtocolError, encode_command
 
 FEW = 4
 """Who finds fewer clients than that when it sends its first command does not share: it takes several to make up
-for the bookkeeping."""
+for the bookkeeping. One whose first command concerns a registration does: that spares trips even to one alone."""
 
 _MAX_HELD = 64 * 1024
 """Bytes that wait here before no more are read from the client."""
@@ -84,6 +84,8 @@ class Sharing:
         self._held_length = 0
         self._hold: Hold | None = None
         """The write that concerns a registration and whose reply waits for functions."""
+        self._barrier: Barrier | None = None
+        """Behind that write."""
         self._kept: list[bytes] = []
         """That reply, as far as it has come."""
         self._begun = False
@@ -142,7 +144,7 @@ class Sharing:
         else:
             self._kept.append(piece)
             if whole:
-                self._watch.settle((self._hold,), self._settled)
+                self._watch.settle((self._hold,), self._settled, self._barrier)
 
     def _settled(self) -> None:
         """The functions of a write are done, and the journal has it: its reply may go."""
@@ -178,13 +180,16 @@ class Sharing:
                 return False
         if not self._begun:
             self._begun = True
-            self._last |= len(self._clients) < FEW
+            self._last |= len(self._clients) < FEW and not concerned
         connection = None if self._last else self._pool.connection(self._greeting.protocol, use)
         if connection is None:
             return False
         self.wrote |= use is _WRITES
         self._place.take(_RIDE)
-        if concerned:  # the connection lets the intent leave before the write
+        if concerned:  # the intent leaves before the write, and a barrier behind it
+            crossing = connection.crossing
+            crossing.board(concerned)
+            self._barrier = crossing.when_passed
             self._hold = Hold(1, 1, concerned, self._watch.journal.record_together(concerned))
         if write is None:
             connection.carry(self, data)

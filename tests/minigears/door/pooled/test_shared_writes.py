@@ -50,6 +50,19 @@ def test_functions_have_run_when_the_reply_comes_and_the_clients_go_on_sharing(g
     wait_for(lambda: entries(gears) == 0, what="an empty journal")
 
 
+def test_a_function_is_told_of_the_type_that_the_key_has_after_the_write(gears, talk):
+    gears.run(
+        "GB().foreach(lambda r: execute('RPUSH', 'told', r['event'] + ' ' + r['type']))"
+        ".register('kind:*', mode='sync')"
+    )
+    client = talk()
+    for words in (("SADD", "kind:1", "v"), ("DEL", "kind:1"), ("SET", "kind:1", "v")):
+        client.ask(*words)
+    with closing(gears.server.connect()) as conn:
+        told = conn.call("LRANGE", "told", "0", "-1")
+    assert told == [b"sadd set", b"del empty", b"set string"]
+
+
 def test_a_reply_waits_for_its_own_functions_only(gears, talk):
     gears.run(COUNT)
     gears.run(WAIT)

@@ -66,7 +66,9 @@ def test_a_connection_that_is_lost_takes_no_command(tmp_path):
     async def scenario() -> None:
         address = Address(path=str(tmp_path / "s"))
         server = await asyncio.start_unix_server(lambda _, writer: writer.close(), address.path)
-        pooled = await connect(address, lambda: PooledConnection(2, lambda: None, lambda: None))
+        pooled = await connect(
+            address, lambda: PooledConnection(2, lambda: None, lambda: None, lambda: None)
+        )
         await pooled.closed
         for _ in range(2):
             pooled.carry(None, b"*1\r\n$4\r\nPING\r\n")
@@ -91,7 +93,10 @@ def test_a_reply_that_cannot_be_told_from_the_next_ends_the_sharing(tmp_path, sa
         address = Address(path=str(tmp_path / "s"))
         server = await asyncio.start_unix_server(answer, address.path)
         pooled = await connect(
-            address, lambda: PooledConnection(2, lambda: None, lambda: cannot_tell.append(said))
+            address,
+            lambda: PooledConnection(
+                2, lambda: None, lambda: None, lambda: cannot_tell.append(said)
+            ),
         )
         for _ in range(2):
             pooled.carry(_NOBODY, b"*1\r\n$4\r\nPING\r\n")
@@ -116,6 +121,16 @@ def test_a_few_clients_have_nothing_to_share(own_gears):
         assert {client.ask("SET", "k", "v") for client in clients} == {b"+OK\r\n"}
         assert sharing(gears) == 0
     assert shares(gears)
+
+
+def test_one_that_begins_with_a_write_about_a_registration_shares_alone(own_gears):
+    gears = own_gears()
+    gears.run("GB().foreach(lambda r: execute('INCR', 'runs')).register('kind:*', mode='sync')")
+    with gears.raw() as sock:
+        client = Talk(sock)
+        assert client.ask("SET", "kind:1", "v") == b"+OK\r\n"
+        assert sharing(gears) == 1
+        assert client.ask("GET", "runs") == b"$1\r\n1\r\n"
 
 
 def test_nobody_shares_any_more_once_redis_closes_idle_connections(own_gears):
