@@ -6,13 +6,18 @@ The classes carry the module name `gears`, since that is how RedisGears prints t
 from __future__ import annotations
 
 import concurrent.futures
+import cProfile
 import sys
 import traceback
 import types
 from pathlib import Path
 
-_HIDDEN = (str(Path(__file__).resolve().parent), str(Path(concurrent.futures.__file__).parent))
-"""Our own files, and the waiting for a coroutine."""
+_HIDDEN = (
+    str(Path(__file__).resolve().parent),
+    str(Path(concurrent.futures.__file__).parent),
+    cProfile.__file__,
+)
+"""Our own files, the waiting for a coroutine, and the profiler around a function."""
 
 _IN_PYTHON = tuple(
     str(Path(_HIDDEN[0], *at)) for at in (("script", "builder.py"), ("flow", "keysonly.py"))

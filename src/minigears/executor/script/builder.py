@@ -113,7 +113,10 @@ class GearsBuilder(Steps):
 
         In a script it begins when the script has ended, elsewhere at once.
         """
-        self._end(convertToStr, collect)
+        if convertToStr:
+            self.map(lambda x: str(x))
+        if collect:
+            self.collect()
         arg = arg if arg else self.defaultArg
         if self.realReader in _IN_PYTHON:
             return self.gearsCtx.asked.request_run(self.realReader, self.steps, arg, kargs)
@@ -126,17 +129,14 @@ class GearsBuilder(Steps):
 
         In a script it takes effect when the script has ended, elsewhere at once.
         """
-        self._end(convertToStr, collect)
+        if convertToStr:
+            self.map(lambda x: str(x))
+        if collect:
+            self.collect()
         if "regex" in kargs:
             write(_REGEX, "warning")
             prefix = kargs.pop("regex")
         return self.gearsCtx.register(prefix=prefix, **kargs)
-
-    def _end(self, convert: bool, collect: bool) -> None:
-        if convert:
-            self.map(lambda x: str(x))
-        if collect:
-            self.collect()
 
 
 def _one_more(count: int, record: Any) -> int:

@@ -314,6 +314,25 @@ GB('CommandReader').repartition(one).map(lambda x: double(x[1])).register(trigge
     assert text(door.call("RG.PYPROFILE", "x", "y")) == "Wrong subcommand given to RG.PYPROFILE"
 
 
+def test_the_profiler_is_seen_in_no_error(door: FakeDoor):
+    fails, no_argument = (
+        "GB('ShardsIDReader').map(lambda x: 1 / 0)",
+        "GB('ShardsIDReader').map(lambda: 1)",
+    )
+    plain = [door.script(f"{flow}.run()") for flow in (fails, no_argument)]
+    door.call("RG.CONFIGSET", "ProfileExecutions", "1")
+    assert [door.script(f"{flow}.run()") for flow in (fails, no_argument)] == plain
+
+
+def test_the_function_that_run_adds_is_told_as_one_of_run(door: FakeDoor):
+    execution = start(door, "GB('ShardsIDReader').run()")
+    assert door.call("RG.GETRESULTSBLOCKING", execution) == [[b"1"], []]
+    shown = [step[7] for step in plan(door, execution)[15] if step[7]]
+    assert [arg.partition(b" at ")[0] for arg in shown] == [
+        b"<function GearsBuilder.run.<locals>.<lambda>"
+    ]
+
+
 @pytest.mark.parametrize("script", ["while True: pass", "raise SystemExit", "import os; os.fork()"])
 def test_introspection_is_answered_whatever_runs(door: FakeDoor, script: str):
     running = door.send("RG.PYEXECUTE", script)
