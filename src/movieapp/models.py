@@ -21,7 +21,7 @@ READ_SECONDS, WRITE_SECONDS = 2.0, 6.0
 """How long a page waits for Redis; how long a write does (write-through waits for MongoDB)."""
 
 
-class Entity(JsonModel, ABC):
+class Entity(JsonModel, ABC):  # type: ignore[misc]  # Redis OM has no types
     """A document whose key is its prefix and id; fields that no class names are kept."""
 
     model_config = ConfigDict(extra="allow")
