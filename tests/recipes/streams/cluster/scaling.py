@@ -151,10 +151,3 @@ def workers(
     """So many workers."""
     with ExitStack() as stack:
         yield [stack.enter_context(worker(cluster, database, log)) for _ in range(count)]
-
-
-def leased(cluster: Cluster) -> set[str]:
-    """The workers that hold a partition now."""
-    redis = cluster.connect()
-    found = (redis.get(p.lease) for p in PARTITIONS.all())
-    return {str(one) for one in found if one}
