@@ -27,9 +27,10 @@ from tests.recipes.streams.working import QUICK, running
 from tests.recipes.streams.writing import KEY, drained, letters
 
 OLDER = Path(__file__).with_name("older")
+KEPT = sorted(int(file.stem) for file in OLDER.glob("*.zip"))
 
 
-@pytest.fixture(params=[6, 7])
+@pytest.fixture(params=KEPT)
 def older(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Any]:
@@ -42,6 +43,10 @@ def older(
     yield found
     for module in [m for m in sys.modules if m == name or m.startswith(f"{name}.")]:
         del sys.modules[module]
+
+
+def test_the_version_before_this_one_is_kept() -> None:
+    assert KEPT[-1] == VERSION - 1, f"keep it as {OLDER.name}/{VERSION - 1}.zip, as said above"
 
 
 class Writer:
