@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import pytest
 import uvloop
-from realredis import RedisServer
 
 from minigears.address import Address
 from minigears.door.events.crossing import Crossing, KeyType
@@ -18,6 +17,7 @@ from minigears.door.pooled.connections import PooledConnection
 from minigears.door.redis import Connection, connect, open_connection
 from minigears.interest import KEYSPACE
 from minigears.protocol import encode_command
+from tests.minigears.realredis import RedisServer
 
 
 class _Nobody:
