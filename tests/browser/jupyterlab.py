@@ -26,6 +26,7 @@ from tests.programs import left_out
 
 _STARTS = 60.0  # seconds that a server or a page may take on a slow machine
 _CELL = 120.0  # seconds in which a cell has to end, as in tests/notebooks
+_NARROW = 760  # pixels, below which JupyterLab takes a window for a phone's
 _ERROR = re.compile(r"^Traceback|^\w*(Error|Interrupt|Exception): ", re.MULTILINE)
 _SETTINGS = {
     # All cells stay in the page, so that it can be asked about all of them.
@@ -179,7 +180,9 @@ class NotebookPage:
         size = {"width": width, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
         self._page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
         self._until(lambda: self._page.execute_script("return innerWidth") == width)
-        self._until(lambda: self._all("#jp-main-dock-panel")[0].size["width"] <= width)
+        if width < _NARROW:  # as JupyterLab itself does when it is opened so: no side bar
+            self._page.execute_script("window.jupyterapp.shell.collapseLeft()")
+        self._until(lambda: width * 0.6 < self._all(".jp-Notebook")[0].size["width"] <= width)
         return list(self._page.execute_script(_TOO_WIDE))
 
     def is_light(self) -> bool:

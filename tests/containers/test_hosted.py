@@ -52,12 +52,16 @@ def test_a_learner_on_debian_13_with_python_3_13(engine, clone):
     """Nothing but what the README names: Debian's own Python, make and the network."""
     if not is_here(DEBIAN_13):
         subprocess.run([REPOSITORY / "docker/base/build.sh", DEBIAN_13, "trixie"], check=True)
-    script = f"""
-    make setup && make doctor && make up && make status && make down
+    course = f"""
+    cd /course && make setup && make doctor && make up && make status && make down
     .venv/bin/python --version
     .venv/bin/pytest -q -n 2 --dist loadgroup --reruns 1 -p no:cacheprovider {" ".join(TELLING.split())}
     """
-    assert "Python 3.13." in in_container(DEBIAN_13, clone, script, user="1000:1000")
+    # A user with a name, which PostgreSQL asks for.
+    script = (
+        f"useradd --create-home learner && runuser -u learner -- bash -euc {shlex.quote(course)}"
+    )
+    assert "Python 3.13." in in_container(DEBIAN_13, clone, script, user="0:0")
 
 
 def test_binder(engine, clone):

@@ -180,6 +180,10 @@ def _literals(tree: Tree) -> Any:
     return tree
 
 
+_HINT = re.compile(r"\. Did you (?:mean|forget)\b.*\?$", re.MULTILINE)
+"""What Python says besides from 3.12 on; RedisGears's own Python was 3.7."""
+
+
 def _with_last_lines(tree: Tree) -> Any:
     """Errors as (first line, last line): frames may differ."""
     kind, value = tree
@@ -187,7 +191,7 @@ def _with_last_lines(tree: Tree) -> Any:
         return kind, [_with_last_lines(item) for item in value]
     if isinstance(value, bytes) and value.startswith(b"['Traceback"):
         lines = ast.literal_eval(value.decode())
-        return kind, (lines[0], lines[-1])
+        return kind, (lines[0], _HINT.sub("", lines[-1]))
     return tree
 
 
