@@ -79,7 +79,7 @@ def _gather(keep_notebooks: bool) -> None:
     (SOURCE / "docs/book/index.md").unlink()
     for page in SOURCE.rglob("*.md"):
         text = page.read_text(encoding="utf-8")
-        page.write_text(_without_dead_links(page, text), encoding="utf-8")
+        page.write_text(_without_dead_links(page, _without_badges(text)), encoding="utf-8")
     if not keep_notebooks:
         shutil.rmtree(SOURCE / "notebooks", ignore_errors=True)
         shutil.copytree(
@@ -87,6 +87,11 @@ def _gather(keep_notebooks: bool) -> None:
             SOURCE / "notebooks",
             ignore=shutil.ignore_patterns(".*", "__pycache__"),
         )
+
+
+def _without_badges(text: str) -> str:
+    """Return a page's text with words in the place of pictures that would be fetched."""
+    return re.sub(r"!\[([^\]\n]*)\]\(https?://[^)\s]+\)", r"\1", text)
 
 
 def _without_dead_links(page: Path, text: str) -> str:

@@ -9,6 +9,7 @@ it. Nothing is fetched.
 
 from __future__ import annotations
 
+import mimetypes
 import re
 import shutil
 from collections.abc import Iterator
@@ -98,6 +99,7 @@ def _markdown(source: str, kind: str) -> NotebookNode:
 
 def export(path: Path, folder: Path) -> Path:
     """Write a notebook's slides into a folder that `lay_out` made, and return their page."""
+    mimetypes.add_type("image/webp", ".webp")  # unknown to Python until 3.13, and then not embedded
     exporter = SlidesExporter(
         template_name="deck",
         extra_template_basedirs=[str(DECK.parent)],

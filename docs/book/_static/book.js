@@ -1,5 +1,19 @@
-// Draws the diagrams, in the colours of the page, and again when the reader changes them.
+// Says to readers of all kinds what the theme leaves out; then draws the diagrams, in the colours of
+// the page, and again when the reader changes them.
 (() => {
+  const each = (selector, change) => document.querySelectorAll(selector).forEach(change);
+  each("p.caption[role=heading]", (e) => e.setAttribute("aria-level", "2"));
+  each("aside.sidebar-drawer", (e) => e.setAttribute("aria-label", "All pages"));
+  each("aside.toc-drawer", (e) => e.setAttribute("aria-label", "On this page"));
+  each("th", (e) => { // a table whose columns need no name
+    if (!e.textContent.trim()) e.replaceWith(document.createElement("td"));
+  });
+  const reach = () => each("pre, .table-wrapper, .cell_output > *", (e) => { // what scrolls, with the keyboard
+    if (e.scrollWidth > e.clientWidth) e.tabIndex = 0;
+  });
+  reach();
+  window.addEventListener("resize", reach);
+
   const sources = new Map();
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
 
@@ -9,7 +23,9 @@
   };
 
   const draw = async () => {
-    mermaid.initialize({ startOnLoad: false, theme: isDark() ? "dark" : "neutral" });
+    // Mermaid's own words beside an arrow in the dark are too faint.
+    const colours = isDark() ? { themeVariables: { edgeLabelBackground: "#2b2b2b" } } : {};
+    mermaid.initialize({ startOnLoad: false, theme: isDark() ? "dark" : "neutral", ...colours });
     for (const place of document.querySelectorAll("pre.mermaid")) {
       if (!sources.has(place)) sources.set(place, place.textContent);
       place.removeAttribute("data-processed");
