@@ -67,7 +67,7 @@ def render(error: BaseException) -> str:
     """The text of an error: `str()` of its traceback as a list of lines, without our frames."""
     try:
         return _rendered(error)
-    except Exception:  # its class cannot tell it as text
+    except BaseException:  # its class cannot tell it as text
         return f"Error type: {type.__repr__(type(error))}, Value: <exception str() failed>"
 
 

@@ -66,14 +66,23 @@ class Loop:
 
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None:
+            if self._loop is None or self._loop.is_closed():
                 self._loop = asyncio.new_event_loop()
                 self._loop.create_future = self.create_future  # type: ignore[method-assign]
                 self._thread = threading.Thread(
-                    target=self._loop.run_forever, name="minigears-coroutines", daemon=True
+                    target=_serve, args=(self._loop,), name="minigears-coroutines", daemon=True
                 )
                 self._thread.start()
             return self._loop
+
+
+def _serve(loop: asyncio.AbstractEventLoop) -> None:
+    """Run it for ever: user code that ends it, by `sys.exit()` in a callback, say, ends nobody else's."""
+    while not loop.is_closed():
+        try:
+            loop.run_forever()
+        except BaseException as error:
+            write(f"a callback of a future failed: {render(error)}", "warning")
 
 
 coroutines = Loop()
@@ -257,7 +266,9 @@ async def _told_plainly(coroutine: Coroutine[Any, Any, Any]) -> Any:
     """What it raises is told as RedisGears does: its text, without a traceback, which goes to the log."""
     try:
         return await coroutine
-    except Exception as error:
+    except (asyncio.CancelledError, GeneratorExit):
+        raise
+    except BaseException as error:  # of SystemExit and its like asyncio would tell nobody
         write(f"a coroutine failed: {render(error)}", "debug")
         raise GearsFlatError(str(error)) from None
 
