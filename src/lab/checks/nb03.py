@@ -15,7 +15,7 @@ from lab.names import COLLECTION, KEY_PREFIX, SEARCH_FIELDS, SEARCH_INDEX
 
 def _check_best(answer: Answer) -> str:
     given = answer["best"]
-    if not isinstance(given, list):
+    if not isinstance(given, (list, tuple)):
         raise Wrong(
             f"`best` is of type {type(given).__name__}, not a list: a cursor runs only once."
         )

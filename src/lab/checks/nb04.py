@@ -134,7 +134,7 @@ def _census(client: redis.Redis, script: str) -> list[str]:
         if "A step failed on a record" not in str(wrong):
             raise
         raise Wrong(
-            f"{wrong} One who says `forty` for an age, or nothing, ends the whole batch: deal with "
+            f"{wrong}. One who says `forty` for an age, or nothing, ends the whole batch: deal with "
             "odd records inside the function."
         ) from None
 

@@ -21,8 +21,10 @@ def survives(movie: dict[str, Any]) -> bool:
 
 def _check_stoppers(answer: Answer) -> str:
     given = answer["stoppers"]
-    if not isinstance(given, list) or not all(isinstance(title, str) for title in given):
-        raise Wrong("`stoppers` is not a list of titles.")
+    if not isinstance(given, (list, tuple, set)):
+        raise Wrong(f"`stoppers` is of type {type(given).__name__}, not a list of titles.")
+    if strange := [title for title in given if not isinstance(title, str)]:
+        raise Wrong(f"`stoppers` holds `{strange[0]!r}`, so it is not a list of titles.")
     movies = load_movies()
     wanted = {movie["title"] for movie in movies if not survives(movie)}
     if extra := sorted(set(given) - wanted):

@@ -146,9 +146,10 @@ def _judge_redis(client: redis.Redis, wanted: Any, before: Any, case: str) -> No
         )
     found = client.json().get(_KEY)
     if found != wanted:
-        told = "the old value" if wanted == before else "the new value"
+        if wanted != before:
+            raise Wrong(f"For {case}: Redis has {found}, not the new value. Who writes it there?")
         raise Wrong(
-            f"For {case}: Redis has {found}, not {told}. An error of write-through does not say that "
+            f"For {case}: Redis has {found}, not the old value. An error of write-through does not say that "
             "nothing has happened: the function runs after the write."
         )
 

@@ -225,7 +225,10 @@ def _all_batches(next_batch: Any, client: redis.Redis) -> list[str]:
             return taken
         taken += [id for id, _ in batch]
         client.xack(_QUEUE, _GROUP, *[id for id, _ in batch])
-    raise Wrong("Each batch was acknowledged, and after ten calls your function still returns one.")
+    raise Wrong(
+        "Each batch was acknowledged, and after ten calls your function still returns one. `XRANGE` shows all that "
+        "is in the stream, whoever has it; what is left to do knows the group: `XREADGROUP`."
+    )
 
 
 def _judge_taken(taken: list[str], ids: dict[str, str]) -> None:

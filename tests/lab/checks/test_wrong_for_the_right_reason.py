@@ -225,6 +225,12 @@ def leaves_the_kernel(pauses: list[Any]) -> list[Any]:
             "which is no JSON",
         ),
         ("14-1", refuses_by_itself, "let the script do it"),
+        ("08-2", lambda r, key, document: True, "Who writes it there?"),
+        ("10-3", lambda r, queue, me: r.xrange(queue), "`XRANGE` shows all"),
+        ("06-1", {"title": "Heat"}, "of type dict"),
+        ("06-1", {"Heat"}, "'Heat' would pass"),
+        ("03-1", ("No Such Film",), "titles are missing"),
+        ("04-2", "GB().map(lambda r: r['value']['age']).run('person:*')", "'age'. One who says"),
         ("14-4", lambda reviews, entries: [("1-0", "Review:1", "no")], "not a list of (entry_id"),
     ],
 )
