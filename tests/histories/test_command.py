@@ -13,7 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from lab import paths
-from lab.stack import kafka
+from lab.stack.ondemand import kafka
 from tests.histories import cutting, series
 from tests.histories.__main__ import main
 from tests.histories.recipes.interface import Recipe

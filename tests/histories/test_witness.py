@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pymongo.collection import Collection
+from pymongo.hello import Hello
 
 from tests.freeports import free_ports
 from tests.histories.world.witness import MongoWitness
@@ -55,3 +56,14 @@ def test_a_stream_that_tells_nothing_is_opened_anew(
     monkeypatch.setattr(Collection, "watch", blind_at_first)
     sees(server)
     assert len(opened) > 1
+
+
+def test_a_server_that_names_another_member_of_its_set_is_asked_all_the_same(
+    server: MongoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Hello.all_hosts.fget
+    assert told is not None
+    monkeypatch.setattr(
+        Hello, "all_hosts", property(lambda hello: {("elsewhere", 1)} if told(hello) else set())
+    )
+    sees(server)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lab.errors import Unsupported
-from lab.stack import kafka
+from lab.stack.ondemand import kafka
 from recipes.streams.core.errors import Refused as NothingDone
 from tests.freeports import free_ports
 from tests.histories.recipes.interface import Servers

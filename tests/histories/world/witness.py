@@ -43,9 +43,12 @@ class MongoWitness:
         clock: Callable[[], float],
         prefix: str,
     ):
+        # Directly: a server that is just starting may name no member of its set, itself included, and a
+        # client that goes by that has no server any more, for good.
         self._client: MongoClient[Any] = MongoClient(
-            url, serverSelectionTimeoutMS=5000, socketTimeoutMS=5000, retryReads=False
-        )
+            url, directConnection=True, serverSelectionTimeoutMS=30_000, socketTimeoutMS=5000,
+            retryReads=False,
+        )  # fmt: skip
         self._collection = self._client[place[0]][place[1]]
         self._translate, self._clock, self._prefix = translate, clock, prefix
         self._over = threading.Event()
