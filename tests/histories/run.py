@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from tests.histories.recipes.interface import Recipe
 from tests.histories.verdict.clocks import late_expiries
 from tests.histories.verdict.durability import rewinds
-from tests.histories.verdict.history import History, Kind, Sample
+from tests.histories.verdict.history import Document, History, Kind, Sample
 from tests.histories.world.clients import Clients
 from tests.histories.world.faults import (
     TO_LINES,
@@ -21,6 +21,10 @@ from tests.histories.world.faults import (
     sufferable,
 )
 from tests.histories.world.operations import TITLE, Request, requests
+from tests.histories.world.witness import Witness
+
+_QUIET = 3.0
+"""Seconds without a change of the database, after which a worker that waited for it has nothing left in its hands."""
 
 
 @dataclass(frozen=True)
@@ -107,10 +111,11 @@ def perform(recipe: Recipe, play: Script, size: Size) -> History:
     history.notes["patience"] = size.patience
     longest, settles = size.patience * (1 + size.grace), max(3.0, size.patience / 4)
     history.samples = _drain(recipe, longest, late_expiries(history))
-    if not rewinds(history):  # else they may differ for good
+    back = rewinds(history)
+    if not back:  # else they may differ for good
         _settle(lambda: recipe.documents(play.prefix) == witness.documents(), settles)
-    history.redis, history.database = recipe.documents(play.prefix), witness.documents()
-    _settle(lambda: _seen(witness.changes, history.database), longest)
+    history.database = at_rest(witness, longest, _QUIET if back else 0.0)
+    history.redis = recipe.documents(play.prefix)
     witness.stop()
     history.changes = list(witness.changes)
     history.dead_letters = recipe.dead_letters(play.prefix)
@@ -137,6 +142,19 @@ def _settle(condition: object, seconds: float) -> None:
         time.sleep(0.02)
 
 
-def _seen(changes: Sequence[object], database: dict[str, object]) -> bool:
-    last = {change.key: change.document for change in changes}  # type: ignore[attr-defined]
-    return {key: document for key, document in last.items() if document is not None} == database
+def at_rest(witness: Witness, seconds: float, quiet: float) -> dict[str, Document]:
+    """Return what the database holds, once the witness has told of all that and of nothing else for a while.
+
+    `quiet` seconds: what Redis has lost, queue and all, a worker may still have in its hands. Whether
+    the witness came so far within `seconds` is the checker's business.
+    """
+    begin, stored = time.monotonic(), witness.documents()
+    while (now := time.monotonic()) < begin + seconds:
+        stored = witness.documents()
+        changes = list(witness.changes)
+        last = {change.key: change.document for change in changes}
+        told = {key: document for key, document in last.items() if document is not None}
+        if told == stored and now - max([begin, *(change.at for change in changes)]) >= quiet:
+            break
+        time.sleep(0.02)
+    return stored

@@ -6,14 +6,16 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pymongo.collection import Collection
 from pymongo.hello import Hello
 
 from tests.freeports import free_ports
-from tests.histories.world.witness import MongoWitness
+from tests.histories.run import at_rest
+from tests.histories.verdict.history import Change, Document
+from tests.histories.world.witness import MongoWitness, Witness
 from tests.recipes.servers import MongoServer, wait_for
 
 
@@ -67,3 +69,20 @@ def test_a_server_that_names_another_member_of_its_set_is_asked_all_the_same(
         Hello, "all_hosts", property(lambda hello: {("elsewhere", 1)} if told(hello) else set())
     )
     sees(server)
+
+
+def test_what_a_worker_had_in_its_hands_when_redis_lost_it_is_waited_for() -> None:
+    """As in seed 1000134 of streams-everysec: a FLUSHALL emptied the queue while the database was away."""
+
+    class Slow:
+        def __init__(self) -> None:
+            self.changes: list[Change] = []
+            self._asked = 0
+
+        def documents(self) -> dict[str, Document]:
+            self._asked += 1
+            if self._asked == 5:
+                self.changes.append(Change(time.monotonic(), "k", {"a": 1}))
+            return {"k": {"a": 1}} if self._asked >= 5 else {}
+
+    assert at_rest(cast(Witness, Slow()), seconds=60, quiet=0.5) == {"k": {"a": 1}}
