@@ -22,7 +22,7 @@ class Settings:
     lease: float = 10.0
     attempts: int = 5
     writers: int = 2
-    """Bulk writes at a time, of one worker: a database may be slower with many than with one."""
+    """Bulk writes at a time, of one worker: a database may be slower with many than with one. Partitions take turns."""
     first_backoff: float = 0.1
     longest_backoff: float = 30.0
     coalesce: bool = True
