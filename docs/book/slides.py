@@ -9,7 +9,7 @@ it. Nothing is fetched.
 
 from __future__ import annotations
 
-import mimetypes
+import base64
 import re
 import shutil
 from collections.abc import Iterator
@@ -33,6 +33,8 @@ _BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _SHOWN = re.compile(r"#|```|\||[-*] |\d+\. |!\[|<img|> |\*\*")
+_PICTURE = re.compile(r"(!\[[^\]\n]*\])\((?![a-z]+:)([^)\s]+)\)")
+_KINDS = {".png": "image/png", ".webp": "image/webp"}
 _LINK = re.compile(r"(?<!!)\[([^\]\n]+)\]\((?![a-z]+:)[^)\s]+\)")
 
 
@@ -99,19 +101,32 @@ def _markdown(source: str, kind: str) -> NotebookNode:
 
 def export(path: Path, folder: Path) -> Path:
     """Write a notebook's slides into a folder that `lay_out` made, and return their page."""
-    mimetypes.add_type("image/webp", ".webp")  # unknown to Python until 3.13, and then not embedded
     exporter = SlidesExporter(
         template_name="deck",
         extra_template_basedirs=[str(DECK.parent)],
         reveal_url_prefix="reveal",
         reveal_theme="course",
-        embed_images=True,
     )
     where = {"metadata": {"name": path.stem, "path": str(path.parent)}}
-    page, _ = exporter.from_notebook_node(deck(nbformat.read(path, as_version=4)), resources=where)
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _with_pictures(cell.source, path.parent)
+    page, _ = exporter.from_notebook_node(deck(notebook), resources=where)
     made = folder / f"{path.stem}.html"
     made.write_text(page, encoding="utf-8")
     return made
+
+
+def _with_pictures(source: str, folder: Path) -> str:
+    """Return Markdown with its pictures inside, since slides lie elsewhere. nbconvert leaves out those above."""
+
+    def inside(found: re.Match[str]) -> str:
+        kind = _KINDS[Path(found[2]).suffix]
+        data = base64.b64encode((folder / found[2]).read_bytes()).decode()
+        return f"{found[1]}(data:{kind};base64,{data})"
+
+    return _PICTURE.sub(inside, source)
 
 
 def lay_out(folder: Path) -> None:
