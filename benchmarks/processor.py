@@ -189,6 +189,15 @@ class Processor:
         with self._registered(RECIPE, *REQUIREMENTS):
             for shape in SHAPES:
                 self._arm(f"rgsync, {shape}", shape, "MovieEntity")
+            self._pause_batches()
+            shape = "pipelines of 50"
+            self._arm(f"rgsync, no batch runs, {shape}", shape, "MovieEntity")
+
+    def _pause_batches(self) -> None:
+        """What functions of streams take away from the others is not measured any more."""
+        for registration in self._stack.redis.execute_command("RG.DUMPREGISTRATIONS"):
+            if registration[3] == "StreamReader":
+                self._stack.redis.execute_command("RG.PAUSEREGISTRATIONS", registration[1])
 
     def capture(self) -> None:
         """Writes that the door captures; no worker takes them away."""

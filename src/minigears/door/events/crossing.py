@@ -1,8 +1,8 @@
-"""The barrier behind writes that leave together on a shared connection.
+"""The barrier behind a write that leaves alone on a shared connection.
 
-A word is published right behind them on the same connection, so the notification connection hears it behind everything
-that Redis has told of those writes: no trip of its own, as a PING there takes. Behind a write that leaves alone, Redis
-is asked for its key's type, too: a function that reads nothing else then needs no trip either.
+A word is published right behind it on the same connection, so the notification connection hears it behind everything
+that Redis has told of that write: no trip of its own, as a PING there takes. Then Redis is asked for the key's type:
+a function that reads nothing else needs no trip either.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from minigears.protocol import encode_command
 
 
 class Crossing:
-    """Those writes of one piece that concern a registration. It rides behind them as the word."""
+    """One such write. It rides behind it as the word."""
 
     __slots__ = (
         "_heard",

@@ -97,10 +97,13 @@ class PooledConnection(Connection):
         self._loop = asyncio.get_running_loop()
 
     @property
-    def crossing(self) -> Crossing:
-        """That of the piece which is sent next, for a write that concerns a registration."""
-        if self._crossing is None:
-            self._crossing = self._cross()
+    def _alone(self) -> bool:
+        return self._crowd < 2 and not (self._riders or self._captured)
+
+    @property
+    def crossing(self) -> Crossing | None:
+        """For a write about a registration that is carried next, if it leaves alone; several share a PING."""
+        self._crossing = self._cross() if self._alone else None
         return self._crossing
 
     def carry(self, rider: Rider, command: bytes) -> None:
@@ -108,7 +111,7 @@ class PooledConnection(Connection):
 
         Once the connection is lost, nothing: the door is about to close whoever is on it.
         """
-        alone = self._crowd < 2 and not (self._riders or self._captured)
+        alone = self._alone
         self._riders.append(rider)
         if alone:
             self._write(command)
@@ -119,7 +122,7 @@ class PooledConnection(Connection):
 
     def capture(self, rider: Rider, write: Write) -> None:
         """The same for a write that is captured: those of one turn go in one call."""
-        if self._crowd < 2 and not (self._riders or self._captured):
+        if self._alone:
             self.carry(rider, call(write, self._protocol))
             return
         if not (self._out or self._captured):

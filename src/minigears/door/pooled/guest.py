@@ -188,8 +188,9 @@ class Sharing:
         self._place.take(_RIDE)
         if concerned:  # the intent leaves before the write, and a barrier behind it
             crossing = connection.crossing
-            crossing.board(concerned)
-            self._barrier = crossing.when_passed
+            self._barrier = crossing.when_passed if crossing else None
+            if crossing:
+                crossing.board(concerned)
             self._hold = Hold(1, 1, concerned, self._watch.journal.record_together(concerned))
         if write is None:
             connection.carry(self, data)

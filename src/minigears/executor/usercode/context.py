@@ -6,8 +6,7 @@ A context variable carries it, so every greenlet, thread and coroutine sees its 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -116,16 +115,24 @@ def install(gate: Gate) -> None:
     _gate = gate
 
 
-@contextmanager
-def running(context: Context) -> Iterator[None]:
-    """Around user code: what it calls acts in `context`, and blocks that it has not left end."""
-    blocks = _gate.depth
-    token = current.set(context)
-    try:
-        yield
-    finally:
-        current.reset(token)
-        _gate.unwind(blocks)
+class running:
+    """Around user code: what it calls acts in `context`, and blocks that it has not left end.
+
+    Made from a generator it would take half a microsecond more, for each event.
+    """
+
+    __slots__ = ("_blocks", "_context", "_token")
+
+    def __init__(self, context: Context):
+        self._context = context
+
+    def __enter__(self) -> None:
+        self._blocks = _gate.depth
+        self._token = current.set(self._context)
+
+    def __exit__(self, *error: object) -> None:
+        current.reset(self._token)
+        _gate.unwind(self._blocks)
 
 
 forked = False
