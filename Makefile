@@ -80,7 +80,7 @@ format: setup ## mend style, and strip the output of notebooks
 	@$(if $(NOTEBOOKS),$(BIN)/nbstripout --keep-id $(NOTEBOOKS))
 
 test: lint ## run every check and test, every notebook included
-	@echo "==> Tests, with every notebook on a fresh stack (10 to 13 minutes on 2 cores)"
+	@echo "==> Tests, with every notebook on a fresh stack (about 10 minutes on 2 cores)"
 	@$(PYTEST)
 
 test-notebooks: setup ## run the notebooks only
