@@ -1,5 +1,12 @@
 """What holds for every test: the run has a folder of its own, cleans up, and tells its times."""
 
+from hypothesis import settings
+
+settings.register_profile(
+    "ours", deadline=None
+)  # of its own it fails what takes 0.2 s on a busy machine
+settings.load_profile("ours")
+
 pytest_plugins = [
     "tests.sandbox",
     "tests.docker_here",
