@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from minigears.executor.flow.executions import Execution
 from minigears.executor.ids import is_session_id, new_session_id
 from minigears.executor.replies import OK, CommandError
 from minigears.executor.requirements import RequirementError
@@ -96,8 +97,13 @@ def _run(gears: Gears, source: bytes, options: Options, reply: Future[Any]) -> N
     elif options.unblocking:
         reply.set_result(execution.id)
     else:
-        gears.executions.drop(execution)
-        execution.when_done(lambda ended: reply.set_result(ended.reply()))
+        execution.when_done(lambda ended: _reply_and_drop(gears, ended, reply))
+
+
+def _reply_and_drop(gears: Gears, execution: Execution, reply: Future[Any]) -> None:
+    """A run that a client has waited for: it was listed, and could be aborted, as long as it ran."""
+    gears.executions.drop(execution)
+    reply.set_result(execution.reply())
 
 
 def _run_script(gears: Gears, source: bytes, options: Options) -> Script:

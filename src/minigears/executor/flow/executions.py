@@ -6,7 +6,7 @@ import ctypes
 import itertools
 import threading
 import time
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from typing import Any
@@ -193,7 +193,8 @@ class ExecutionLog:
         self._limit_per_registration = limit_per_registration
         self._numbers = itertools.count()
         self._all: dict[int, Execution] = {}
-        self._kept: deque[int] = deque()
+        self._kept: OrderedDict[int, None] = OrderedDict()
+        """Those that count, the oldest first: not those that make room as soon as they end."""
         self._by_registration: dict[str, deque[int]] = {}
         self._lock = threading.Lock()
 
@@ -225,6 +226,7 @@ class ExecutionLog:
     def drop(self, execution: Execution) -> None:
         """Forget one."""
         self._all.pop(execution.number, None)
+        self._kept.pop(execution.number, None)
 
     def ended(self, execution: Execution) -> None:
         """One of a registration has ended: those beyond its limit, which did not make room before, go.
@@ -243,7 +245,7 @@ class ExecutionLog:
         with self._lock:
             for number in self._by_registration.pop(registration, ()):
                 if number in self._all and self._all[number].done:
-                    del self._all[number]
+                    self.drop(self._all[number])
 
     def of_registration(self, registration: str) -> list[Execution]:
         """Those of a registration that are still kept."""
@@ -261,8 +263,12 @@ class ExecutionLog:
             mine = self._by_registration.setdefault(execution.registration, deque())
             mine.append(execution.number)
             self._shrink(mine, self._limit_per_registration())
-        self._kept.append(execution.number)
-        self._shrink(self._kept, self._limit())
+        self._kept[execution.number] = None
+        limit = self._limit()
+        while 0 < limit < len(self._kept):
+            number, _ = self._kept.popitem(last=False)
+            if (oldest := self._all.get(number)) is not None:
+                oldest.when_done(self.drop)  # at once, if it has ended
 
     def _shrink(self, numbers: deque[int], limit: int) -> None:
         """Forget the oldest that are done; where many are not, a look at two a time is enough.
@@ -275,6 +281,7 @@ class ExecutionLog:
             oldest = self._all.get(number)
             if oldest is None or oldest.done:
                 self._all.pop(number, None)
+                self._kept.pop(number, None)
             else:
                 numbers.append(number)
                 unfinished += 1

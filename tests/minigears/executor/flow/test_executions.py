@@ -233,6 +233,54 @@ def test_so_many_are_kept(door: FakeDoor):
     assert kept == executions[:1:-1]
 
 
+def test_what_was_dropped_takes_nobodys_room(door: FakeDoor):
+    door.call("RG.CONFIGSET", "MaxExecutions", "3")
+    first, second, third = (start(door, "GB('ShardsIDReader').run()") for _ in range(3))
+    for execution in (first, second, third):
+        door.call("RG.GETRESULTSBLOCKING", execution)
+    door.call("RG.DROPEXECUTION", third)
+    for _ in range(3):
+        door.results("GB('ShardsIDReader').run()")  # dropped, too, once its client has the results
+    assert [row[1] for row in door.call("RG.DUMPEXECUTIONS")] == [second, first]
+
+
+def test_those_beyond_a_registrations_limit_take_nobodys_room(door: FakeDoor):
+    door.call("RG.CONFIGSET", "MaxExecutions", "3", "MaxExecutionsPerRegistration", "1")
+    execution = start(door, "GB('ShardsIDReader').run()")
+    door.script("GB('KeysReader').register(prefix='k', mode='sync', readValue=False)")
+    for _ in range(5):
+        door.fire(door.ids[0], b"k", "set")
+    assert [row[5] for row in door.call("RG.DUMPEXECUTIONS")] == [1, 0]
+    assert door.call("RG.GETRESULTSBLOCKING", execution) == [[b"1"], []]
+
+
+def test_one_that_still_runs_makes_room_when_it_ends(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
+    door.call("RG.CONFIGSET", "MaxExecutions", "1")
+    wait = "while not execute('EXISTS', 'go'): __import__('time').sleep(0.01)"
+    slow = start(door, f"def f(x):\n    {wait}\nGB('ShardsIDReader').map(f).run()")
+    quick = start(door, "GB('ShardsIDReader').run()")
+    assert door.call("RG.GETRESULTSBLOCKING", quick) == [[b"1"], []]
+    assert [row[1] for row in door.call("RG.DUMPEXECUTIONS")] == [quick, slow]
+    redis_conn.call("SET", "go", "1")
+    wait_for(lambda: [row[1] for row in door.call("RG.DUMPEXECUTIONS")] == [quick])
+
+
+def test_a_run_that_its_client_waits_for_is_listed_and_can_be_aborted(
+    door: FakeDoor, redis_conn: BlockingConnection
+):
+    waiting = door.send("RG.PYEXECUTE", ENDLESS)
+    wait_for(lambda: redis_conn.call("GET", "running"))
+    ((_, execution, _, state, _, registered),) = door.call("RG.DUMPEXECUTIONS")
+    assert (state, registered) == (b"running", 0)
+    assert door.call("RG.ABORTEXECUTION", execution) == b"OK"
+    results, errors = waiting.get(timeout=10)
+    assert results == []
+    assert b"gears.forcestopped" in errors[0]
+    assert door.call("RG.DUMPEXECUTIONS") == []
+
+
 @pytest.mark.parametrize("limit", ["0", "-1"])
 def test_a_limit_that_is_not_positive_is_none(door: FakeDoor, limit: str):
     door.call("RG.CONFIGSET", "MaxExecutions", limit, "MaxExecutionsPerRegistration", limit)
