@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from tests.histories.recipes.interface import Recipe
 from tests.histories.run import Script, Size, perform
 from tests.histories.shrink import shrink
-from tests.histories.verdict.checker import LATE, Finding, judge
+from tests.histories.verdict.checker import LATE, Finding, judge, out_of_time
 from tests.histories.verdict.history import History
 from tests.histories.world.faults import Plan
 from tests.histories.world.operations import Request
@@ -36,8 +36,10 @@ def cut_down(
     minutes: float,
     say: Callable[[str], None],
 ) -> Least | None:
-    """Leave out steps as long as one of the same rules is broken; None if it does not fail again.
+    """Leave out steps as long as something is lost, or the same was late; None if it does not fail again.
 
+    What is lost may break one rule or the other, from run to run; and the moments are the machine's, so each
+    shorter script has two chances.
     `failed` is the run's history: a queue that drained in it gets three times as long in each try.
     After so many minutes the shortest that was found by then is returned. `say` hears of each try.
     """
@@ -49,6 +51,9 @@ def cut_down(
     tries = 0
 
     def fails(left: Sequence[Request | Plan]) -> bool:
+        return once(left) or once(left)
+
+    def once(left: Sequence[Request | Plan]) -> bool:
         nonlocal least, tries
         if time.monotonic() > deadline:
             return False
@@ -59,7 +64,8 @@ def cut_down(
         found = judge(history)
         say(f"  try {tries}: {len(left)} steps, {len(found)} findings")
         broken = {finding.rule for finding in found}
-        if LATE in broken - rules or not rules & broken:  # late is not what it was: a busy machine
+        same = rules & broken if out_of_time(findings) else found and not out_of_time(found)
+        if LATE in broken - rules or not same:  # late is not what it was: a busy machine
             return False
         least = Least(shorter, history, found)
         return True

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from tests.histories.__main__ import main
 from tests.histories.recipes.cluster import on_three_masters, on_three_masters_with_replicas
 from tests.histories.run import Size, perform, script
 from tests.histories.shortrun import assert_cleared
@@ -33,6 +36,18 @@ def test_slots_move_and_a_short_run_is_cleared(tmp_path: Path) -> None:
         recipe.close()
     assert judge(history) == []
     assert Deed.RESHARD.value in {fault.what for fault in history.faults}
+
+
+@pytest.mark.long
+def test_a_write_acknowledged_without_wait_is_found_and_cut_down() -> None:
+    """The control of the recipe with replicas: within ten seeds, and to ten steps."""
+    words = ["--recipe", "streams-cluster-without-wait", "--deeds", "succeed", "--faults", "1"]
+    words += ["--operations", "40", "--runs", "10", "--shrink"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1, result.output
+    left = re.search(r"Cut down to (\d+) steps", result.output)
+    assert left is not None, result.output
+    assert int(left[1]) <= 10, result.output
 
 
 @pytest.mark.long

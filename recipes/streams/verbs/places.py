@@ -20,7 +20,7 @@ from ..core.faults import mend, told
 from ..core.library import RedisClient
 from ..core.names import DEFAULT_NAMESPACE, DEFAULT_PARTITIONS, Partitions
 from ..databases.opening import open_sink
-from ..databases.sink import Sink
+from ..databases.sink import ANSWERS_WITHIN, Sink
 
 TRY_AGAIN, MEND = 75, 78
 """Exit codes, as sysexits.h has them: later it may work; a person has to mend something."""
@@ -109,16 +109,22 @@ def setting(
 
 def connect(url: str) -> RedisClient:
     """A client of one Redis, for `redis+cluster://` and `rediss+cluster://` of a cluster, or for
-    `redis+sentinel://HOST:PORT,HOST:PORT/NAME` of the master that sentinels know by this name."""
+    `redis+sentinel://HOST:PORT,HOST:PORT/NAME` of the master that sentinels know by this name.
+
+    An answer is waited for as long as a database's, unless the URL says `socket_timeout`: a read that blocks
+    ends by Redis's wall clock, and one that is set back an hour would hold it up for as long.
+    """
     if url.startswith("redis+sentinel://"):
         return _by_sentinels(url)
     scheme, plus, rest = url.partition("+cluster://")
     if not plus:
-        found: RedisClient = Redis.from_url(url)
+        found: RedisClient = Redis.from_url(url, socket_timeout=ANSWERS_WITHIN)
         return found
     # Whoever asks tries again by itself: a master that is away is to hold up nobody for long.
     once = Retry(ConstantBackoff(0.1), 1)  # type: ignore[arg-type]  # seconds
-    return RedisCluster.from_url(f"{scheme}://{rest}", require_full_coverage=False, retry=once)
+    return RedisCluster.from_url(
+        f"{scheme}://{rest}", require_full_coverage=False, retry=once, socket_timeout=ANSWERS_WITHIN
+    )
 
 
 def _by_sentinels(url: str) -> RedisClient:
@@ -128,7 +134,8 @@ def _by_sentinels(url: str) -> RedisClient:
     if not name:
         raise Misconfigured("say which master, as in redis+sentinel://HOST:26379/mymaster")
     user, _, password = map(unquote, login.partition(":"))
-    told = {"username": user or None, "password": password or None}
+    told: dict[str, Any] = {"username": user or None, "password": password or None}
+    told["socket_timeout"] = ANSWERS_WITHIN
     parts = [host.rpartition(":") for host in hosts.split(",")]
     asked = Sentinel([(host or port, int(port) if host else 26379) for host, _, port in parts])
     found: RedisClient = asked.master_for(name, **told)

@@ -142,7 +142,7 @@ class Shard(_Serving):
             node.end(signal.SIGKILL)
 
     def succeed(self, seconds: float) -> None:
-        """Let the replica hear nothing for so many seconds, kill the master, and let the replica take over.
+        """Let the replica hear nothing for so many seconds and a half, kill the master, let the replica take over.
 
         Frozen alone it would find what it has missed in its socket.
         """
@@ -150,7 +150,7 @@ class Shard(_Serving):
         freeze(self._heir)
         try:
             self._node.ask("CLIENT", "KILL", "TYPE", "replica")
-            time.sleep(seconds)
+            time.sleep(0.5 + seconds)
             self._node.end(signal.SIGKILL)
         finally:
             thaw(self._heir)

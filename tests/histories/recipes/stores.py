@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
+
 from recipes.streams import open_sink
 from tests.freeports import free_ports
 from tests.histories.verdict.history import Document
@@ -37,6 +39,9 @@ class Store(Protocol):
     def url(self, port: int) -> str:
         """What the recipe takes to reach it through a line."""
 
+    def empty(self) -> None:
+        """Delete every document, tombstones included."""
+
     def witness(self, prefix: str) -> Witness:
         """See `Recipe`."""
 
@@ -58,6 +63,11 @@ class Mongo:
     def url(self, port: int) -> str:
         """See `Store`."""
         return f"mongodb://127.0.0.1:{port}/{_DATABASE}?directConnection=true"
+
+    def empty(self) -> None:
+        """See `Store`."""
+        with self.part.client() as client:
+            client[_DATABASE][TABLE].delete_many({})
 
     def witness(self, prefix: str) -> MongoWitness:
         """See `Recipe`."""
@@ -86,6 +96,11 @@ class PostgreSQL:
     def url(self, port: int) -> str:
         """See `Store`."""
         return f"postgresql://postgres@127.0.0.1:{port}/postgres"
+
+    def empty(self) -> None:
+        """See `Store`."""
+        with psycopg.connect(self.part.url) as connection:
+            connection.execute(f"DELETE FROM {TABLE}")
 
     def witness(self, prefix: str) -> PostgresWitness:
         """See `Recipe`."""

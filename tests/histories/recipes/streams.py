@@ -64,6 +64,17 @@ class Streams(Servers):
             parts | {f"worker {n}": worker for n, worker in enumerate(workers, 1)}, lines
         )
 
+    def reset(self) -> None:
+        """See `Recipe`. A run that is tried again has the keys that it had before."""
+        super().reset()
+        with self._ask() as redis:
+            for partition in self.partitions.all():
+                redis.delete(partition.stream)
+                redis.delete(partition.due)
+            for key in redis.scan_iter(match=f"{self.space}*", count=1000):
+                redis.delete(key)
+        self._store.empty()
+
     def _serve(self, folder: Path) -> tuple[dict[str, Part], dict[str, Proxy], Callable[[], str]]:
         """Start Redis; return its parts, the lines to it, and its URL for workers once they are up."""
         self._redis = RedisServer(folder, self._fsync)

@@ -102,7 +102,7 @@ def why(rewind: Rewind, begin: float) -> str:
 
 def why_not(operation: Operation, found: Sequence[Rewind], begin: float) -> str:
     """Say why an operation may not be lost; nothing where no fault could take any."""
-    earlier = [r for r in found if r.at >= operation.invoked]
+    earlier = [r for r in found if r.until >= operation.invoked]
     if not found:
         return ""
     if not earlier:

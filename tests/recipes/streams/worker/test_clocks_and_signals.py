@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.backoff import NoBackoff
+from redis.exceptions import TimeoutError
+from redis.retry import Retry
 
 from recipes.streams import Metrics, Sink, WriteBehind
+from recipes.streams.databases.sink import ANSWERS_WITHIN
 from recipes.streams.verbs import looking
+from recipes.streams.verbs.places import connect
+from tests.histories.world.redisserver import RedisServer
+from tests.recipes.servers import wait_for
 from tests.recipes.streams.working import Start
 from tests.recipes.streams.writing import KEY, drained
+from tests.wallclock import needs_steppable_clocks
 
 
 @pytest.mark.parametrize("hours", [1, -1])
@@ -58,3 +70,28 @@ for _ in range(100):
 def test_a_signal_that_comes_at_any_moment_ends_a_worker() -> None:
     """An event that a signal's handler sets itself stands still with the thread that waits for it."""
     subprocess.run([sys.executable, "-c", SIGNALLED], check=True, timeout=60)
+
+
+def test_a_read_that_blocks_ends_though_rediss_clock_was_set_back(tmp_path: Path) -> None:
+    """Redis ends it by its wall clock: an hour later. What is to be tried again would wait for as long."""
+    needs_steppable_clocks()
+    server = RedisServer(tmp_path)
+    server.start()
+    assert server.clock is not None
+    stream, words = "s", ("GROUP", "g", "c", "BLOCK", 1000, "STREAMS", "s", ">")
+    try:
+        told: Any = connect(server.url)
+        assert told.connection_pool.connection_kwargs["socket_timeout"] == ANSWERS_WITHIN
+        worker: Any = connect(f"{server.url}?socket_timeout=3")
+        worker.set_retry(Retry(NoBackoff(), 0))
+        worker.xgroup_create(stream, "g", mkstream=True)
+        with ThreadPoolExecutor() as one:
+            reading = one.submit(worker.execute_command, "XREADGROUP", *words)
+            wait_for(lambda: server.client().info("clients")["blocked_clients"], 30, "it to block")
+            server.clock.step(-3600)
+            assert isinstance(reading.exception(60), TimeoutError | None)
+        entry = worker.xadd(stream, {"n": 1})
+        [[_, [[read, _]]]] = worker.execute_command("XREADGROUP", *words)
+        assert read == entry
+    finally:
+        server.stop(signal.SIGKILL)
