@@ -39,6 +39,7 @@ def test_slots_move_and_a_short_run_is_cleared(tmp_path: Path) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(900)  # each try is a run of three seconds and more
 def test_a_write_acknowledged_without_wait_is_found_and_cut_down() -> None:
     """The control of the recipe with replicas: within ten seeds, and to ten steps."""
     words = ["--recipe", "streams-cluster-without-wait", "--deeds", "succeed", "--faults", "1"]
