@@ -96,8 +96,8 @@ def perform(recipe: Recipe, play: Script, size: Size) -> History:
     history = History(notes={"recipe": recipe.name, "prefix": play.prefix, "window": recipe.window})
     witness = recipe.witness(play.prefix)
     witness.start()
-    trouble = Trouble(recipe.world, play.faults, time.monotonic)
     clients = Clients(play.requests, recipe.connect, time.monotonic, size.pace)
+    trouble = Trouble(recipe.world, play.faults, time.monotonic, clients.give_up)
     try:
         trouble.start()
         clients.run()

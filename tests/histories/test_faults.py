@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from redis.exceptions import ConnectionError
 
-from tests.histories.world.faults import TO_LINES, TO_PARTS, Deed, schedule
+from tests.histories.world.faults import TO_LINES, TO_PARTS, Deed, Plan, Trouble, schedule
+from tests.histories.world.parts import World, freeze, thaw
 from tests.histories.world.redisserver import RedisServer
 from tests.recipes.servers import wait_for
 
@@ -24,6 +29,39 @@ def test_a_schedule_is_its_seed_s_and_strikes_each_target_with_what_it_can_suffe
     assert all(plan.deed in {**parts, **lines}[plan.target] for plan in plans)
     assert {plan.deed for plan in schedule(7, 20, 3.0, parts, lines, {Deed.CUT})} == {Deed.CUT}
     assert schedule(7, 20, 3.0, parts, {}, {Deed.CUT}) == []
+
+
+def test_who_was_frozen_is_woken_though_its_part_has_lost_it() -> None:
+    """An executor whose door was killed meanwhile (seed 101 of gears): the door waited for its end."""
+    words = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as frozen:
+        part = _Part(frozen)
+        number = freeze(part)
+        part.process = None
+        thaw(number)
+        frozen.communicate(b"\n", timeout=60)
+        assert frozen.returncode == 0
+
+
+def test_a_fault_that_cannot_be_ended_ends_the_requests() -> None:
+    failed = threading.Event()
+    plan = Plan(0.0, 0.0, Deed.KILL, "part")
+    trouble = Trouble(World({"part": _Part()}, {}), [plan], time.monotonic, failed.set)
+    trouble.start()
+    assert failed.wait(60)
+    with pytest.raises(OSError, match="does not start"):
+        trouble.finish()
+
+
+class _Part:
+    def __init__(self, process: subprocess.Popen[bytes] | None = None):
+        self.process = process
+
+    def start(self) -> None:
+        raise OSError("does not start")
+
+    def stop(self, how: int) -> None:
+        pass
 
 
 @pytest.fixture

@@ -147,13 +147,13 @@ class Shard(_Serving):
         Frozen alone it would find what it has missed in its socket.
         """
         wait_for(lambda: _copies(self._heir), 60, "the replica to follow")
-        freeze(self._heir)
+        frozen = freeze(self._heir)
         try:
             self._node.ask("CLIENT", "KILL", "TYPE", "replica")
             time.sleep(0.5 + seconds)
             self._node.end(signal.SIGKILL)
         finally:
-            thaw(self._heir)
+            thaw(frozen)
         self._heir.ask("CLUSTER", "FAILOVER", "TAKEOVER")
         wait_for(lambda: _serves(self._heir), 60, "the replica to serve")
         self._node, self._heir = self._heir, self._node

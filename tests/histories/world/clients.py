@@ -53,7 +53,11 @@ class Clients:
             for thread in self._threads:
                 thread.join()
         finally:
-            self._over.set()
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Send no more."""
+        self._over.set()
 
     def _run(self, requests: Sequence[Request], do: Do) -> None:
         for request in requests:

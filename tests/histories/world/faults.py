@@ -105,8 +105,14 @@ def sufferable(part: object) -> list[Deed]:
 class Trouble:
     """Carries out a schedule on a thread for each target, so that faults of several overlap."""
 
-    def __init__(self, world: World, plans: Sequence[Plan], clock: Callable[[], float]):
-        self._world, self._clock = world, clock
+    def __init__(
+        self,
+        world: World,
+        plans: Sequence[Plan],
+        clock: Callable[[], float],
+        when_it_fails: Callable[[], None] = lambda: None,
+    ):
+        self._world, self._clock, self._when_it_fails = world, clock, when_it_fails
         self._begin = clock()
         self._over = threading.Event()
         self.faults: list[Fault] = []
@@ -150,6 +156,7 @@ class Trouble:
                 self.faults.append(fault)
         except BaseException as error:
             self.errors.append(error)
+            self._when_it_fails()  # a part may be away for good, and each request would wait for it
 
     def _do(self, plan: Plan) -> None:
         if plan.deed in TO_LINES:
@@ -171,9 +178,9 @@ class Trouble:
             clock.step(0)
             return
         if plan.deed is Deed.FREEZE:
-            freeze(part)
+            frozen = freeze(part)
             time.sleep(plan.seconds)
-            thaw(part)
+            thaw(frozen)
             return
         part.stop(signal.SIGKILL if plan.deed is Deed.KILL else signal.SIGTERM)
         if not self._over.wait(plan.seconds):

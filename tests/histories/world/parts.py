@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
@@ -105,19 +106,21 @@ def clock_of(part: object) -> WallClock | None:
     return clock
 
 
-def freeze(part: Part) -> None:
-    """SIGSTOP: it neither answers nor ends its connections."""
+def freeze(part: Part) -> int | None:
+    """SIGSTOP: it neither answers nor ends its connections. Returns whom `thaw` has to wake."""
     if (number := pid(part)) is None:
-        return
+        return None
     os.kill(number, signal.SIGSTOP)
     state = Path(f"/proc/{number}/stat")
     wait_for(lambda: state.read_text().rpartition(")")[2].split()[0] in "TtZX", what="SIGSTOP")
+    return number
 
 
-def thaw(part: Part) -> None:
-    """SIGCONT."""
-    if (number := pid(part)) is not None:
-        os.kill(number, signal.SIGCONT)
+def thaw(number: int | None) -> None:
+    """SIGCONT, to the process that was frozen: its part may have lost it since, as a killed door its executor."""
+    if number is not None:
+        with suppress(ProcessLookupError):  # it was killed meanwhile
+            os.kill(number, signal.SIGCONT)
 
 
 class World:
@@ -133,7 +136,7 @@ class World:
         for part in self.parts.values():
             if (clock := clock_of(part)) is not None:
                 clock.step(0)
-            thaw(part)
+            thaw(pid(part))
             if pid(part) is None:
                 part.stop(signal.SIGKILL)
                 part.start()
