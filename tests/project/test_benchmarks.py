@@ -17,6 +17,7 @@ SMALLEST = {
     "scale": "",
     "movieapp": "",
     "instructions": "--calls 20",
+    "door": "--rounds 20",
     "kafka": "--rounds 1 --documents 200",
 }
 """Options with which each takes the least time. None writes into the docs."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
+from pymongo.write_concern import WriteConcern
 
 from tests.histories.verdict.history import Change, Document
 
@@ -49,7 +50,9 @@ class MongoWitness:
             url, directConnection=True, serverSelectionTimeoutMS=30_000, socketTimeoutMS=5000,
             retryReads=False,
         )  # fmt: skip
-        self._collection = self._client[place[0]][place[1]]
+        # Journaled: a server that is killed must not forget the document by which this one knows its place.
+        journaled = WriteConcern(w=1, j=True)
+        self._collection = self._client[place[0]].get_collection(place[1], write_concern=journaled)
         self._translate, self._clock, self._prefix = translate, clock, prefix
         self._over = threading.Event()
         self._probe = f"witness-{uuid.uuid4().hex}"

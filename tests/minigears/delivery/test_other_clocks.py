@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from realgears import SHARED_CACHE, MiniGears
-from realredis import RedisServer, wait_for
 
+from tests.minigears.realgears import SHARED_CACHE, MiniGears
+from tests.minigears.realredis import RedisServer, wait_for
 from tests.wallclock import WallClock, needs_steppable_clocks
 
 READ = """

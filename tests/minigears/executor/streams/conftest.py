@@ -74,7 +74,8 @@ class Reader:
     def has_looked(self, conn: BlockingConnection) -> bool:
         """Whether every reader has looked for streams, so that what is added now is new."""
         clients = [line for line in conn.call("CLIENT", "LIST").split(b"\n") if b"=reader" in line]
-        return bool(clients) and not any(b"cmd=client|setname" in line for line in clients)
+        before = (b"cmd=client|setname", b"cmd=time")
+        return bool(clients) and not any(word in line for line in clients for word in before)
 
     @property
     def stats(self) -> Stats:
