@@ -13,8 +13,8 @@ from typing import Any
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from recipes.streams.core.errors import Unavailable
-from recipes.streams.databases.sink import Sink
+from recipes.streams.core.errors import Forgotten, Unavailable
+from recipes.streams.databases.sink import TOMBSTONE_SECONDS, Sink
 from recipes.streams.worker.entries import Entry, change_of
 from recipes.streams.worker.queue import DeadLetter
 
@@ -64,15 +64,22 @@ class DeadLetters:
                 found.setdefault(known, _letter(record, facts))
         return sorted(found.values(), key=lambda one: (one.partition, one.offset))
 
-    def replay(self, letter: Letter, sink: Sink) -> str:
+    def replay(self, letter: Letter, sink: Sink, though_gone: bool = False) -> str:
         """Write a letter into the database, with its own version: a newer write of the key stays.
 
         Returns why the database refuses it again, else nothing: then it is settled. Not by way of the
-        topic: there it would be the newest of its key to all other readers. Raises Unavailable.
+        topic: there it would be the newest of its key to all other readers. Raises Unavailable, and
+        Forgotten for a letter that is older than deletes are remembered and of whose key the database
+        knows nothing: it may have been deleted since. `though_gone`: it was not, or it is wanted back.
         """
-        change = change_of(letter.letter.entry)
+        entry = letter.letter.entry
+        change = change_of(entry)
         if isinstance(change, str):
             return change
+        # Buried before its key's next record was read: a tombstone is younger than the letter.
+        age = time.time() - entry.milliseconds / 1000
+        if age >= TOMBSTONE_SECONDS and not though_gone and sink.read(entry.key) is None:
+            raise Forgotten(f"{entry.key} is not in the database, and may have been deleted since")
         for rejected in sink.write([change]):
             return rejected.error
         self.settle(letter, "replayed")

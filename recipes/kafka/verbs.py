@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from recipes.streams.core.errors import WriteBehindError
+from recipes.streams.core.errors import Forgotten, WriteBehindError
 from recipes.streams.databases.opening import open_sink
 from recipes.streams.verbs.places import Failed, parse_routes
 
@@ -92,24 +92,31 @@ def show(servers: str, topic: str, letter: str) -> None:
 @dead_letters.command()
 @click.argument("letters", nargs=-1, metavar="LETTER...")
 @click.option("--all", "everything", is_flag=True, help="All of them.")
+@click.option("--though-gone", is_flag=True, help="Also those that may have been deleted since.")
 @log_options
 @database_options
 @reported
 def replay(servers: str, topic: str, database: str, routes: tuple[str, ...],
-           letters: tuple[str, ...], everything: bool) -> None:  # fmt: skip
+           letters: tuple[str, ...], everything: bool, though_gone: bool) -> None:  # fmt: skip
     """Write them into the database, each with its own version: a newer write of the key stays.
 
-    Exit code 1 if one is refused again; it stays a dead letter.
+    A delete is remembered for a day. So a letter that is older, and of whose key the database knows
+    nothing, is left. Exit code 1 if one is left or refused again; it stays a dead letter.
     """
-    found, refused = _letters(servers, topic), False
+    found, stay = _letters(servers, topic), False
     with closing(open_sink(database, parse_routes(routes))) as sink:
         sink.open()
         for letter in _chosen(found, letters, everything):
-            problem = found.replay(letter, sink)
-            refused = refused or bool(problem)
             key = letter.letter.entry.key
+            try:
+                problem = found.replay(letter, sink, though_gone)
+            except Forgotten as error:
+                stay = True
+                _out.print(f"left: {error}; --though-gone writes it")
+                continue
+            stay = stay or bool(problem)
             _out.print(f"refused again: {key}: {problem}" if problem else f"written: {key}")
-    if refused:
+    if stay:
         raise SystemExit(1)
 
 

@@ -116,6 +116,24 @@ def test_a_replay_overwrites_nothing_newer_and_other_readers_see_none_of_it(
     assert len(broker.records(topic)) == before
 
 
+def test_one_older_than_a_delete_is_remembered_waits_for_somebodys_word(
+    mongo: MongoServer, topic: str, run: Run, names: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from recipes.kafka import letters
+
+    with mongo.client() as client:
+        client[topic].movies.drop_index("title_1")
+        client[topic].movies.insert_one({"_id": "Movie:Alien again", "_v": "", "n": 0})
+    monkeypatch.setattr(letters, "TOMBSTONE_SECONDS", 0)
+    told = run("replay", "--all", code=1).output
+    assert "written: Movie:Alien again" in told  # it is there, so nobody has deleted it since
+    assert told.count("--though-gone") == 2
+    assert set(listed(run)) == {"Movie:Brazil again", "Movie:Charade again"}
+    run("replay", "--all", "--though-gone")
+    assert "Movie:Brazil again" in stored(mongo, topic)
+    assert listed(run) == {}
+
+
 def test_what_comes_twice_after_a_crash_is_one_letter_and_may_be_refused_anew(
     broker: Broker, topic: str, run: Run, names: dict[str, str]
 ) -> None:
