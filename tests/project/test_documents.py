@@ -50,6 +50,12 @@ def test_files_named_in_commands_exist(path):
     assert [name for name in named if not (REPOSITORY / name).exists()] == []
 
 
+@each_document
+def test_tests_that_are_named_exist(path):
+    there = {file.name for file in (REPOSITORY / "tests").rglob("test_*.py")}
+    assert set(re.findall(r"\btest_\w+\.py", path.read_text())) <= there
+
+
 def test_the_readme_begins_with_the_two_commands():
     first_screen = "\n".join((REPOSITORY / "README.md").read_text().splitlines()[:40])
     assert {"lab", "test"} <= commands(first_screen, "make")
