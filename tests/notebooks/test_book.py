@@ -24,7 +24,9 @@ pytestmark = [
     pytest.mark.long,
     pytest.mark.browser,
     pytest.mark.timeout(900),
-    pytest.mark.xdist_group("notebooks on one stack"),  # behind the test that builds the book
+    pytest.mark.xdist_group(
+        "notebooks on one stack"
+    ),  # behind test_after_others.py, which builds the book
 ]
 
 
