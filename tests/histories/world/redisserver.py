@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from redis.exceptions import RedisError
+
 from tests.histories.world.faults import Deed
 from tests.histories.world.parts import clock_in, pid
-from tests.recipes.servers import PlainRedis, heedless_of_limits, limit_files
+from tests.recipes.servers import PlainRedis, heedless_of_limits, limit_files, wait_for
 
 _NO_ROOM = "16"
 """Bytes: whatever is written to a file fails."""
@@ -86,9 +88,18 @@ class RedisServer(PlainRedis):
         self._kept = self._file.stat().st_size
 
     def _start_again(self) -> None:
+        # It may be just about to end, which would leave it away for the rest of the run.
+        wait_for(
+            lambda: pid(self) is None or self._answers(), what="Redis to answer or to have ended"
+        )
         if pid(self) is None:
             self.stop(signal.SIGKILL)
             self.start()
+
+    def _answers(self) -> bool:
+        with suppress(RedisError), self.client(socket_timeout=5) as redis:
+            return bool(redis.ping())
+        return False
 
     @property
     def _file(self) -> Path:
