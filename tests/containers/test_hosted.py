@@ -48,6 +48,7 @@ def in_container(image: str, folder: Path, script: str, user: str) -> str:
     return done.stdout
 
 
+@pytest.mark.soak  # every notebook once more: over a quarter of an hour
 def test_a_learner_on_debian_13_with_python_3_13(engine, clone):
     """Nothing but what the README names: Debian's own Python, make and the network."""
     if not is_here(DEBIAN_13):
