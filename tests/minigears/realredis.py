@@ -101,13 +101,17 @@ class RedisServer:
     def _ready(self) -> bool:
         assert self.process is not None
         assert self.process.poll() is None, (self.directory / "redis.log").read_text()
+        return self.answers()
+
+    def answers(self) -> bool:
+        """Whether it takes commands: it runs, and is not loading its data."""
         try:
             conn = self.connect()
         except OSError:
             return False
         try:
             return conn.call("PING") == b"PONG"
-        except RedisError:  # it is loading its data
+        except (OSError, RedisError):  # it ends just now, or is loading
             return False
         finally:
             conn.close()

@@ -110,7 +110,7 @@ class Trouble:
         world: World,
         plans: Sequence[Plan],
         clock: Callable[[], float],
-        when_it_fails: Callable[[], None] = lambda: None,
+        when_it_fails: Callable[[], None],
     ):
         self._world, self._clock, self._when_it_fails = world, clock, when_it_fails
         self._begin = clock()

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from redis.exceptions import RedisError
-
 from tests.histories.world.faults import Deed
 from tests.histories.world.parts import clock_in, pid
 from tests.recipes.servers import PlainRedis, heedless_of_limits, limit_files, wait_for
@@ -90,16 +88,11 @@ class RedisServer(PlainRedis):
     def _start_again(self) -> None:
         # It may be just about to end, which would leave it away for the rest of the run.
         wait_for(
-            lambda: pid(self) is None or self._answers(), what="Redis to answer or to have ended"
+            lambda: pid(self) is None or self.answers(), what="Redis to answer or to have ended"
         )
         if pid(self) is None:
             self.stop(signal.SIGKILL)
             self.start()
-
-    def _answers(self) -> bool:
-        with suppress(RedisError), self.client(socket_timeout=5) as redis:
-            return bool(redis.ping())
-        return False
 
     @property
     def _file(self) -> Path:
