@@ -8,11 +8,11 @@ settings.register_profile(
 settings.load_profile("ours")
 
 pytest_plugins = [
-    "tests.sandbox",
-    "tests.docker_here",
-    "tests.minutes",
-    "tests.budgets",
-    "tests.unsteady",
-    "tests.together",
+    "tests.plugins.sandbox",
+    "tests.plugins.docker_here",
+    "tests.plugins.minutes",
+    "tests.plugins.budgets",
+    "tests.plugins.unsteady",
+    "tests.plugins.together",
     "tests.recipes.twelve.plugin",
 ]

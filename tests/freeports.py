@@ -8,7 +8,7 @@ from lab.stack.ports import is_free
 
 _FIRST, _LAST = 10_000, 19_999
 """Below those that systems give to outgoing connections: while a server is stopped, one of these
-could take its port, and below those that `tests/sandbox.py` gives out."""
+could take its port, and below those that `tests/plugins/sandbox.py` gives out."""
 
 
 def free_ports(count: int) -> list[int]:

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 
 @dataclass
@@ -70,7 +70,7 @@ def inner_run(base: Path, code: str, **variables: str) -> Iterator[Run]:
     (places["tests"] / "test_inner.py").write_text(code)
     homes = {"HOME": str(places["h"]), "TMPDIR": str(places["t"])}
     with subprocess.Popen(
-        [*bare_pytest(places["tests"], "tests.sandbox"), "-s", places["tests"]],
+        [*bare_pytest(places["tests"], "tests.plugins.sandbox"), "-s", places["tests"]],
         cwd=REPOSITORY,
         env={**os.environ, **BARE, **homes, **variables},
         preexec_fn=hear_ctrl_c,

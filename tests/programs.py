@@ -11,7 +11,7 @@ from typing import NoReturn
 import pytest
 from filelock import FileLock
 
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 REQUIRED = "PROGRAMS_REQUIRED"
 """The environment variable with which .ci/run forbids to leave a test out for want of a program."""

@@ -25,7 +25,7 @@ from tests.browser.jupyterlab import chromium
 from tests.ending import end_in_order
 from tests.lab.conftest import own_stack
 from tests.lab.serving import serve
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 FOLDER = REPOSITORY / "docs/images"
 _QUALITY = 82

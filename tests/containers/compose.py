@@ -9,11 +9,11 @@ from pathlib import Path
 from docker.models.containers import Container
 
 from lab.stack.containers.engine import connect
-from tests import janitor
 from tests.containers.conftest import INSIGHT, all_volumes, volumes_of
-from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES, compose_command
 from tests.freeports import free_ports
-from tests.sandbox import REPOSITORY
+from tests.plugins import janitor
+from tests.plugins.docker_here import MONGO_IMAGE, REDIS_IMAGES, compose_command
+from tests.plugins.sandbox import REPOSITORY
 
 
 class Project:

@@ -17,12 +17,12 @@ import lab
 from lab.stack import containers, lifecycle
 from lab.stack.containers.engine import connect
 from tests.clone import clone_into
-from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
+from tests.plugins.docker_here import MONGO_IMAGE, REDIS_IMAGES
 
 
 @pytest.fixture(scope="session")
 def engine() -> docker.DockerClient:
-    """The Docker daemon, with the images on it (`tests/docker_here.py`)."""
+    """The Docker daemon, with the images on it (`tests/plugins/docker_here.py`)."""
     return connect()
 
 

@@ -17,10 +17,10 @@ import lab
 from lab.stack import lifecycle, redisclient
 from tests.containers.compose import Project
 from tests.containers.conftest import environment, left_of, volumes_of
-from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.inner import inner_run
 from tests.notebooks.book import FOLDER, NOTEBOOKS, Book
 from tests.notebooks.running import run
+from tests.plugins.docker_here import MONGO_IMAGE, REDIS_IMAGES
 
 pytestmark = [
     pytest.mark.containers("compose"),

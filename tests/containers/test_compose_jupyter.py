@@ -12,7 +12,7 @@ import pytest
 
 from tests.containers.compose import Project, wait_healthy
 from tests.containers.conftest import CERTIFICATES, TRUST, run_docker
-from tests.docker_here import BASE_IMAGE
+from tests.plugins.docker_here import BASE_IMAGE
 
 pytestmark = [
     pytest.mark.containers("compose", "base"),

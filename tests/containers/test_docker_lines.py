@@ -15,12 +15,12 @@ import redis
 
 import docker
 from lab.stack import containers
-from tests import janitor
 from tests.containers.compose import wait_healthy
 from tests.containers.conftest import run_docker
-from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.freeports import free_ports
 from tests.notebooks.book import FOLDER, Book, fences
+from tests.plugins import janitor
+from tests.plugins.docker_here import MONGO_IMAGE, REDIS_IMAGES
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
 

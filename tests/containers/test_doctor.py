@@ -19,8 +19,8 @@ from lab.checkup.findings import Finding, Level
 from lab.stack import containers
 from lab.stack.containers import engine
 from tests.containers.conftest import run_docker
-from tests.docker_here import MONGO_IMAGE
 from tests.freeports import free_ports
+from tests.plugins.docker_here import MONGO_IMAGE
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
 only_root = pytest.mark.skipif(

@@ -15,8 +15,8 @@ import pytest
 
 from lab.stack.containers.images import is_here
 from tests.containers.conftest import CERTIFICATES, TRUST, run_docker
-from tests.docker_here import BASE_IMAGE
-from tests.sandbox import REPOSITORY
+from tests.plugins.docker_here import BASE_IMAGE
+from tests.plugins.sandbox import REPOSITORY
 
 pytestmark = [pytest.mark.containers("base"), pytest.mark.long, pytest.mark.timeout(1800)]
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from lab.stack.containers import images
-from tests.docker_here import MONGO_IMAGE
+from tests.plugins.docker_here import MONGO_IMAGE
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
 

@@ -10,10 +10,10 @@ import pytest
 from jupyter_client.manager import start_new_kernel
 
 import lab
-from tests import janitor
 from tests.containers.conftest import all_volumes, left_of, parts_of, volumes_of
-from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.inner import inner_run
+from tests.plugins import janitor
+from tests.plugins.docker_here import MONGO_IMAGE, REDIS_IMAGES
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from tests.containers.conftest import environment, left_of
-from tests.docker_here import REDIS_IMAGES
 from tests.notebooks.book import NOTEBOOKS, Book
 from tests.notebooks.exercises import tried
 from tests.notebooks.running import run, variant
+from tests.plugins.docker_here import REDIS_IMAGES
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 

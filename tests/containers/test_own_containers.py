@@ -8,9 +8,9 @@ import pytest
 from nbformat.v4 import new_code_cell
 
 import docker
-from tests.docker_here import MONGO_IMAGE
 from tests.notebooks.book import NOTEBOOKS, Book
 from tests.notebooks.running import run, stack_folder, variant
+from tests.plugins.docker_here import MONGO_IMAGE
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
 

@@ -14,9 +14,9 @@ import redis
 import lab
 from lab.stack import containers, lifecycle
 from tests.containers.conftest import left_of, parts_of
-from tests.docker_here import MONGO_IMAGE, REDIS_IMAGES
 from tests.freeports import free_ports
 from tests.inner import hear_ctrl_c
+from tests.plugins.docker_here import MONGO_IMAGE, REDIS_IMAGES
 
 pytestmark = [pytest.mark.containers, pytest.mark.xdist_group("containers")]
 

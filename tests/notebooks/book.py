@@ -13,7 +13,7 @@ import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 FOLDER = REPOSITORY / "notebooks"
 _NAME = re.compile(r"(\d\d[a-z]?)_\w+\.ipynb")

@@ -15,8 +15,8 @@ import nbformat
 import pytest
 from nbmake.nb_run import NotebookRun
 
-from tests.minutes import KEY
 from tests.notebooks.book import FOLDER, REPOSITORY, Book
+from tests.plugins.minutes import KEY
 
 CELL_TIMEOUT = 120
 """Seconds that one cell may take before its notebook fails."""

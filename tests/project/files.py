@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 if sys.version_info >= (3, 11):
     import tomllib

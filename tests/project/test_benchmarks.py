@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 SMALLEST = {
     "minigears": "--rounds 1 --pending 2000",

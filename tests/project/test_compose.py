@@ -9,7 +9,7 @@ import pytest
 import yaml
 from packaging.specifiers import SpecifierSet
 
-from tests.docker_here import compose_command, leave_out
+from tests.plugins.docker_here import compose_command, leave_out
 from tests.project.files import REPOSITORY, pyproject
 
 FILE = REPOSITORY / "docker-compose.yml"

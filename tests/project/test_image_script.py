@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 UV = 'echo "$@" >>said; case "$*" in *"pip install"*) exit 7 ;; esac'
 """In uv's place: it notes what it is asked for, and ends the script where packages are installed."""

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.sandbox import REPOSITORY
 from tests.programs import said
 from tests.project.files import pyproject
-from tests.sandbox import REPOSITORY
 
 FOLDER = REPOSITORY / "src" / "minigears"
 COURSE = pyproject()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import grimp
 import pytest
 
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 OURS = ("lab", "movieapp", "minigears", "recipes.streams", "recipes.kafka")
 MAY_IMPORT = {

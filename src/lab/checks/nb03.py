@@ -26,7 +26,9 @@ def _check_best(answer: Answer) -> str:
     movies = answer.stack.db[COLLECTION].find({"imdbRating": {"$gte": 8.5}}).sort("imdbRating", -1)
     rating = {movie["title"]: movie["imdbRating"] for movie in movies}
     if not rating:
-        raise Wrong("MongoDB holds no such movie yet. Run this notebook's cells that load the movies.")
+        raise Wrong(
+            "MongoDB holds no such movie yet. Run this notebook's cells that load the movies."
+        )
     if missing := sorted(set(rating) - set(given)):
         raise Wrong(f"{len(missing)} titles are missing, for example {missing[0]!r}.")
     if extra := [title for title in given if title not in rating]:

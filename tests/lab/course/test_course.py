@@ -26,7 +26,7 @@ from lab.course.quizzes.question import LETTERS
 from lab.course.restoring import checkpoint, keep_originals, restore
 from lab.errors import LabError
 from lab.stack.model import Stack
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 QUESTIONS = [(number, n) for number, questions in QUIZZES.items() for n in range(len(questions))]
 

@@ -11,8 +11,8 @@ import redis
 import lab
 from lab.cli import main
 from lab.stack.model import Stack
+from tests.plugins.sandbox import REPOSITORY
 from tests.project.files import targets
-from tests.sandbox import REPOSITORY
 
 GUIDE = (REPOSITORY / "docs/instructor-guide.md").read_text(encoding="utf-8")
 TROUBLES = GUIDE.partition("## When something goes wrong")[2].partition("\n## ")[0]

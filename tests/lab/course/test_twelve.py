@@ -17,7 +17,7 @@ from lab.checks.own_recipe.suite import right
 from lab.course import twelve
 from lab.course.twelve import Judged, Twelve, judge_pieces, keep
 from lab.errors import LabError
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 
 @pytest.fixture(autouse=True)

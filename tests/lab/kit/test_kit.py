@@ -16,7 +16,7 @@ import pytest
 from lab.kit import installing
 from lab.kit.building import build
 from lab.kit.installing import KitError, install
-from tests.docker_here import REQUIRED, leave_out
+from tests.plugins.docker_here import REQUIRED, leave_out
 
 IMAGE = "write-behind/mongo:latest"
 SAVED = "write-behind-test/kit:latest"

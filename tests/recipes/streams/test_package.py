@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.plugins.sandbox import REPOSITORY
 from tests.programs import said
-from tests.sandbox import REPOSITORY
 
 FOLDER = REPOSITORY / "recipes" / "streams"
 

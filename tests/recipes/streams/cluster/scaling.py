@@ -13,8 +13,8 @@ from pathlib import Path
 
 from lab.stack.ondemand.cluster import Cluster
 from recipes.streams import Limits, Partitions, Sink, WriteBehind
+from tests.plugins.sandbox import REPOSITORY
 from tests.recipes.servers import wait_for
-from tests.sandbox import REPOSITORY
 
 PARTITIONS = Partitions(64)
 KEYS = [PARTITIONS.key("Movie", str(number)) for number in range(120)]

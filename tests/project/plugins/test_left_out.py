@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from tests import docker_here
-from tests.docker_here import REQUIRED
 from tests.inner import BARE, WORKERS, bare_pytest
-from tests.sandbox import REPOSITORY
+from tests.plugins import docker_here
+from tests.plugins.docker_here import REQUIRED
+from tests.plugins.sandbox import REPOSITORY
 
 NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 

@@ -13,8 +13,8 @@ import pytest
 
 from tests.inner import BARE, WORKERS, bare_pytest
 from tests.minigears.realredis import wait_for
-from tests.processortime import PROC, Meter
-from tests.sandbox import REPOSITORY
+from tests.plugins.processortime import PROC, Meter
+from tests.plugins.sandbox import REPOSITORY
 
 pytestmark = pytest.mark.skipif(not PROC.is_dir(), reason="it counts with Linux's /proc")
 
@@ -38,7 +38,11 @@ def run(folder: Path, piece: float, *words: str) -> subprocess.CompletedProcess[
     (folder / "pytest.ini").write_text("[pytest]\n")
     table = folder / "budgets.toml"
     table.write_text(f"times = 2\npiece = {piece}\n[quick]\nloops = 1\n")
-    command = [*bare_pytest(folder, *WORKERS, "tests.budgets"), f"--budgets={table}", *words]
+    command = [
+        *bare_pytest(folder, *WORKERS, "tests.plugins.budgets"),
+        f"--budgets={table}",
+        *words,
+    ]
     return subprocess.run(
         command, cwd=REPOSITORY, env={**os.environ, **BARE}, capture_output=True, text=True
     )

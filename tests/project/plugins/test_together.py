@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from tests.inner import BARE, WORKERS, bare_pytest
-from tests.sandbox import REPOSITORY
+from tests.plugins.sandbox import REPOSITORY
 
 TESTS = """
 import os, pathlib, pytest
@@ -41,7 +41,13 @@ def run(folder: Path, *words: str) -> str:
     """Run these tests with two workers; return what pytest said."""
     (folder / "test_it.py").write_text(TESTS)
     (folder / "pytest.ini").write_text("[pytest]\nmarkers = waits\n")
-    command = [*bare_pytest(folder, *WORKERS, "tests.together"), "--dist", "loadgroup", "-n", "2"]
+    command = [
+        *bare_pytest(folder, *WORKERS, "tests.plugins.together"),
+        "--dist",
+        "loadgroup",
+        "-n",
+        "2",
+    ]
     env = {**os.environ, **BARE}
     told = subprocess.run([*command, *words, folder], cwd=REPOSITORY, env=env, capture_output=True)
     assert told.returncode == 0, told.stdout

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processortime import PROC, Meter, piece_of_work
+from tests.plugins.processortime import PROC, Meter, piece_of_work
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -123,7 +123,9 @@ class Budgets:
         found = []
         for row, seconds in sorted(self._spent.items()):
             if row not in self._budgets:
-                found.append(f"{row} took {seconds:.1f} s and has no row in tests/budgets.toml.")
+                found.append(
+                    f"{row} took {seconds:.1f} s and has no row in tests/plugins/budgets.toml."
+                )
             elif seconds > self._limit(row):
                 found.append(
                     f"{row} took {seconds:.1f} s of processor time, {seconds - self._limit(row):.1f} s"
@@ -158,7 +160,9 @@ class Budgets:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let the tests of this plugin have a table of their own."""
     table = Path(__file__).with_name("budgets.toml")
-    parser.addoption("--budgets", type=Path, default=table, help="a table like tests/budgets.toml")
+    parser.addoption(
+        "--budgets", type=Path, default=table, help="a table like tests/plugins/budgets.toml"
+    )
     parser.addoption(
         "--costly",
         type=int,

@@ -18,9 +18,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import janitor
+from tests.plugins import janitor
 
-REPOSITORY = Path(__file__).resolve().parent.parent
+REPOSITORY = Path(__file__).resolve().parents[2]
 _CACHE = REPOSITORY / ".cache"
 _FIRST_PORT = 20000  # below those that systems give to outgoing connections
 _GRACE = 3.0  # seconds in which a process that is ending may end

@@ -7,9 +7,9 @@ import subprocess
 
 import pytest
 
-from tests import unsteady
 from tests.inner import BARE, WORKERS, bare_pytest
-from tests.sandbox import REPOSITORY
+from tests.plugins import unsteady
+from tests.plugins.sandbox import REPOSITORY
 
 TESTS = """
 import pathlib, pytest
@@ -26,7 +26,13 @@ def run(tmp_path, count: int) -> subprocess.CompletedProcess[str]:
     """Run five tests, of which `count` pass at their second try, on two workers."""
     (tmp_path / "test_it.py").write_text(TESTS.replace("UNSTEADY", str(count)))
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
-    command = [*bare_pytest(tmp_path, *WORKERS, "tests.unsteady"), "-n", "2", "--reruns", "1"]
+    command = [
+        *bare_pytest(tmp_path, *WORKERS, "tests.plugins.unsteady"),
+        "-n",
+        "2",
+        "--reruns",
+        "1",
+    ]
     return subprocess.run(
         [*command, tmp_path],
         cwd=REPOSITORY,

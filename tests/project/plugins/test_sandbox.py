@@ -13,9 +13,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests import janitor
 from tests.inner import BARE, bare_pytest, inner_run
-from tests.sandbox import REPOSITORY
+from tests.plugins import janitor
+from tests.plugins.sandbox import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("sandbox")  # each starts a stack: one at a time is enough
 
