@@ -104,7 +104,7 @@ judge: setup ## try a recipe under faults: RECIPE=streams SEED=7 MINUTES=5 (test
 
 bench-minigears: setup ## measure minigears beside plain Redis; renews docs/minigears.md (3 to 8 minutes)
 	@$(BIN)/python -m benchmarks.minigears --write
-	@$(BIN)/python -m benchmarks.processor --write
+	@$(BIN)/python -m benchmarks.minigears.processor --write
 
 bench-recipes: setup ## measure the write-behind recipes beside plain Redis; renews docs/recipes.md (3 to 10 minutes)
 	@$(BIN)/python -m benchmarks.recipes --write

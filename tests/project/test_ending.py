@@ -35,7 +35,7 @@ def test_the_stack_of_the_pictures_ends_with_them(tmp_path: Path, how: signal.Si
 
 def test_all_who_start_servers_end_in_order() -> None:
     programs = [
-        *(REPOSITORY / "benchmarks").glob("*.py"),
+        *(REPOSITORY / "benchmarks").rglob("*.py"),
         *(REPOSITORY / "tests").rglob("*.py"),
         REPOSITORY / "docs/book/build.py",
     ]

@@ -1,6 +1,6 @@
 """The least that a relay in Python does: bytes from one socket to another, none of them looked at.
 
-    python -m benchmarks.bare_relay SOCKET     prints the port that it listens on
+    python -m benchmarks.minigears.bare_relay SOCKET     prints the port that it listens on
 
 What it loses against plain Redis is the machine's price of one more process, and the floor for minigears.
 """

@@ -21,9 +21,10 @@ import click
 import redis.asyncio
 from rich.table import Table
 
-from benchmarks import drains, generator, tables
-from benchmarks.bench import LIMITS, Bench
-from benchmarks.loads import Measure, console
+from benchmarks import generator, tables
+from benchmarks.recipes import drains
+from benchmarks.recipes.bench import LIMITS, Bench
+from benchmarks.turns import Measure, console
 from recipes.streams import AsyncWriteBehind, Limits, Partitions, WriteBehind
 from tests.ending import end_in_order
 from tests.recipes.twelve.world import World

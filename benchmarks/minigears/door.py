@@ -1,6 +1,6 @@
 """What the door's own code takes for a command, without the kernel: sockets that only count, and clients that share.
 
-    python -m benchmarks.door [--rounds 2000]
+    python -m benchmarks.minigears.door [--rounds 2000]
 
 Microseconds of the quickest round, which other work on the machine does not change. To compare with another checkout,
 put its `src` into PYTHONPATH.

@@ -11,8 +11,9 @@ from typing import Any
 
 from redis import Redis
 
-from benchmarks import drains, generator
-from benchmarks.loads import Measure, console, ratio, take_turns
+from benchmarks import generator
+from benchmarks.recipes import drains
+from benchmarks.turns import Measure, console, ratio, take_turns
 from recipes.streams import Limits, Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Lanes, Parcel, packed
 from tests.recipes.twelve.world import World
@@ -34,7 +35,7 @@ def documents() -> list[str]:
 
     And without their ids, which are the keys': each text is written under many.
     """
-    data = Path(__file__).resolve().parents[1] / "data" / "movies.jsonl"
+    data = Path(__file__).resolve().parents[2] / "data" / "movies.jsonl"
     movies = [json.loads(line) for line in data.read_text("utf-8").splitlines()]
     for movie in movies:
         del movie["movieId"]

@@ -1,4 +1,4 @@
-"""What the benchmarks of minigears load it with, and rounds that take turns."""
+"""What the benchmark of minigears loads it with, and look-ups that it times."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ import json
 import re
 import subprocess
 import time
-from collections.abc import Callable
-from statistics import median
 
 import redis
-from rich.console import Console
 
+from benchmarks.turns import Measure
 from minigears.interest import Interest
 from recipes.streams import Partitions
-
-console = Console()
-
-Measure = Callable[[], float]
-"""One round; operations per second."""
 
 
 def redis_benchmark(port: int, *options: str, requests: int) -> Measure:
@@ -83,20 +76,3 @@ def look_ups(registrations: int) -> float:
     for _ in range(times):
         interest.watchers(key, "set")
     return times / (time.perf_counter() - started)
-
-
-def take_turns(arms: dict[str, Measure], rounds: int) -> dict[str, list[float]]:
-    """Measure all arms in turn, after one round that does not count."""
-    figures: dict[str, list[float]] = {name: [] for name in arms}
-    for number in range(rounds + 1):
-        for name, measure in arms.items():
-            value = measure()
-            if number:
-                figures[name].append(value)
-                console.print(f"  {name}: {value:,.0f}/s", highlight=False)
-    return figures
-
-
-def ratio(over: list[float], under: list[float]) -> float:
-    """Median of the ratios round by round."""
-    return median(a / b for a, b in zip(over, under, strict=True))

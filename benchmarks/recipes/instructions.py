@@ -1,6 +1,6 @@
 """What a captured write costs redis-server in instructions, which no busy machine changes. Needs valgrind.
 
-python -m benchmarks.instructions [--calls 1000]
+python -m benchmarks.recipes.instructions [--calls 1000]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 
 from benchmarks import generator
-from benchmarks.bench import BARE, LIMITS, documents
+from benchmarks.recipes.bench import BARE, LIMITS, documents
 from minigears.door.capture.calls import Write, call
 from minigears.door.capture.calls import calls as encode_calls
 from minigears.door.capture.captures import Captures

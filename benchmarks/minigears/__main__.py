@@ -22,17 +22,9 @@ import redis
 from rich.table import Table
 
 from benchmarks import tables
-from benchmarks.loads import (
-    Measure,
-    console,
-    json_set,
-    json_sets,
-    look_ups,
-    ratio,
-    redis_benchmark,
-    take_turns,
-)
-from benchmarks.processor import RECIPE, REQUIREMENTS
+from benchmarks.minigears.loads import json_set, json_sets, look_ups, redis_benchmark
+from benchmarks.minigears.processor import RECIPE, REQUIREMENTS
+from benchmarks.turns import Measure, console, ratio, take_turns
 from recipes.streams import WriteBehind
 from tests.ending import end_in_order
 
@@ -56,7 +48,12 @@ def bare_relay() -> Iterator[int]:
     from lab import paths
     from lab.stack.embedded import sockets
 
-    command = [sys.executable, "-m", "benchmarks.bare_relay", str(sockets.path(paths.home()))]
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.minigears.bare_relay",
+        str(sockets.path(paths.home())),
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stdout is not None

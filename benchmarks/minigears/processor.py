@@ -1,6 +1,6 @@
 """Processor time of one operation in door, executor and Redis; and its ratio to plain Redis's.
 
-    python -m benchmarks.processor [--rounds 3] [--count 6000] [--only capture] [--write]
+    python -m benchmarks.minigears.processor [--rounds 3] [--count 6000] [--only capture] [--write]
 
 Processor time hardly depends on what else the machine does, so this is what to change code by. The documents
 are the course's films, of about 1 KB.
@@ -9,26 +9,23 @@ are the course's films, of about 1 KB.
 from __future__ import annotations
 
 import functools
-import json
 import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from statistics import median
 
 import click
-import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import generator, tables
+from benchmarks import tables
+from benchmarks.minigears.costs import Cost, Servers
+from benchmarks.minigears.operations import BATCH_KEYS, fill, json_set, plain_set, read_all
 from recipes.streams import Partitions, WriteBehind
 from tests.ending import end_in_order
 
-FILMS = Path(__file__).resolve().parent.parent / "data" / "movies.jsonl"
 SYNC = "GB('KeysReader').foreach(lambda r: None).register('MovieEntity:*', mode='sync')"
 RECIPE = """
 from rgsync import RGJSONWriteBehind
@@ -43,110 +40,11 @@ BATCHES = {
         "GB().map(lambda r: r['value']).filter(lambda v: int(v['n']) % 2).countby(lambda v: v['group']).run('Batch:*')"
     ),
 }
-BATCH_KEYS = 100_000
 REQUIREMENTS = ("REQUIREMENTS", "rgsync==1.2.0", "pymongo==3.12.0")
 CLIENTS = 20
-
-console = Console()
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What one operation took."""
-
-    rate: float
-    """Operations a second, of all clients."""
-    door: float
-    """Microseconds of processor time in the door …"""
-    executor: float
-    redis: float
-
-    @property
-    def total(self) -> float:
-        """Microseconds in all servers."""
-        return self.door + self.executor + self.redis
-
-
-class Servers:
-    """The processes of one stack whose time counts."""
-
-    def __init__(self, front: int, back: int):
-        self.front, self.back = front, back
-        self._door = psutil.Process(_listener(front))
-        (self._executor,) = self._door.children()
-        self._redis = psutil.Process(_listener(back))
-
-    def cost(self, run: Callable[[], float], operations: int) -> Cost:
-        """What `run`, which returns a rate, takes for each of its operations."""
-        before = self._times()
-        rate = run()
-        spent = [(b - a) * 1e6 / operations for a, b in zip(before, self._times(), strict=True)]
-        return Cost(rate, *spent)
-
-    def _times(self) -> list[float]:
-        return [
-            sum(process.cpu_times()[:2]) for process in (self._door, self._executor, self._redis)
-        ]
-
-
-def _listener(port: int) -> int:
-    (pid,) = {
-        connection.pid
-        for connection in psutil.net_connections("tcp")
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port
-    }
-    assert pid is not None
-    return int(pid)
-
-
-def documents() -> list[str]:
-    """The films, each brought to a kilobyte by its own plot once more.
-
-    Straight quotation marks are bent: rgsync 1.2.0 cannot read a document that has them, and tries its batch for ever.
-    """
-    found = []
-    for line in FILMS.read_text(encoding="utf-8").splitlines():
-        line = line.replace("'", "\u2019").replace(r"\"", "\u201d")
-        film = json.loads(line)
-        film["notes"] = (film["plot"] + " ") * 8
-        film["notes"] = film["notes"][: max(0, 1010 - len(line.encode()))]
-        found.append(json.dumps(film, ensure_ascii=False))
-    return found
-
-
-def json_set(port: int, prefix: str, count: int, clients: int, depth: int) -> float:
-    """JSON.SET of films; operations a second."""
-    films = documents()
-    requests = [
-        generator.encode(("JSON.SET", f"{prefix}:{i % len(films)}", "$", films[i % len(films)]))
-        for i in range(count)
-    ]
-    return generator.run(port, [requests[i::clients] for i in range(clients)], depth)
-
-
-def plain_set(port: int, count: int, clients: int, depth: int) -> float:
-    """SET of three bytes; operations a second."""
-    requests = [generator.encode(("SET", f"plain:{i % 500}", "xxx")) for i in range(count)]
-    return generator.run(port, [requests[i::clients] for i in range(clients)], depth)
-
-
 SHAPES = {"20 clients": (CLIENTS, 1), "1 client": (1, 1), "pipelines of 50": (1, 50)}
 
-
-def fill(port: int) -> None:
-    """Hashes for batch runs."""
-    keys = [
-        ("HSET", f"Batch:{i}", "n", i, "group", i % 50, "text", "x" * 100)
-        for i in range(BATCH_KEYS)
-    ]
-    generator.run(port, [[generator.encode(words) for words in keys]], 500)
-
-
-def read_all(port: int) -> float:
-    """Type and value of each hash, by a client that does nothing with them; keys a second."""
-    asked = [(("TYPE", f"Batch:{i}"), ("HGETALL", f"Batch:{i}")) for i in range(BATCH_KEYS)]
-    requests = [generator.encode(words) for pair in asked for words in pair]
-    return generator.run(port, [requests], 2000) / 2
+console = Console()
 
 
 class Processor:

@@ -1,7 +1,7 @@
 """The same sink behind a Redis stream and behind a Kafka topic, in one run: how long a backlog takes to drain.
 
     make kafka
-    python -m benchmarks.kafka --rounds 5
+    python -m benchmarks.recipes.kafka --rounds 5
 
 What waits is written first, then one worker starts, in this process: so no start of a process is measured.
 """

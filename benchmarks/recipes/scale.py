@@ -1,6 +1,6 @@
 """What one master, one worker and one database do here, and what a million writes a second need.
 
-    python -m benchmarks.scale [--writes 5000] [--goal 1000000] [--write]
+    python -m benchmarks.recipes.scale [--writes 5000] [--goal 1000000] [--write]
 
 Each figure is a count divided by the processor seconds that the part used, so that a busy machine does
 not spoil it: it says what a part could do with one core of its own. `--write` puts the plan into
