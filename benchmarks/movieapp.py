@@ -25,7 +25,7 @@ from lab.stack import ports
 from lab.tools.movieapp import surroundings
 from movieapp.app import Running
 from movieapp.search import Finder, wish_of
-from movieapp.writers import Mode
+from movieapp.writing.writers import Mode
 from tests.ending import end_in_order
 
 BROWSERS, KEYS_A_SECOND, SECONDS = 50, 2, 5

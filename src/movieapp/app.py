@@ -21,7 +21,7 @@ from movieapp.surroundings import Surroundings
 from movieapp.web.guard import Guard
 from movieapp.web.pages import Pages
 from movieapp.web.templating import HERE
-from movieapp.writers import Mode
+from movieapp.writing.writers import Mode
 
 LOOPBACK = "127.0.0.1"
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from movieapp.journeys import percentile
+from movieapp.following.journeys import percentile
 
 VIEWERS, SECONDS, AT_ONCE = 300, 1.0, 32
 """How many pauses, within which time, and how many are waited for side by side."""

@@ -10,14 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from movieapp import models, storm
-from movieapp.journeys import Journal
+from movieapp.following.journeys import Journal
+from movieapp.following.observer import Observer
 from movieapp.models import Entity, Movie, fingerprint, pause_of
-from movieapp.observer import Observer
 from movieapp.search import MOVIE_PREFIX, Finder, Wish
 from movieapp.surroundings import Surroundings
 from movieapp.troubles import STORES, Conflict, Trouble, trouble_of
-from movieapp.ways import WAYS
-from movieapp.writers import Mode, Writer
+from movieapp.writing.ways import WAYS
+from movieapp.writing.writers import Mode, Writer
 
 _LOG = logging.getLogger("movieapp")
 _DRAIN_SECONDS = 10.0

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from movieapp.writers import Mode
+from movieapp.writing.writers import Mode
 from tests.browser.apppage import IN_CHROMIUM, ON_BOTH_STACKS, AppPage
 
 pytestmark = [*IN_CHROMIUM, ON_BOTH_STACKS]

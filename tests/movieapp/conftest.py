@@ -13,7 +13,7 @@ import lab.tools.movieapp
 from lab.stack.model import Stack
 from movieapp.app import create_app
 from movieapp.studio import Studio
-from movieapp.writers import Mode
+from movieapp.writing.writers import Mode
 from tests.lab.conftest import own_stack
 
 OWN_PAGE = {"sec-fetch-site": "same-origin"}

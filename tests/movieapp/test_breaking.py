@@ -13,9 +13,9 @@ import lab
 import lab.tools.movieapp
 from lab.stack.model import Stack
 from movieapp.app import create_app
-from movieapp.journeys import Stage
+from movieapp.following.journeys import Stage
 from movieapp.studio import Studio
-from movieapp.writers import Mode
+from movieapp.writing.writers import Mode
 from tests.lab.conftest import frozen
 from tests.movieapp.conftest import OWN_PAGE, ready, studio_of, typed
 
@@ -89,7 +89,7 @@ def test_what_waits_for_mongo_says_so_and_keeps_what_was_typed(
     choose(app, mode)
     movie_id = str(time.time_ns())
     with away("mongo"), monkeypatch.context() as hurry:
-        hurry.setattr("movieapp.writers.MongoOnly._patience", 1.5)
+        hurry.setattr("movieapp.writing.writers.MongoOnly._patience", 1.5)
         answer = app.post(f"/movies/{movie_id}/save", data=typed(plot="Typed with care."))
         assert answer.status_code == 503
         assert "Typed with care." in answer.text

@@ -8,9 +8,9 @@ import pytest
 
 import lab.tools.movieapp
 from lab.stack.model import Stack
-from movieapp.journeys import Journal, Stage
-from movieapp.observer import Observer
-from movieapp.writers import Writer
+from movieapp.following.journeys import Journal, Stage
+from movieapp.following.observer import Observer
+from movieapp.writing.writers import Writer
 
 STREAM, KEY = "observed", "MovieEntity:observed"
 

@@ -11,11 +11,11 @@ from starlette.testclient import TestClient
 
 import lab
 from lab.stack.model import Stack
-from movieapp.journeys import Stage
+from movieapp.following.journeys import Stage
 from movieapp.models import pause_of
 from movieapp.studio import Studio
 from movieapp.troubles import Trouble
-from movieapp.writers import Mode
+from movieapp.writing.writers import Mode
 from tests.movieapp.conftest import ready, studio_of, typed, was
 
 ME = {"x-viewer": "me"}

@@ -23,7 +23,7 @@ from lab.tools.oneapp import OneApp
 from movieapp.studio import Studio
 from movieapp.surroundings import Surroundings
 from movieapp.web.guard import ANY
-from movieapp.writers import Mode
+from movieapp.writing.writers import Mode
 
 _FILES = {"write-behind": "movies_write_behind.py", "write-through": "movies_write_through.py"}
 _OURS = re.compile(r'"(Movies|Pauses)Write(Behind|Through)\.')

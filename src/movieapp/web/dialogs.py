@@ -59,7 +59,7 @@ class Dialogs:
     ) -> Response:
         facts, was = facts_of(movie_id, document), fingerprint(dict(document))
         return HTMLResponse(
-            render("delete.html", facts=facts, was=was, told=told), 409 if told else 200
+            render("dialogs/delete.html", facts=facts, was=was, told=told), 409 if told else 200
         )
 
     def _movie(self, request: Request) -> dict[str, Any] | None:
@@ -73,7 +73,9 @@ class Dialogs:
             return None
 
     def _form(self, form: MovieForm, status: int = 200, **told: Any) -> Response:
-        page = render("editor.html", form=form, genres=forms.GENRES, longest=forms.LONGEST, **told)
+        page = render(
+            "dialogs/editor.html", form=form, genres=forms.GENRES, longest=forms.LONGEST, **told
+        )
         return HTMLResponse(page, status)
 
     # Writes
@@ -101,7 +103,7 @@ class Dialogs:
             told = Trouble("This movie holds something that the form cannot keep:", str(problem))
             return self._form(form, 422, trouble=told)
         facts, seconds = facts_of(movie_id, movie.document()), self._position(viewer, movie_id)
-        card = render("card.html", facts=facts, seconds=seconds, takes_place=not form.is_new)
+        card = render("cards/card.html", facts=facts, seconds=seconds, takes_place=not form.is_new)
         answer = HTMLResponse(card)
         if form.is_new:
             answer.headers["HX-Retarget"], answer.headers["HX-Reswap"] = "#grid", "afterbegin"

@@ -20,14 +20,14 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from movieapp.facts import facts_of
-from movieapp.journeys import Stage
+from movieapp.following.journeys import Stage
 from movieapp.search import Wish, wish_of
 from movieapp.studio import Studio
 from movieapp.troubles import STORES, Trouble, trouble_of
-from movieapp.ways import WAYS
 from movieapp.web.dialogs import COOKIE, Dialogs, viewer_of, with_events
 from movieapp.web.templating import render
-from movieapp.writers import Mode
+from movieapp.writing.ways import WAYS
+from movieapp.writing.writers import Mode
 
 _SHOWN = 8  # journeys in the panel
 _WRITES_AT_ONCE = 24  # so that writes which hang leave threads for the pages
@@ -94,7 +94,7 @@ class Pages(Dialogs):
         offset = request.query_params.get("offset", "0")
         first = int(offset) if re.fullmatch(r"[0-9]{1,7}", offset) else 0
         inside = self._cards(viewer_of(request) or "guest", wish, first)
-        answer = HTMLResponse(render("cards.html", wish=wish, is_first=first == 0, **inside))
+        answer = HTMLResponse(render("cards/cards.html", wish=wish, is_first=first == 0, **inside))
         if first == 0:
             asked = {k: v for k, v in request.query_params.items() if v.strip() and k != "offset"}
             answer.headers["HX-Replace-Url"] = f"?{urlencode(asked)}" if asked else "?"
@@ -103,7 +103,7 @@ class Pages(Dialogs):
     def count(self, request: Request) -> Response:
         """How many movies a search finds by now: a write may have changed that."""
         found = self._studio.finder.find(wish_of(request.query_params), 0, 0)
-        return HTMLResponse(render("found.html", found=found))
+        return HTMLResponse(render("cards/found.html", found=found))
 
     def _cards(self, viewer: str, wish: Wish, offset: int) -> dict[str, Any]:
         found = self._studio.finder.find(wish, offset)
@@ -131,7 +131,7 @@ class Pages(Dialogs):
     def continue_watching(self, request: Request) -> Response:
         """The strip of movies that the viewer has paused."""
         continued = self._continued(viewer_of(request) or "guest")
-        return HTMLResponse(render("continue.html", continued=continued))
+        return HTMLResponse(render("cards/continue.html", continued=continued))
 
     def _continued(self, viewer: str) -> list[tuple[Any, int]]:
         strip = []
@@ -153,7 +153,7 @@ class Pages(Dialogs):
         seconds = min(int(text) if re.fullmatch(r"[0-9]{1,6}", text) else 0, facts.seconds)
         viewer = viewer_of(request) or "guest"
         self._studio.pause(viewer, facts.movie_id, seconds, facts.title)
-        answer = HTMLResponse(render("watch.html", facts=facts, seconds=seconds))
+        answer = HTMLResponse(render("cards/watch.html", facts=facts, seconds=seconds))
         return with_events(answer, {"wrote": f"Paused: {facts.title}"})
 
     # The panel
@@ -166,7 +166,7 @@ class Pages(Dialogs):
         """
         inside = self._panel(viewer_of(request) or "guest")
         is_other = request.query_params.get("controls") != inside["controls_state"]
-        return HTMLResponse(render("look.html", **inside, has_other_controls=is_other))
+        return HTMLResponse(render("panel/look.html", **inside, has_other_controls=is_other))
 
     def _panel(self, viewer: str) -> dict[str, Any]:
         journeys = self._studio.journal.of(viewer, _SHOWN)

@@ -22,7 +22,7 @@ def start(options: Sequence[str], log: Path | None) -> subprocess.Popen[bytes]:
 
     What it says is added to the file `log`; without one it goes to standard error.
     """
-    words = [sys.executable, "-m", "movieapp.worker", "worker", *options]
+    words = [sys.executable, "-m", "movieapp.writing.worker", "worker", *options]
     with log.open("ab") if log else nullcontext() as into:
         # A session of its own: Ctrl-C ends the app, which then ends the worker in order.
         return subprocess.Popen(words, stdin=subprocess.PIPE, stderr=into, start_new_session=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from movieapp.streamswriter import BehindWithStreams
-from movieapp.writers import BehindWithGears, Mode, MongoOnly, Writer, WriteThrough
+from movieapp.writing.streamswriter import BehindWithStreams
+from movieapp.writing.writers import BehindWithGears, Mode, MongoOnly, Writer, WriteThrough
 
 WAYS: dict[Mode, type[Writer]] = {
     writer.mode: writer for writer in (MongoOnly, WriteThrough, BehindWithGears, BehindWithStreams)

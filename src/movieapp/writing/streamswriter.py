@@ -13,12 +13,13 @@ from typing import Any
 
 from pymongo import DeleteOne, ReplaceOne
 
-from movieapp import models, worker
+from movieapp import models
 from movieapp.models import Entity, bare
 from movieapp.search import MOVIE_PREFIX, PAUSE_PREFIX
 from movieapp.surroundings import MOVIES, PAUSES, Surroundings
 from movieapp.troubles import Trouble
-from movieapp.writers import Mode, Writer
+from movieapp.writing import worker
+from movieapp.writing.writers import Mode, Writer
 from recipes.streams import CapturingRedis, Partitions, WriteBehindError
 from recipes.streams.core.names import version_of
 from recipes.streams.databases.mongo import MongoSink

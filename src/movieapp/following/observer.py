@@ -17,10 +17,10 @@ from pymongo.errors import PyMongoError
 from redis import RedisError, ResponseError
 
 from movieapp import models
-from movieapp.journeys import Journal, Journey, keys_of
+from movieapp.following.journeys import Journal, Journey, keys_of
 from movieapp.models import bare
 from movieapp.surroundings import MOVIES, Surroundings
-from movieapp.writers import Writer
+from movieapp.writing.writers import Writer
 
 _EPOCH = datetime(1970, 1, 1)
 _BUSY, _IDLE, _AWAY = 0.03, 0.5, 1.0  # seconds between two looks
