@@ -74,6 +74,7 @@ cp -r src/minigears "$context/redis/"
 recipe_packages "$context/recipes"
 cp docker/redis/install_recipes.py "$context/recipes/install.py"
 cp docker/mongo/mongo-ping "$context/"
+cp src/lab/stack/appendonly.py "$context/redis/"
 cp docker/redis/entrypoint.sh "$context/redis-entrypoint.sh"
 cp docker/mongo/entrypoint.sh "$context/mongo-entrypoint.sh"
 

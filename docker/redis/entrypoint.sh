@@ -20,6 +20,9 @@ else
     open=(--allow-open)
 fi
 
+# What a crash has left half written, as the lab does on its own stack.
+python3 -c 'import sys, pathlib, appendonly; appendonly.cut_off_half_a_transaction(*map(pathlib.Path, sys.argv[1:]))' /data "$REDIS_SERVER"
+
 "$REDIS_SERVER" "${words[@]}" "$@" &
 redis=$!
 gears=

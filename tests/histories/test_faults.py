@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from redis.exceptions import ConnectionError
 
+from recipes.streams import Partitions, WriteBehind
 from tests.histories.world.faults import TO_LINES, TO_PARTS, Deed, Plan, Trouble, schedule
 from tests.histories.world.parts import World, freeze, thaw
 from tests.histories.world.redisserver import RedisServer
@@ -126,3 +127,24 @@ def test_a_full_disk_ends_a_redis_that_waits_for_it_and_it_is_started_again(
         wait_for(lambda: first.poll() is not None, what="Redis to end")
     assert server.process is not first
     assert redis.get("k") == b"1"
+
+
+def test_a_power_cut_within_a_write_leaves_none_of_it_at_any_later_start(
+    start: Callable[[str], RedisServer],
+) -> None:
+    """As in seed 210701665 of streams-everysec: the document was there after the second start, without its entry."""
+    server, partitions = start("everysec"), Partitions(1)
+    WriteBehind(server.client(), partitions).set("half", {"a": 1})
+    server.stop(signal.SIGTERM)
+    file = server.file
+    written = file.read_bytes()
+    file.write_bytes(written[: written.rindex(b"XADD") + 2])
+    server.start()
+    WriteBehind(server.client(), partitions).set("later", {"a": 2})
+    server.stop(signal.SIGTERM)
+    server.start()
+    redis = server.client()
+    [partition] = partitions.all()
+    entries = {fields[b"key"] for _, fields in redis.xrange(partition.stream)}
+    assert entries == {b"later"}
+    assert [key for key in (b"half", b"later") if redis.exists(key)] == [b"later"]

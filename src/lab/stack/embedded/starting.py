@@ -103,6 +103,7 @@ def _spawn(home: Path, state: State, service: Service, first: int | None = None)
     try:
         service.prepare(home)
         with _data_of(home, service) as lock:
+            service.recover(home)
             proc = processes.spawn(
                 service.argv(home, port),
                 home=home,

@@ -24,6 +24,7 @@ from lab import paths
 from lab.errors import StartFailed, Unsupported, WaitTimeout
 from lab.report import progress
 from lab.stack import ports
+from lab.stack.appendonly import cut_off_half_a_transaction
 from lab.stack.embedded.services.redis import no_redis_server
 from lab.stack.ondemand.clusterview import View, view_of
 from lab.stack.ondemand.keeper import Keeper
@@ -51,6 +52,7 @@ class Node:
         if server is None:
             raise Unsupported(no_redis_server())
         self.folder.mkdir(exist_ok=True)
+        cut_off_half_a_transaction(self.folder, server)
         words = [str(server), "--bind", ports.LOOPBACK, "--port", str(self.port)]
         words += ["--cluster-enabled", "yes", "--cluster-port", str(self.bus)]
         words += ["--cluster-node-timeout", str(_NODE_TIMEOUT)]

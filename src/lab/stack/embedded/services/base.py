@@ -54,6 +54,9 @@ class Service(ABC):
     def prepare(self, home: Path) -> None:  # noqa: B027  (most need nothing)
         """Make the folders and files that it needs before it starts."""
 
+    def recover(self, home: Path) -> None:  # noqa: B027  (most do it themselves)
+        """Put right what its crash has left of its data, which nobody else uses now."""
+
     def data(self, home: Path) -> Path:
         """Return the folder of its data, where it keeps any."""
         return home / self.name

@@ -16,6 +16,7 @@ from lab import paths
 from lab.errors import Unsupported
 from lab.report import say
 from lab.stack import ports
+from lab.stack.appendonly import cut_off_half_a_transaction
 from lab.stack.embedded import sockets
 from lab.stack.embedded.services.base import PATIENCE, Service
 
@@ -51,6 +52,11 @@ class Redis(Service):
         sockets.make_folder(home)
         if missing := set(paths.MODULES) - set(paths.redis_modules()):
             say(f"Redis starts without {' and '.join(sorted(missing))}: `lab doctor` says why.")
+
+    def recover(self, home: Path) -> None:
+        """Cut off the transaction that a crash has left half written; see `appendonly`."""
+        if (server := paths.redis_server()) is not None:
+            cut_off_half_a_transaction(self.data(home), server)
 
     def ping(self, home: Path, port: int) -> None:
         """Raise when Redis does not answer, or still loads its data, or has lost its socket."""
