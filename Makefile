@@ -22,6 +22,8 @@ PYTEST := $(BIN)/pytest -n $(WORKERS) --dist loadgroup --reruns 1 $(if $(JUNIT),
 # What a shell says to other Pythons is not for this one.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONOPTIMIZE PYTHONWARNINGS PYTHONUSERBASE PYTHONSAFEPATH
 unexport VIRTUAL_ENV CONDA_PREFIX
+# Without bytecode each program compiles all that it imports, which takes most of its start.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHONUTF8 := 1
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export UV_CACHE_DIR := $(CACHE)/uv

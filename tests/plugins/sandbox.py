@@ -62,10 +62,15 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _forget_the_users_stack() -> None:
-    """Drop what would lead tests, which empty databases, to a stack of the user's own."""
+def _forget_the_users_settings() -> None:
+    """Drop what would lead tests, which empty databases, to a stack of the user's own.
+
+    And what would have each of the programs that they start compile all that it imports.
+    """
     for name in [name for name in os.environ if name.startswith("LAB_") and name != "LAB_CACHE"]:
         del os.environ[name]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    sys.dont_write_bytecode = False
 
 
 class Sandbox:
@@ -115,7 +120,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
             # A shell's background job ignores Ctrl-C, and so would all that tests start to end by it.
             signal.signal(signal.SIGINT, signal.default_int_handler)
-        _forget_the_users_stack()
+        _forget_the_users_settings()
         os.environ.update(_environment(sandbox.folder))
         tempfile.tempdir = None  # read TMPDIR again
     # Tests that start a stack make a folder for it. This is for the one that forgets: it must not

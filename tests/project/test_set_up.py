@@ -168,6 +168,20 @@ def test_status_without_a_stack_is_no_error_of_make(tmp_path: Path) -> None:
     assert "Error" not in done.stderr
 
 
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONOPTIMIZE", "PYTHONDONTWRITEBYTECODE"])
+def test_what_a_shell_says_to_other_pythons_is_kept_from_ours(name: str) -> None:
+    done = subprocess.run(
+        ["make", "--silent", "--eval", "said: ; @env", "said"],
+        cwd=REPOSITORY,
+        env={**os.environ, name: "1"},
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert "PYTHONUTF8=1" in done.stdout
+    assert f"{name}=" not in done.stdout
+
+
 def test_clean_leaves_nothing_generated(course: Path) -> None:
     shutil.copy(REPOSITORY / "Makefile", course)
     for name in (".cache", ".lab", "notebooks/.ipynb_checkpoints", "src/lab/__pycache__", "_build"):

@@ -97,6 +97,14 @@ def check_known(folder: Path, **how) -> None:
         child.kill()
 
 
+def test_programs_that_tests_start_keep_what_they_compile(tmp_path: Path) -> None:
+    """To compile all that it imports takes most of a program's start, and tests start hundreds."""
+    code = "import os\ndef test_inner(): assert 'PYTHONDONTWRITEBYTECODE' not in os.environ"
+    with inner_run(tmp_path, code, PYTHONDONTWRITEBYTECODE="1") as run:
+        output, _ = run.process.communicate()
+        assert run.process.returncode == 0, output
+
+
 def test_groups_of_tests_are_kept_on_one_worker(request: pytest.FixtureRequest) -> None:
     # Where pytest and pytest-xdist do not fit, groups are silently ignored.
     if os.environ.get("PYTEST_XDIST_WORKER") is None:
