@@ -143,7 +143,7 @@ def _state() -> str:
     rows = "\n".join(f"| {name} | {version(name)} |" for name in _SHOWN)
     recorded = [
         json.loads(line)
-        for line in (REPOSITORY / "tests/minigears/gears-golden.jsonl")
+        for line in (REPOSITORY / "tests/minigears/golden/gears-golden.jsonl")
         .read_text("utf-8")
         .splitlines()
     ]

@@ -15,7 +15,7 @@ import redis
 
 import docker
 from lab.stack import containers
-from tests.containers.compose import wait_healthy
+from tests.containers.compose.project import wait_healthy
 from tests.containers.conftest import run_docker
 from tests.freeports import free_ports
 from tests.notebooks.book import FOLDER, Book, fences

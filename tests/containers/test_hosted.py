@@ -28,7 +28,7 @@ TOUR = "api/settings/jupyterlab-tour:user-tours?token=t"
 
 # What tells most about another Python: every notebook, minigears, a recipe from end to end.
 TELLING = """
-    tests/notebooks/test_alone.py tests/minigears/test_golden.py tests/minigears/executor
+    tests/notebooks/test_alone.py tests/minigears/golden tests/minigears/executor
     tests/recipes/streams/test_end_to_end.py tests/lab/test_command.py
 """
 

@@ -5,12 +5,13 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator, FormatChecker
 
-DATA = Path(__file__).parents[2] / "data"
+from tests.plugins.sandbox import REPOSITORY
+
+DATA = REPOSITORY / "data"
 
 
 def load_build():

@@ -16,8 +16,9 @@ import pytest
 import redis
 
 from tests.minigears.realredis import RedisServer, wait_for
+from tests.plugins.sandbox import REPOSITORY
 
-SHARED_CACHE = Path(__file__).resolve().parents[2] / ".cache"
+SHARED_CACHE = REPOSITORY / ".cache"
 """The cache that the notebooks use, too: what is in it needs no network."""
 
 

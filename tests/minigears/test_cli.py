@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/minigears.md").read_text()
+from tests.plugins.sandbox import REPOSITORY
+
+PAGE = (REPOSITORY / "docs/minigears.md").read_text()
 
 
 def config(directory: Path, text: str) -> Path:

@@ -18,8 +18,9 @@ from tests.minigears.delivery.load import Load, in_mongo, in_redis
 from tests.minigears.realgears import SHARED_CACHE, MiniGears
 from tests.minigears.realmongo import MongoServer
 from tests.minigears.realredis import RedisServer, wait_for
+from tests.plugins.sandbox import REPOSITORY
 
-RECIPE = Path(__file__).resolve().parents[3] / "recipes/gears/movies_write_behind.py"
+RECIPE = REPOSITORY / "recipes/gears/movies_write_behind.py"
 REQUIREMENTS = ("rgsync==1.2.0", "pymongo==3.12.0")
 STREAMS = "_*-stream-*"
 DEAD_LETTERS = "_movies-stream-dead-letters-{06S}"

@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.plugins.sandbox import REPOSITORY
 from tests.programs import left_out
 
-REPOSITORY = Path(__file__).resolve().parents[3]
 UNIT = REPOSITORY / "docker/minigears/minigears.service"
 DRAIN = 10  # seconds that minigears gives functions at SIGTERM
 

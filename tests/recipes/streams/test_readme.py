@@ -16,12 +16,12 @@ import pytest
 from recipes.streams import Partitions, Sink, WriteBehind
 from recipes.streams.cli import settings
 from tests.freeports import free_ports
+from tests.plugins.sandbox import REPOSITORY
 from tests.programs import left_out
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
 from tests.recipes.streams.writing import drained, letters
 
-ROOT = Path(__file__).parents[3]
-README = ROOT / "recipes" / "streams" / "README.md"
+README = REPOSITORY / "recipes" / "streams" / "README.md"
 
 
 def blocks(heading: str) -> list[str]:
@@ -34,7 +34,7 @@ class Shell:
 
     def __init__(self, folder: Path):
         path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "200"}
+        environment = {**os.environ, "PATH": path, "PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"}
         environment["WRITEBEHIND_LEASE"] = "2"  # seconds; the reader waits for ten
         self.log = folder / "stderr"
         with self.log.open("w") as log:

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 
 from minigears.executor.redis.connection import pack
-from tests.minigears import golden
-from tests.minigears.exceptions import MUST_BE
-from tests.minigears.golden import Exchange, Ids
+from tests.minigears.golden import recording
+from tests.minigears.golden.exceptions import MUST_BE
+from tests.minigears.golden.recording import Exchange, Ids
 from tests.minigears.realgears import SHARED_CACHE
 from tests.minigears.realmongo import MongoServer
 from tests.minigears.realredis import RedisServer
+from tests.plugins.sandbox import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 PATIENCE = 20.0  # seconds that the recording's pauses stand for, at most
 
 
@@ -84,7 +84,7 @@ def replay(client: Client, exchange: Exchange, ids: Ids, mongo: str) -> bytes:
     deadline = time.monotonic() + PATIENCE
     while True:
         got = client.call(words)
-        if not exchange.only_reads or golden.same(exchange, got, ids):
+        if not exchange.only_reads or recording.same(exchange, got, ids):
             return got
         if time.monotonic() > deadline:
             return got
@@ -94,7 +94,7 @@ def right(exchange: Exchange, got: bytes, ids: Ids) -> bool:
     """Whether a reply is as recorded, or what the page says that it is instead."""
     if must_be := MUST_BE.get(exchange.n):
         return must_be(got, exchange.reply)
-    return golden.same(exchange, got, ids)
+    return recording.same(exchange, got, ids)
 
 
 def test_what_differs_is_documented() -> None:
@@ -106,7 +106,7 @@ def test_what_differs_is_documented() -> None:
 def test_replay(client: Client, mongo: MongoServer) -> None:
     ids = Ids()
     wrong = []
-    for exchange in golden.load():
+    for exchange in recording.load():
         got = replay(client, exchange, ids, f"127.0.0.1:{mongo.port}")
         if not right(exchange, got, ids):
             wrong.append(f"{exchange}\n  recorded {exchange.reply!r}\n  got      {got!r}")

@@ -15,7 +15,7 @@ import pytest
 
 import lab
 from lab.stack import lifecycle, redisclient
-from tests.containers.compose import Project
+from tests.containers.compose.project import Project
 from tests.containers.conftest import environment, left_of, volumes_of
 from tests.inner import inner_run
 from tests.notebooks.book import FOLDER, NOTEBOOKS, Book

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.containers.compose import Project, wait_healthy
+from tests.containers.compose.project import Project, wait_healthy
 from tests.containers.conftest import CERTIFICATES, TRUST, run_docker
 from tests.plugins.docker_here import BASE_IMAGE
 

@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 
-from tests.minigears.golden import Tree, parse
+from tests.minigears.golden.recording import Tree, parse
 
 CALLS = """
 GB GearsBuilder GearsSession atomic call_next configGet execute executeCommand flat_error
