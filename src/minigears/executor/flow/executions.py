@@ -13,7 +13,8 @@ from typing import Any
 
 from minigears.executor import replies
 from minigears.executor.errors import ForceStopped
-from minigears.executor.flow.steps import READ_STEP, Run, Step
+from minigears.executor.flow.operations import Run
+from minigears.executor.flow.steps import READ_STEP, Step
 from minigears.executor.ids import SHARD, to_id, to_number
 from minigears.executor.usercode import interrupt
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from minigears.executor.errors import Abandoned, ForceStopped, GearsError, render
 from minigears.executor.flow.executions import Execution
+from minigears.executor.flow.operations import Run
 from minigears.executor.flow.readers import Source
-from minigears.executor.flow.steps import Run, Step
+from minigears.executor.flow.steps import Step
 from minigears.executor.redis.calls import Caller
 from minigears.executor.redis.prefetch import Prefetch
 from minigears.executor.script.registrations import Registration

@@ -21,7 +21,7 @@ from minigears.executor.errors import (
     render,
 )
 from minigears.executor.flow.executions import Execution
-from minigears.executor.flow.steps import Later
+from minigears.executor.flow.operations import Later
 from minigears.executor.threads.hub import Hub
 from minigears.executor.threads.pool import Pool
 from minigears.executor.usercode.awaited import GearsFuture

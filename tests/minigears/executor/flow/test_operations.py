@@ -9,7 +9,7 @@ import pytest
 
 from minigears.address import Address
 from minigears.executor.errors import GearsError, GearsFlatError
-from minigears.executor.flow.steps import Run
+from minigears.executor.flow.operations import Run
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller
 from minigears.executor.script.builder import GearsBuilder
 from minigears.executor.usercode.calling import user_call
@@ -115,8 +115,8 @@ def test_a_run_stops_at_the_first_error_and_keeps_what_it_has(run):
     assert results == [1, 0.5]
     assert len(errors) == 1
     assert errors[0].endswith("'ZeroDivisionError: division by zero\\n']")
-    assert "test_steps.py" in errors[0]
-    assert 'steps.py", line' not in errors[0].replace("test_steps.py", "")
+    assert "test_operations.py" in errors[0]
+    assert 'operations.py", line' not in errors[0].replace("test_operations.py", "")
 
 
 def test_records_are_read_one_at_a_time(run):
