@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import argparse
 import gzip
-import os
 import random
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from urllib.parse import urlencode
 from urllib.request import Request, urlopen
 
 import numpy as np
 
 import lab
-from lab.stack import ports
+from benchmarks.ownstack import own_stack
 from lab.tools.movieapp import surroundings
 from movieapp.app import Running
 from movieapp.search import Finder, wish_of
@@ -42,22 +39,15 @@ def main() -> None:
         "--movies", type=int, default=0, help="generated movies beside the real ones"
     )
     wanted = parser.parse_args().movies
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ |= {"LAB_HOME": str(Path(folder) / "lab"), "LAB_STACK": "embedded"}
-        for number, name in enumerate(("MINIGEARS", "REDIS", "MONGO")):
-            os.environ[f"LAB_PORT_{name}"] = str(ports.next_free(21000 + 100 * number))
-        stack = lab.up()
+    with own_stack() as stack:
+        lab.prepare("movies")
+        _generate(stack, wanted)
+        app = Running(surroundings(stack), Mode.MONGO)
+        lab.wait_until(lambda: app.studio.writer, "the app can write", timeout=120)
         try:
-            lab.prepare("movies")
-            _generate(stack, wanted)
-            app = Running(surroundings(stack), Mode.MONGO)
-            lab.wait_until(lambda: app.studio.writer, "the app can write", timeout=120)
-            try:
-                _measure(app, len(lab.load_movies()) + wanted)
-            finally:
-                app.stop()
+            _measure(app, len(lab.load_movies()) + wanted)
         finally:
-            lab.down(data=True)
+            app.stop()
 
 
 def _measure(app: Running, movies: int) -> None:

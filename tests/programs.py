@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import venv
 from pathlib import Path
 from typing import NoReturn
 
@@ -38,6 +39,13 @@ def npm_package(named: str) -> Path:
             packed = subprocess.run(words, cwd=folder, capture_output=True, text=True, check=True)
             shutil.unpack_archive(folder / packed.stdout.split()[-1], folder, filter="data")
     return folder / "package"
+
+
+def installed(folder: Path, place: Path) -> Path:
+    """Install the package in `folder` into a bare environment at `place`; returns its folder of programs."""
+    venv.create(place, with_pip=True)
+    said(place / "bin" / "python", "-m", "pip", "install", "-q", folder, cwd=place)
+    return place / "bin"
 
 
 def said(*words: str | Path, cwd: Path) -> str:

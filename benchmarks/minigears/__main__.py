@@ -7,11 +7,9 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from statistics import median
@@ -21,10 +19,14 @@ import psutil
 import redis
 from rich.table import Table
 
+import lab
 from benchmarks import tables
 from benchmarks.minigears.loads import json_set, json_sets, look_ups, redis_benchmark
 from benchmarks.minigears.processor import RECIPE, REQUIREMENTS
+from benchmarks.ownstack import own_stack
 from benchmarks.turns import Measure, console, ratio, take_turns
+from lab import paths
+from lab.stack.embedded import sockets
 from recipes.streams import WriteBehind
 from tests.ending import end_in_order
 
@@ -45,9 +47,6 @@ def capturing_door(back: int) -> Iterator[int]:
 @contextmanager
 def bare_relay() -> Iterator[int]:
     """A relay that does nothing else before the stack's Redis; its port."""
-    from lab import paths
-    from lab.stack.embedded import sockets
-
     command = [
         sys.executable,
         "-m",
@@ -65,7 +64,7 @@ def bare_relay() -> Iterator[int]:
 class Bench:
     """One stack of its own, and what was measured on it."""
 
-    def __init__(self, stack, rounds: int):  # type: ignore[no-untyped-def]
+    def __init__(self, stack: lab.Stack, rounds: int):
         self.stack = stack
         self.rounds = rounds
         self.front = int(stack.redis_url.rpartition(":")[2].partition("/")[0])
@@ -191,8 +190,6 @@ class Bench:
 
     def pending(self, counts: list[int]) -> None:
         """Cost of an event while entries wait in the stream, since MongoDB is away."""
-        import lab
-
         self.register()
         lab.stop("mongo")
         alone = "write-behind, unpipelined, MongoDB away"
@@ -279,21 +276,15 @@ def main(rounds: int, pending: int, keep: bool) -> None:
     end_in_order()
     if not shutil.which("redis-benchmark"):
         raise click.ClickException("redis-benchmark is missing; Debian has it in redis-tools")
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["LAB_HOME"] = home
-        import lab
-
-        bench = Bench(lab.up(), rounds)
-        try:
-            bench.relay()
-            bench.other_keys()
-            bench.write_behind()
-            bench.capture()
-            bench.many_events(100_000)
-            bench.many_registrations(100_000)
-            bench.pending([1, 1_000, pending])
-        finally:
-            lab.down()
+    with own_stack() as stack:
+        bench = Bench(stack, rounds)
+        bench.relay()
+        bench.other_keys()
+        bench.write_behind()
+        bench.capture()
+        bench.many_events(100_000)
+        bench.many_registrations(100_000)
+        bench.pending([1, 1_000, pending])
     table = Table("what", "measured", "range", "goal")
     for row in bench.rows:
         table.add_row(*row)

@@ -9,8 +9,6 @@ are the course's films, of about 1 KB.
 from __future__ import annotations
 
 import functools
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +21,8 @@ from rich.table import Table
 from benchmarks import tables
 from benchmarks.minigears.costs import Cost, Servers
 from benchmarks.minigears.operations import BATCH_KEYS, fill, json_set, plain_set, read_all
+from benchmarks.ownstack import own_stack
+from lab import Stack
 from recipes.streams import Partitions, WriteBehind
 from tests.ending import end_in_order
 
@@ -50,7 +50,7 @@ console = Console()
 class Processor:
     """All arms on one stack."""
 
-    def __init__(self, stack, rounds: int, count: int):  # type: ignore[no-untyped-def]
+    def __init__(self, stack: Stack, rounds: int, count: int):
         self._stack = stack
         self._rounds, self._count = rounds, count
         front, back = (
@@ -205,15 +205,9 @@ COLUMNS = (
 def main(rounds: int, count: int, only: str, keep: bool) -> None:
     """Measure what one operation costs each server, on a stack of its own."""
     end_in_order()
-    with tempfile.TemporaryDirectory() as home:
-        os.environ["LAB_HOME"] = home
-        import lab
-
-        bench = Processor(lab.up(), rounds, count)
-        try:
-            getattr(bench, only)()
-        finally:
-            lab.down()
+    with own_stack() as stack:
+        bench = Processor(stack, rounds, count)
+        getattr(bench, only)()
     table = Table(*COLUMNS)
     for row in bench.rows:
         table.add_row(*row)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-import venv
 from pathlib import Path
 
 import pytest
 
 from tests.plugins.sandbox import REPOSITORY
-from tests.programs import said
+from tests.programs import installed, said
 from tests.project.files import pyproject
 
 FOLDER = REPOSITORY / "src" / "minigears"
@@ -30,10 +29,9 @@ def test_it_asks_for_what_the_course_asks_for_it() -> None:
 @pytest.mark.timeout(900)
 def test_it_installs_into_a_bare_environment(tmp_path: Path) -> None:
     place = tmp_path / "venv"
-    venv.create(place, with_pip=True)
-    python = place / "bin" / "python"
-    said(python, "-m", "pip", "install", "-q", FOLDER, cwd=tmp_path)
-    assert "--listen" in said(place / "bin" / "minigears", "--help", cwd=tmp_path)
+    programs = installed(FOLDER, place)
+    python = programs / "python"
+    assert "--listen" in said(programs / "minigears", "--help", cwd=tmp_path)
     everything = (
         "import importlib, pkgutil, minigears\n"
         "for module in pkgutil.walk_packages(minigears.__path__, 'minigears.'):\n"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
 
 from tests.plugins.sandbox import REPOSITORY
-from tests.programs import said
+from tests.programs import installed, said
 
 FOLDER = REPOSITORY / "recipes" / "streams"
 
@@ -20,10 +19,9 @@ FOLDER = REPOSITORY / "recipes" / "streams"
 @pytest.mark.timeout(900)
 def test_it_installs_into_a_bare_environment(tmp_path: Path) -> None:
     place = tmp_path / "venv"
-    venv.create(place, with_pip=True)
-    python = place / "bin" / "python"
-    said(python, "-m", "pip", "install", "-q", FOLDER, cwd=tmp_path)
-    assert "worker" in said(place / "bin" / "write-behind", "--help", cwd=tmp_path)
+    programs = installed(FOLDER, place)
+    python = programs / "python"
+    assert "worker" in said(programs / "write-behind", "--help", cwd=tmp_path)
     assert "--lease" in said(python, "-m", "recipes.streams", "worker", "--help", cwd=tmp_path)
     checked = "from recipes.streams.core.library import SOURCE; import recipes.streams as s; print(s.__file__)"
     assert str(place) in said(python, "-c", checked, cwd=tmp_path)
