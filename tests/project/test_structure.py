@@ -100,6 +100,15 @@ def test_a_client_knows_nothing_of_the_door() -> None:
             assert not found.find_modules_directly_imported_by(module) & above, module
 
 
+def test_what_is_known_of_commands_and_events_is_known_without_clients() -> None:
+    found = grimp.build_graph("minigears", exclude_type_checking_imports=False, cache_dir=None)
+    for room in ("events", "commands", "capture"):
+        for module in found.find_descendants(f"minigears.door.{room}"):
+            for imported in found.find_modules_directly_imported_by(module):
+                other = imported.removeprefix("minigears.door.").split(".")[0]
+                assert other not in ("clients", "pooled", "serving"), f"{module} imports {imported}"
+
+
 @pytest.mark.parametrize("package", OURS)
 def test_a_name_belongs_to_one_class(package: str) -> None:
     """Who searches for a class finds one."""

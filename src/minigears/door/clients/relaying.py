@@ -13,10 +13,11 @@ from typing import Protocol
 from minigears.commandtable import CommandTable
 from minigears.door.capture.captures import Captures
 from minigears.door.clients.batches import Batch, Batches
-from minigears.door.clients.replies import Hold, Mode, ReplyStream
+from minigears.door.clients.replies import Mode, ReplyStream
 from minigears.door.clients.states import STOPPED, Login, Place, State
 from minigears.door.commands.classifier import Classifier
 from minigears.door.commands.parser import RequestParser
+from minigears.door.events.hold import Hold
 from minigears.door.events.journal import Intent
 from minigears.protocol import Command, ProtocolError, encode_command
 

@@ -12,13 +12,14 @@ import enum
 import functools
 import secrets
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import hiredis
 
 from minigears.door.clients.batches import Batch
 from minigears.door.clients.states import WrongStateError
+from minigears.door.events.hold import Hold
 from minigears.door.events.journal import Intent
 from minigears.protocol import encode_command
 
@@ -40,30 +41,6 @@ class Mode(enum.Enum):
 
 
 _PASSING = Mode.PASSING  # Python 3.11 takes its time to find the member of an enum
-
-
-@dataclass
-class Hold:
-    """Writes of one batch whose replies have to wait."""
-
-    first: int
-    """Number of the first command of the batch."""
-    last: int
-    """Number of the last command of the batch that concerns a registration."""
-    keys: Collection[bytes]
-    intent: Intent
-    blocking: bool = False
-    """Whether one of the commands may wait in Redis for somebody else."""
-    settled: bool = False
-
-    def __len__(self) -> int:
-        """How many commands it is about."""
-        return self.last - self.first + 1
-
-    @property
-    def size(self) -> int:
-        """Bytes of its keys."""
-        return sum(map(len, self.keys))
 
 
 @dataclass

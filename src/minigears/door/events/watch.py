@@ -13,10 +13,10 @@ from minigears.commandtable import CommandTable
 from minigears.door.capture.captures import Captures
 from minigears.door.capture.queue import Queue
 from minigears.door.capture.register import Register
-from minigears.door.clients.replies import Hold
 from minigears.door.commands.classifier import Classifier
 from minigears.door.events.crossing import Crossing
 from minigears.door.events.delivery import Delivery, Event
+from minigears.door.events.hold import Hold
 from minigears.door.events.journal import Intent, Journal
 from minigears.door.events.notifications import Notifications, enable_notifications
 from minigears.door.events.overrides import Overrides

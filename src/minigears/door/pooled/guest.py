@@ -14,11 +14,11 @@ from typing import Protocol
 
 import hiredis
 
-from minigears.door.clients.replies import Hold
 from minigears.door.clients.sockets import Reading
 from minigears.door.clients.states import Place, State, Transition
 from minigears.door.commands.parser import RequestParser
 from minigears.door.commands.shareable import MAX_BYTES, Use
+from minigears.door.events.hold import Hold
 from minigears.door.events.watch import Barrier, Watch
 from minigears.door.pooled.connections import ConnectionPool
 from minigears.protocol import Command, ProtocolError, encode_command
