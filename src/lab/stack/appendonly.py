@@ -27,7 +27,7 @@ def cut_off_half_a_transaction(data: Path, server: Path) -> int:
     # The same program checks files if it is called so. It ends with 1 for a file that is not whole.
     words = ["redis-check-aof", str(manifest)]
     told = subprocess.run(
-        words, executable=server, capture_output=True, text=True, errors="replace"
+        words, executable=server, capture_output=True, encoding="utf-8", errors="replace"
     )
     analyzed = _ANALYZED.findall(told.stdout)
     if told.returncode == 0 or not analyzed:
