@@ -16,7 +16,7 @@ CONSUMER = "writer"
 DEFAULT_PARTITIONS = 8
 DEFAULT_NAMESPACE = "wb"
 
-_TAG = re.compile(r"\{p(\d+)\}")
+_TAG = re.compile(r"\{p([0-9]+)\}")
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 #!lua name=writebehind
 -- Capture: a document and its queue entry change in one step. Every function gets the caller's
 -- version of this library first, so that nobody runs against another one unnoticed.
-local VERSION, OLDEST = 9, 1
+local VERSION, OLDEST = 10, 1
 
 -- The commands that may change a document. Anything else passes no entry to the queue.
 local CHANGES = {
@@ -13,6 +13,8 @@ local CHANGES = {
 }
 local EXPIRES = { ['PEXPIREAT'] = true, ['PEXPIRE'] = true, ['PERSIST'] = true }
 local SETS = { ['SET'] = true, ['JSON.SET'] = true } -- with NX or XX they may change nothing
+-- They go from place to place, and leave what they have done when they fail at one of them.
+local PARTLY = { ['JSON.ARRINSERT'] = true, ['JSON.NUMINCRBY'] = true, ['JSON.NUMMULTBY'] = true }
 local ROOT = { ['$'] = true, ['.'] = true }
 local MOST_LANES = 2000
 
@@ -53,6 +55,24 @@ local function text_of(key)
   local kind = call('TYPE', key).ok
   if kind == 'none' then return false end
   return call(kind == 'string' and 'GET' or 'JSON.GET', key)
+end
+
+local DOCUMENT = { ['none'] = true, ['string'] = true, ['ReJSON-RL'] = true }
+
+-- The document's text, '' if there is none; nothing for a key that holds something else, an empty string say.
+local function document(key)
+  local kind = call('TYPE', key).ok
+  if kind == 'none' then return '' elseif not DOCUMENT[kind] then return end
+  local text = call(kind == 'string' and 'GET' or 'JSON.GET', key)
+  if text ~= '' then return text or nil end
+end
+
+local function is_json(text)
+  return not text or pcall(cjson.decode, text)
+end
+
+local function no_json()
+  return refuse('WBJSON', 'the document is not JSON')
 end
 
 -- Property 3: versions only grow, even if somebody deleted the stream and the clock stepped back.
@@ -137,6 +157,7 @@ end
 local function rename(keys, bytes, last, most_entries, most_bytes)
   local key, new, text = keys[1], keys[5], text_of(keys[1])
   if not text then return false, redis.error_reply('ERR no such key') end
+  if not is_json(text) then return false, no_json() end
   if key == new then return false, 'OK' end
   local there = call('HMGET', keys[7], 'bytes', 'last')
   local refusal, bytes_there = full(keys[6], there[1], #text, most_entries, most_bytes)
@@ -171,8 +192,8 @@ local function improper(key, command, value, etag)
     local kind = call('TYPE', key).ok
     if kind ~= 'string' and kind ~= 'none' then
       return redis.error_reply('WRONGTYPE the key holds a ' .. kind)
-    elseif not pcall(cjson.decode, value) then
-      return refuse('WBJSON', 'the document is not JSON')
+    elseif not is_json(value) then
+      return no_json()
     end
   end
 end
@@ -199,8 +220,10 @@ end
 local function change(key, stream, due, bytes, last, command, args, from, to)
   if EXPIRES[command] then return false, expire(key, due, command, args[from]), bytes end
   local reply = try(command, key, unpack(args, from, to))
-  if failed(reply) or not reply and SETS[command] then return false, reply, bytes end
-  local doc = after(key, command, args[from], args[from + 1])
+  local doc
+  if failed(reply) then doc = PARTLY[command] and document(key)
+  else doc = (reply or not SETS[command]) and after(key, command, args[from], args[from + 1]) end
+  if not doc or failed(reply) and doc == '' then return false, reply, bytes end
   if doc == '' then try('ZREM', due, key) end -- an error: no document of ours expires
   return append(stream, last, key, doc), reply, bytes + #key + #doc
 end
@@ -412,28 +435,23 @@ local TIMES = { ['EXPIRE'] = true, ['PEXPIRE'] = true, ['EXPIREAT'] = true, ['PE
   ['PERSIST'] = true, ['GETEX'] = true } -- Redis keeps the time: `reconcile` finds what expired
 local MOVES = { ['RENAME'] = true, ['RENAMENX'] = true }
 local NUMBERS = { ['JSON.NUMINCRBY'] = true, ['JSON.NUMMULTBY'] = true }
-local DOCUMENT = { ['none'] = true, ['string'] = true, ['ReJSON-RL'] = true }
 
 -- What a client's command answers, as Redis would tell this client itself.
 local function answer(command, args, resp)
-  if resp ~= '3' or not NUMBERS[command] then return try(unpack(args, 2)) end
-  redis.setresp(3) -- where numbers come as numbers; a null ends a table there
+  local in_resp3 = resp == '3' and NUMBERS[command] -- where numbers come as numbers; a null ends a table there
+  if in_resp3 then redis.setresp(3) end
   local reply = try(unpack(args, 2))
-  redis.setresp(2)
-  local kinds = not failed(reply) and try('JSON.TYPE', args[3], args[4])
+  if in_resp3 then redis.setresp(2) end
+  if failed(reply) then
+    local refused = match(reply.err, '^ERR ACL failure in script: (.*)$')
+    return refused and redis.error_reply('NOPERM ' .. refused) or reply
+  end
+  local kinds = in_resp3 and try('JSON.TYPE', args[3], args[4])
   if type(reply) == 'table' and kinds and not failed(kinds) then
     local count = type(kinds) == 'table' and #kinds or 1 -- an old path is about one place
     for i = 1, count do if reply[i] == nil then reply[i] = false end end
   end
   return reply
-end
-
-local function no_json()
-  return refuse('WBJSON', 'the document is not JSON')
-end
-
-local function is_json(text)
-  return not text or pcall(cjson.decode, text)
 end
 
 -- Why a client's command is refused before it runs, or nothing.
@@ -449,8 +467,10 @@ local function uncapturable(command, keys, args)
     end
   elseif value and value ~= true and not is_json(args[value + 1]) then
     return no_json()
-  elseif MOVES[command] and not DOCUMENT[call('TYPE', args[3]).ok] then
-    return redis.error_reply('WRONGTYPE the key holds no document')
+  elseif MOVES[command] then
+    local doc = document(args[3])
+    if not doc then return redis.error_reply('WRONGTYPE the key holds no document') end
+    if doc ~= '' and not is_json(doc) then return no_json() end
   end
 end
 
@@ -486,6 +506,12 @@ local function entered(keys, i, doc, bytes, last)
   call('HSET', state, 'bytes', bytes[stream], 'last', last[stream])
 end
 
+-- Whether a document has an entry, '' if it is gone, after a command that may have failed. What holds no document is as it was.
+local function is_entry(doc, command, fails)
+  if doc == '' then return not fails end
+  return doc and not TIMES[command]
+end
+
 -- Property 1, for clients that know nothing of it: their own command, and an entry for each document
 -- as it then is. Room is asked for first, so that a full queue leaves everything as it was.
 -- KEYS config, then document, stream, state, due for each document
@@ -503,10 +529,11 @@ local function capture(keys, args)
   if refusal then return refusal end
 
   local reply = answer(command, args, head.resp)
-  if failed(reply) then return reply end
+  local fails = failed(reply)
+  if fails and not PARTLY[command] then return reply end
   for i = 2, #keys, 4 do
-    local doc = root and reply and args[5] or text_of(keys[i]) or ''
-    if not TIMES[command] or doc == '' then entered(keys, i, doc, bytes, last) end
+    local doc = root and reply and args[5] or document(keys[i])
+    if is_entry(doc, command, fails) then entered(keys, i, doc, bytes, last) end
   end
   return reply
 end
@@ -537,9 +564,10 @@ local function captured(keys, i, args, head, places)
   if refusal then return refusal end
 
   local reply = answer(command, args, head.resp)
-  if failed(reply) then return reply end
-  local doc = root and reply and args[5] or text_of(key) or ''
-  if TIMES[command] and doc ~= '' then return reply end
+  local fails = failed(reply)
+  if fails and not PARTLY[command] then return reply end
+  local doc = root and reply and args[5] or document(key)
+  if not is_entry(doc, command, fails) then return reply end
   if doc == '' then call('ZREM', due, key) end
   place.last = append(stream, place.last, key, doc)
   place.state, place.depth, place.bytes = state, place.depth + 1, place.bytes + #key + #doc
@@ -569,12 +597,6 @@ end
 -- Property 1, for scripts and functions of clients, which no function may run. The door calls `wb_script_begins`,
 -- which says whether there is room; then in one transaction the same again, the script, and `wb_script_ended`.
 local seen = {} -- the documents before the script
-
--- The document's text, '' if there is none; nothing for a key that holds something else.
-local function document(key)
-  local kind = call('TYPE', key).ok
-  return DOCUMENT[kind] and (text_of(key) or '') or nil
-end
 
 -- KEYS as of `capture`. ARGV "version partitions entries bytes resp", bytes of the script's arguments.
 local function script_begins(keys, args)

@@ -11,6 +11,15 @@ from typing import NamedTuple
 from minigears.door.capture.queue import Queue
 from minigears.protocol import Command, encode_words
 
+OWN = frozenset(
+    b"wb_" + name
+    for name in (
+        b"version policy write set bundle capture captures script_begins script_ended due sweep requeue get ttl forward"
+        b" share group lease renew settle"
+    ).split()
+)
+"""The functions of the recipe's library: their calls come from its own clients, its worker, or from here."""
+
 ONE: Command = [b"FCALL", b"wb_capture"]
 MANY: Command = [b"FCALL", b"wb_captures"]
 _ONE = encode_words([*ONE, b"5"])

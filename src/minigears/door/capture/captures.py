@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from minigears.commandtable import SCRIPTS, CommandTable
-from minigears.door.capture.calls import ONE, Write
+from minigears.door.capture.calls import ONE, OWN, Write
 from minigears.door.capture.queue import Queue
 from minigears.protocol import Command
 
@@ -108,4 +108,4 @@ class Captures:
 
 def _captures_itself(argv: Command) -> bool:
     """Whether it comes from a client of the recipe, or from here."""
-    return len(argv) > 1 and argv[0].lower() == b"fcall" and argv[1].startswith(b"wb_")
+    return len(argv) > 1 and argv[0].lower() == b"fcall" and argv[1].lower() in OWN

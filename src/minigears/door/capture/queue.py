@@ -9,7 +9,7 @@ from functools import cached_property
 
 from minigears.protocol import encode_words
 
-VERSION = 9
+VERSION = 10
 """Of the function library that knows what is called here."""
 
 _TAG = re.compile(rb"\{p(\d+)\}")

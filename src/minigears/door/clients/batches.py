@@ -207,7 +207,10 @@ class Batches:
             self._transaction = transaction or _Transaction()
             return ()
         if kind is Kind.WATCH:
-            self.watching = argv[0].lower() == b"watch"
+            words = len(argv) > 1  # WATCH is refused without, and UNWATCH with some
+            self.watching = (
+                words or self.watching if argv[0].lower() == b"watch" else words and self.watching
+            )
         if kind in (Kind.EXEC, Kind.DISCARD, Kind.ABORT):
             self.watching &= transaction is None
             self.reset()

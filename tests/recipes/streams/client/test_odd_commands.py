@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from enum import Enum
 from typing import Any
 
@@ -59,6 +60,27 @@ def test_a_key_anywhere_in_a_command_is_seen(
     with pytest.raises(NotCaptured):
         capturing.execute_command(*words)
     assert wb.get(KEY) == {"n": 1}
+
+
+def test_what_a_command_has_done_before_it_fails_is_queued(
+    wb: WriteBehind, capturing: CapturingRedis
+) -> None:
+    """RedisJSON goes from place to place, and stops at the first that it cannot change."""
+    left = {"n": 1.7e308, "o": {"n": 1e308}}
+    words = ("JSON.NUMINCRBY", KEY, "$..n", "1.7e308")
+    for together in (False, True):
+        wb.set(KEY, {**left, "n": 1})
+        if together:
+            with capturing.pipeline(transaction=False) as pipe:
+                pipe.execute_command(*words)
+                pipe.execute_command("JSON.NUMINCRBY", f"{KEY}none", "$.n", 1)
+                assert all(isinstance(e, Exception) for e in pipe.execute(raise_on_error=False))
+        else:
+            with pytest.raises(Refused):
+                capturing.execute_command(*words)
+        assert wb.get(KEY) == left
+        assert json.loads(entries(wb)[-1][b"doc"]) == left
+        assert {e[b"key"] for e in entries(wb)} == {KEY.encode()}
 
 
 def test_no_way_to_a_pipeline_goes_past_capture(wb: WriteBehind, capturing: CapturingRedis) -> None:

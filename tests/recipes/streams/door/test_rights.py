@@ -96,3 +96,23 @@ def test_a_user_may_write_what_he_may_without_capture_and_no_more(
         redis.execute_command("ACL", "DELUSER", "app")
     assert redis.execute_command("JSON.GET", "Movie:Others:1") == b'{"n":0}'
     assert waiting(redis) == {**before, "Movie:Mine:1": '{"n":1}'}
+
+
+def test_who_may_not_run_the_command_is_told_so_in_the_words_of_redis(
+    client: Redis, redis: Redis, door: MiniGears
+) -> None:
+    words = ("SET", "Movie:1", "{}")
+    said = []
+    try:
+        for place in (door.port, None):
+            with as_user(redis, door, *NEEDED, "~Movie:*", "~wb:*") as app:
+                if place is None:
+                    app = redis_py.Redis(
+                        unix_socket_path=str(door.server.socket), username="app", password="pw"
+                    )
+                with pytest.raises(redis_py.exceptions.NoPermissionError) as refused:
+                    app.execute_command(*words)
+                said.append(str(refused.value))
+    finally:
+        redis.execute_command("ACL", "DELUSER", "app")
+    assert said[0] == said[1]

@@ -15,9 +15,9 @@ from tests.recipes.streams.door.test_rights import NEEDED, REFUSED, as_user
 pytestmark = pytest.mark.skipif(not has_json(), reason="no RedisJSON that loads into this server")
 SET = "return redis.call('JSON.SET', KEYS[1], '$', ARGV[1])"
 FUNCTION = """#!lua name=mine
-redis.register_function('mine_set', function(keys, args)
-  return redis.call('JSON.SET', keys[1], '$', args[1])
-end)"""
+local function set(keys, args) return redis.call('JSON.SET', keys[1], '$', args[1]) end
+redis.register_function('mine_set', set)
+redis.register_function('wb_mine', set)"""
 
 
 def test_what_a_script_changes_of_the_keys_it_declares_is_queued(
@@ -31,11 +31,15 @@ def test_what_a_script_changes_of_the_keys_it_declares_is_queued(
     assert client.evalsha(client.script_load(SET), 1, "Movie:2", '{"n":2}') == b"OK"
     redis.function_load(FUNCTION, replace=True)
     assert client.fcall("mine_set", 1, "Movie:5", '{"n":5}') == b"OK"
+    assert (
+        client.fcall("wb_mine", 1, "Movie:6", '{"n":6}') == b"OK"
+    )  # no name is enough to be the recipe's
     assert waiting(redis) == {
         "Movie:1": '{"n":1}',
         "Movie:2": '{"n":2}',
         "Movie:3": "",
         "Movie:5": '{"n":5}',
+        "Movie:6": '{"n":6}',
     }
 
 
@@ -92,6 +96,7 @@ def test_a_script_that_cannot_be_captured_or_run_writes_nothing(
     [
         ("return redis.call('SET', KEYS[1], 'no JSON')", "WBJSON"),
         ("return redis.call('HSET', KEYS[1], 'a', 'b')", "WRONGTYPE"),
+        ("return redis.call('SET', KEYS[1], '')", "WRONGTYPE"),
     ],
 )
 def test_what_a_script_makes_of_a_key_is_told_if_it_is_no_document(
@@ -143,7 +148,13 @@ def test_in_a_transaction_of_the_client_or_while_it_watches_a_script_is_refused(
         assert one.execute_command("EXEC") is None
         assert not redis.exists("Movie:1")
         one.execute_command("WATCH", "Other:1")
+        with pytest.raises(redis_py.ResponseError, match="wrong number"):
+            one.execute_command("UNWATCH", "Other:1")
+        with pytest.raises(redis_py.ResponseError, match="WBCOMMAND EVAL"):
+            one.execute_command(*script)
         one.execute_command("UNWATCH")
+        with pytest.raises(redis_py.ResponseError, match="wrong number"):
+            one.execute_command("WATCH")
         assert one.execute_command(*script) == b"OK"
     assert waiting(redis) == {"Movie:1": "{}"}
 

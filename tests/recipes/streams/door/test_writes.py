@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 import redis as redis_py
 from redis import Redis
 
+from minigears.door.capture.calls import OWN
 from minigears.door.capture.queue import VERSION as DOOR_VERSION
 from recipes.streams import Sink, WriteBehind
 from recipes.streams.core.library import SOURCE, VERSION
@@ -22,8 +24,9 @@ from tests.recipes.streams.working import Start
 pytestmark = pytest.mark.skipif(not has_json(), reason="no RedisJSON that loads into this server")
 
 
-def test_door_and_library_are_of_one_version() -> None:
+def test_door_and_library_are_of_one_version_and_know_the_same_functions() -> None:
     assert DOOR_VERSION == VERSION
+    assert set(re.findall(r"register\('(\w+)'", SOURCE)) == {name.decode() for name in OWN}
 
 
 def test_each_document_is_queued_as_it_then_is(client: Redis, redis: Redis) -> None:
