@@ -29,8 +29,8 @@ from recipes.streams import (
 from recipes.streams.core.names import version_of
 from recipes.streams.worker.entries import Entry
 from tests.recipes.twelve.contenders.gears import RgsyncAsShipped
-from tests.recipes.twelve.servers import DATABASE
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import DATABASE
 
 BATCH = 500
 ROUTES = {"Movie:": "movies"}

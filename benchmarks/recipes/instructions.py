@@ -22,7 +22,7 @@ from minigears.door.capture.queue import Queue
 from recipes.streams import Partitions, WriteBehind
 from recipes.streams.client.parcels import Lane, Parcel
 from tests.ending import end_in_order
-from tests.recipes.twelve.servers import RedisServer
+from tests.recipes.twelve.world.servers import RedisServer
 
 Request = Callable[[int, str], bytes]
 TEN = "ten of several clients captured at the door in one call, each"

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tests.recipes.twelve.servers import Process
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import Process
 
 Document = dict[str, Any]
 

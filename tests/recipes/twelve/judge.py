@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from tests.recipes.twelve.gate import Gate, Hold
 from tests.recipes.twelve.interface import Document, PropertyFailedError, Recipe
-from tests.recipes.twelve.servers import Process, Server
+from tests.recipes.twelve.world.gate import Gate, Hold
+from tests.recipes.twelve.world.servers import Process, Server
 
 _MOMENT = 0.01
 

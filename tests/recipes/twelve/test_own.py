@@ -14,8 +14,8 @@ from tests.recipes.twelve.interface import Recipe
 from tests.recipes.twelve.judging import judge
 from tests.recipes.twelve.plugin import recipe_class
 from tests.recipes.twelve.properties import PROPERTIES
-from tests.recipes.twelve.servers import has_json
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import has_json
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from tests.recipes.twelve.interface import Recipe
 from tests.recipes.twelve.judging import judge
 from tests.recipes.twelve.plugin import recipe_class
 from tests.recipes.twelve.properties import PROPERTIES
-from tests.recipes.twelve.servers import has_json
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import has_json
 
 QUICK = {"gears": 10, "rgsync": 7, "faststream": 7, "redis-stream-queue": 7}
 """One property each of those who are judged by all twelve in `make recipes-table` and in soaks only."""

@@ -24,7 +24,7 @@ from recipes.streams import (
 from tests.freeports import free_ports
 from tests.recipes.servers import PlainRedis
 from tests.recipes.streams.writing import KEY, entries, numbers
-from tests.recipes.twelve.gate import Gate
+from tests.recipes.twelve.world.gate import Gate
 
 ONE = Partitions(1)
 COUNT = 20

@@ -8,7 +8,7 @@ from typing import Any
 from tests.recipes.twelve.contenders.gears import GearsProducer
 from tests.recipes.twelve.contenders.streams import PARTITIONS, PREFIX, StreamsOnMongo
 from tests.recipes.twelve.interface import Producer
-from tests.recipes.twelve.servers import Process
+from tests.recipes.twelve.world.servers import Process
 
 _READY = "minigears ready on 127.0.0.1:"
 

@@ -15,8 +15,8 @@ from lab import paths
 from tests.freeports import free_ports
 from tests.recipes.gears.families import DEAD_LETTERS, OURS, SHIPPED, STREAM
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
-from tests.recipes.twelve.servers import DATABASE, Process
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import DATABASE, Process
 
 REQUIREMENTS = ("rgsync==1.2.0", "pymongo==3.12.0")
 GEARS = paths.root() / "recipes" / "gears"

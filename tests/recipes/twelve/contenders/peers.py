@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
-from tests.recipes.twelve.servers import DATABASE, Process
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import DATABASE, Process
 
 PREFIX, STREAM, GROUP, DEAD = "Movie:", "movies", "writers", "movies-dead"
 

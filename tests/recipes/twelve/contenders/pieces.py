@@ -21,7 +21,7 @@ from tests.recipes.twelve.contenders import own_worker
 from tests.recipes.twelve.contenders.own_worker import QUEUE, Pieces, load
 from tests.recipes.twelve.contenders.small import Small
 from tests.recipes.twelve.interface import Document, Producer
-from tests.recipes.twelve.servers import Process
+from tests.recipes.twelve.world.servers import Process
 
 
 class OwnProducer(Producer):

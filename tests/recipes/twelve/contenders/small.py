@@ -27,8 +27,8 @@ from redis import Redis, RedisError
 
 from tests.recipes.twelve.contenders.ids import version_of
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
-from tests.recipes.twelve.servers import DATABASE, Process
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import DATABASE, Process
 
 CAPTURE = """
 local key, stream, once = KEYS[1], KEYS[2], KEYS[3]

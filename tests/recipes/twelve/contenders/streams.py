@@ -17,8 +17,8 @@ from recipes.streams.core.names import version_of
 from recipes.streams.verbs import looking, reconcile
 from tests.freeports import free_ports
 from tests.recipes.twelve.interface import DeadLetter, Document, Producer, Recipe
-from tests.recipes.twelve.servers import DATABASE, Process
 from tests.recipes.twelve.world import World
+from tests.recipes.twelve.world.servers import DATABASE, Process
 
 PARTITIONS = Partitions(2, "wb")
 PREFIX = "Movie:"

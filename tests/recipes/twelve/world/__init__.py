@@ -6,8 +6,8 @@ import itertools
 from pathlib import Path
 from typing import Any
 
-from tests.recipes.twelve.gate import Gate
-from tests.recipes.twelve.servers import (
+from tests.recipes.twelve.world.gate import Gate
+from tests.recipes.twelve.world.servers import (
     DATABASE,
     MongoServer,
     PostgresServer,

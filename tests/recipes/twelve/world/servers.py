@@ -23,7 +23,7 @@ from lab.stack.databases import drop
 from tests.freeports import free_ports
 from tests.minigears.realmongo import answers, secantus
 from tests.minigears.realredis import loads
-from tests.recipes.twelve.gate import LOOPBACK
+from tests.recipes.twelve.world.gate import LOOPBACK
 
 WHICH = "TWELVE_TEST_REDIS"
 """The environment variable with the path of another redis-server or valkey-server to test with."""
