@@ -24,6 +24,7 @@ from pathlib import Path
 import click
 import nbformat
 
+from docs.book.frames import replace_frames
 from tests.ending import end_in_order
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -120,7 +121,7 @@ def _run_notebooks(home: Path) -> None:
 
 
 def _stamp_notebooks() -> None:
-    """Say under each title how long the notebook ran, and when; drop links that the book has not."""
+    """Say under each title how long the notebook ran, and when; drop links and frames that lead nowhere."""
     for path in sorted((SOURCE / "notebooks").rglob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         times = [
@@ -135,6 +136,7 @@ def _stamp_notebooks() -> None:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _without_dead_links(path, cell.source)
+        replace_frames(notebook)
         nbformat.write(notebook, path)
 
 

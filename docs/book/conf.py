@@ -23,8 +23,9 @@ exclude_patterns = [".*"]
 
 html_theme = "furo"
 html_title = project
+pygments_dark_style = "a11y-dark"  # the theme's own is too faint in places
 html_static_path = ["_static"]
-html_css_files = ["book.css"]
+html_css_files = ["book.css", "terminal.css"]
 html_js_files = [("mermaid.min.js", {"defer": "defer"}), ("book.js", {"defer": "defer"})]
 html_copy_source = False
 html_show_sourcelink = False

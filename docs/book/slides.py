@@ -24,7 +24,7 @@ from docs.book.minutes import REPOSITORY, RUN
 
 HTML = REPOSITORY / "_build/slides"
 DECK = REPOSITORY / "docs/book/deck"
-MERMAID = REPOSITORY / "docs/book/_static/mermaid.min.js"
+STATIC = REPOSITORY / "docs/book/_static"
 
 _BLOCK = re.compile(
     r"^```.*?^```[ \t]*$"  # a fence
@@ -133,8 +133,8 @@ def lay_out(folder: Path) -> None:
     """Put what all slides need into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(DECK / "reveal", folder / "reveal", dirs_exist_ok=True)
-    shutil.copy(DECK / "deck.js", folder)
-    shutil.copy(MERMAID, folder)
+    for file in (DECK / "deck.js", STATIC / "mermaid.min.js", STATIC / "terminal.css"):
+        shutil.copy(file, folder)
 
 
 @click.command(help=__doc__)

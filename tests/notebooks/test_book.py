@@ -67,7 +67,6 @@ def flaws_of(page: AppPage, file: Path, width: int, scheme: str) -> list[str]:
     return found + page.flaws()
 
 
-@pytest.mark.soak  # by hand: pages with outputs do not pass yet (green on grey, boxes that scroll, frames of the app)
 @pytest.mark.parametrize("turn", [0, 1], ids=["wide first", "narrow first"])
 def test_every_page_of_the_book_shows_well(window: AppPage, turn: int) -> None:
     """Each page is seen in one width in light and in the other in dark; its neighbour inversely."""
@@ -98,7 +97,6 @@ def test_the_page_to_hand_out_is_one_page(window: AppPage, inches: tuple[float, 
     assert len(re.findall(rb"/Type\s*/Page\b", pdf)) == 1
 
 
-@pytest.mark.soak  # by hand: what a notebook has run may have a frame of the app in it, which is gone
 def test_every_notebook_has_slides_that_show_well(window: AppPage, tmp_path: Path) -> None:
     slides.lay_out(tmp_path)
     window.media(1280, 720)

@@ -8,11 +8,22 @@
   each("th", (e) => { // a table whose columns need no name
     if (!e.textContent.trim()) e.replaceWith(document.createElement("td"));
   });
-  const reach = () => each("pre, .table-wrapper, .cell_output > *", (e) => { // what scrolls, with the keyboard
-    if (e.scrollWidth > e.clientWidth) e.tabIndex = 0;
+  // What scrolls is reached with the keyboard. What does not is no stop on the way.
+  const reach = () => each("article *", (e) => {
+    const { overflowX, overflowY } = getComputedStyle(e);
+    const scrolls = (way) => way === "auto" || way === "scroll";
+    const hides = (scrolls(overflowX) && e.scrollWidth > e.clientWidth) || (scrolls(overflowY) && e.scrollHeight > e.clientHeight);
+    if (hides && !e.hasAttribute("tabindex")) {
+      e.tabIndex = 0;
+      e.dataset.reached = "";
+    } else if (!hides && "reached" in e.dataset) {
+      e.removeAttribute("tabindex");
+      delete e.dataset.reached;
+    }
   });
   reach();
-  window.addEventListener("resize", reach);
+  for (const moment of ["load", "resize"]) window.addEventListener(moment, reach);
+  document.addEventListener("toggle", reach, true); // a folded part is opened
 
   const sources = new Map();
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
@@ -32,6 +43,7 @@
       place.textContent = sources.get(place);
     }
     await mermaid.run({ querySelector: "pre.mermaid" });
+    reach();
     document.body.dataset.diagrams = "drawn";
   };
 
