@@ -24,7 +24,7 @@ from pathlib import Path
 import click
 import nbformat
 
-from docs.book.frames import replace_frames
+from docs.book.still import make_still
 from tests.ending import end_in_order
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -121,7 +121,7 @@ def _run_notebooks(home: Path) -> None:
 
 
 def _stamp_notebooks() -> None:
-    """Say under each title how long the notebook ran, and when; drop links and frames that lead nowhere."""
+    """Say under each title how long the notebook ran, and when; drop what leads nowhere."""
     for path in sorted((SOURCE / "notebooks").rglob("*.ipynb")):
         notebook = nbformat.read(path, as_version=4)
         times = [
@@ -136,7 +136,7 @@ def _stamp_notebooks() -> None:
         for cell in notebook.cells:
             if cell.cell_type == "markdown":
                 cell.source = _without_dead_links(path, cell.source)
-        replace_frames(notebook)
+        make_still(notebook)
         nbformat.write(notebook, path)
 
 

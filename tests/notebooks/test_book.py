@@ -60,8 +60,11 @@ def flaws_of(page: AppPage, file: Path, width: int, scheme: str) -> list[str]:
     page.until(lambda: page.script(diagrams), problem=f"the diagrams of {file.name}")
     found = [f"fetches {name}" for name in fetched(page)]
     found += [line["message"] for line in page.page.get_log("browser") if line["level"] == "SEVERE"]
-    if (has := page.script("return document.documentElement.scrollWidth")) > width:
-        found.append(f"is {has} pixels wide")
+    too_wide = (
+        "return ['html', '.content'].map(name => document.querySelector(name))"
+        ".filter(e => e.scrollWidth > e.clientWidth).map(e => e.scrollWidth)"
+    )
+    found += [f"is {has} pixels wide" for has in page.script(too_wide)]
     if page.all("pre.mermaid .error-icon"):
         found.append("a diagram is broken")
     return found + page.flaws()

@@ -12,7 +12,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from pygments.token import STANDARD_TYPES
 
 from docs.book import slides
-from docs.book.frames import replace_frames
+from docs.book.still import make_still
 from tests.browser.apppage import AppPage
 from tests.browser.jupyterlab import chromium
 from tests.notebooks.book import REPOSITORY
@@ -61,6 +61,7 @@ BOXES = [
     new_markdown_cell("# Boxes"),
     displayed(f"<div style='overflow-x:auto'>{WIDE}</div>"),
     displayed(f"<section><div style='overflow:scroll;height:3em'>{WIDE * 9}</div></section>"),
+    displayed(f"<table><tr><td>{'a' * 90}</td></tr></table>"),
     displayed(f"<details><summary>More</summary><div style='overflow:auto'>{WIDE}</div></details>"),
     printed("stdout", "word " * 90),
     new_markdown_cell("| a | b |\n|---|---|\n" + f"| {'a' * 90} | {'b' * 90} |"),
@@ -115,12 +116,13 @@ class TestInChromium:
         window.page.get((folder / "html/boxes.html").as_uri())
         window.script("document.querySelectorAll('details').forEach(e => e.open = true)")
         window.until(lambda: len(window.all("article [tabindex='0']")) >= 5)
+        assert window.script("return document.querySelector('.content').scrollWidth") <= width
         assert window.flaws() == []
 
 
 def test_a_frame_becomes_its_picture_with_a_word_on_where_it_is_alive() -> None:
     shown = displayed('<iframe src="http://127.0.0.1:40001/" title="The movie app"></iframe>')
-    replace_frames(new_notebook(cells=[new_markdown_cell("A"), shown]))
+    make_still(new_notebook(cells=[new_markdown_cell("A"), shown]))
     html = shown.outputs[0].data["text/html"]
     assert "127.0.0.1" not in html
     assert html.count('src="data:image/webp;base64,') == 1
@@ -129,5 +131,16 @@ def test_a_frame_becomes_its_picture_with_a_word_on_where_it_is_alive() -> None:
 
 def test_a_frame_without_a_picture_is_named() -> None:
     shown = displayed('<iframe src="http://127.0.0.1:40001/" title="Another"></iframe>')
-    with pytest.raises(LookupError, match=r"Another.*frames\.py"):
-        replace_frames(new_notebook(cells=[shown]))
+    with pytest.raises(LookupError, match=r"Another.*still\.py"):
+        make_still(new_notebook(cells=[shown]))
+
+
+def test_a_widget_is_dropped_and_its_plain_text_stays() -> None:
+    """A page with a widget's state asks two other hosts for the code that would draw it."""
+    shown = displayed("")
+    widget = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "A()"}
+    shown.outputs[0].data = nbformat.NotebookNode(widget)
+    notebook = new_notebook(cells=[shown], metadata={"widgets": {"state": {}}})
+    make_still(notebook)
+    assert "widgets" not in notebook.metadata
+    assert shown.outputs[0].data == {"text/plain": "A()"}

@@ -43,6 +43,9 @@
       place.textContent = sources.get(place);
     }
     await mermaid.run({ querySelector: "pre.mermaid" });
+    each("pre.mermaid svg", (e) => { // on a phone it scrolls, before its words become too small
+      e.style.minWidth = `${0.7 * e.viewBox.baseVal.width}px`;
+    });
     reach();
     document.body.dataset.diagrams = "drawn";
   };
