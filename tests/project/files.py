@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -32,3 +33,23 @@ def documents() -> list[Path]:
     return sorted(
         [*REPOSITORY.glob("*.md"), *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("*/README.md")]
     )
+
+
+def written() -> list[Path]:
+    """Return the files of the source folders, relative to the repository; none that was generated."""
+    found = []
+    for top in (
+        "benchmarks",
+        "data",
+        "docker",
+        "docs",
+        "notebooks",
+        "recipes",
+        "src",
+        "tests",
+        "tools",
+    ):
+        for folder, folders, names in os.walk(REPOSITORY / top):
+            folders[:] = [f for f in folders if not f.startswith((".", "__"))]
+            found += [Path(folder, n).relative_to(REPOSITORY) for n in names if n[0] != "."]
+    return sorted(found)
