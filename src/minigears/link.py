@@ -16,7 +16,7 @@ from collections import deque
 from typing import Any
 
 _LENGTH = struct.Struct(">I")
-_CHUNK = 256 * 1024
+_CHUNK = 256 * 1024  # bytes
 
 
 def encode(frame: Any) -> bytes:

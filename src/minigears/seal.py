@@ -13,7 +13,7 @@ from functools import cached_property
 
 _COST = {"n": 2**14, "r": 8, "p": 1, "dklen": 32}
 """A code must be no quick way to try passwords."""
-_LENGTH = 16
+_LENGTH = 16  # bytes of a code
 
 
 class Seal:

@@ -17,7 +17,7 @@ from ..core.errors import Misconfigured, Unavailable
 from ..core.faults import outage
 from .sink import ANSWERS_WITHIN, TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
 
-_DUPLICATE = 11000
+_DUPLICATE = 11000  # MongoDB's code of a key that is there already
 _OF_THE_SERVER = frozenset({
     1, 8, 13, 18, 39, 8000,  # internal, unknown, no rights, no file, what Atlas refuses
     12501, 14031, 146, 365,  # quota, disk and memory are full, a tenant moves

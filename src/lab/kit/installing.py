@@ -24,7 +24,7 @@ WHEELS = "wheels"
 IMAGES = "images"
 COURSE = "course.tar"
 
-_CHUNK = 1 << 20
+_CHUNK = 1 << 20  # bytes
 
 
 class KitError(RuntimeError):

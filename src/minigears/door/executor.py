@@ -24,8 +24,8 @@ log = logging.getLogger(__name__)
 
 _RESTART_PAUSE = 0.2  # seconds, doubled while the executor dies at once, up to _RESTART_LIMIT
 _RESTART_LIMIT = 10.0
-_SPAWN_PAUSE = 1.0
-_STOP_TIMEOUT = 5.0
+_SPAWN_PAUSE = 1.0  # seconds, where the system starts no process: no memory, say
+_STOP_TIMEOUT = 5.0  # seconds to end by itself, before it is killed
 
 
 class ExecutorLost(Exception):

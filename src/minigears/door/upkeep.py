@@ -21,7 +21,7 @@ _HEARTBEAT = 0.5  # seconds; the shortest `timeout` of Redis is one
 FROZEN = 10.0
 """Seconds without an answer after which redis-server counts as frozen."""
 
-_RECONNECT_PAUSE = 0.2
+_RECONNECT_PAUSE = 0.2  # seconds, doubled up to _RECONNECT_LIMIT
 _RECONNECT_LIMIT = 5.0
 
 

@@ -37,7 +37,7 @@ from minigears.marks import new_secret
 log = logging.getLogger(__name__)
 
 _PATIENCE = 60.0  # seconds for Redis to be there
-_PAUSE = 0.05
+_PAUSE = 0.05  # seconds between two attempts
 _PASSWORD = "MINIGEARS_REDIS_PASSWORD"
 _PREVIOUS_PASSWORD = "MINIGEARS_PREVIOUS_PASSWORD"
 _SECRET = "MINIGEARS_MARKS"

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 _INT64 = 2**63
-_MAX_DEPTH = 100
+_MAX_DEPTH = 100  # lists inside lists
 NOT_A_REPLY = "PY RECORD"
 """What RedisGears sends for a value that has no form in RESP."""
 

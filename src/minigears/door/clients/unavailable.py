@@ -33,4 +33,4 @@ class Refusal:
             return encode_error(f"ERR {error}")
 
 
-_MAX_HELD = 64 * 1024
+_MAX_HELD = 64 * 1024  # bytes

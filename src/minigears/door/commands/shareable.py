@@ -101,7 +101,7 @@ class Shared:
 _LINES = frozenset(b"-+:_,#(")
 _STRINGS = frozenset(b"$=")
 _ARRAY = ord("*")
-_MAX_LINE = 1 << 16
+_MAX_LINE = 1 << 16  # bytes
 
 
 class ReplyCutter:

@@ -22,7 +22,7 @@ STREAM = b"__minigears__:intents"
 """The stream of intents, in the last database: `KEYS *` of the first never shows it."""
 
 _REMOVE_AFTER = 0.05  # seconds; a removal that comes late costs a duplicate after a crash, no more
-_REMOVE_BATCH = 128
+_REMOVE_BATCH = 128  # entries, with which a removal waits no longer
 _PAGE = 100  # entries; each may have many keys
 _MAX_TOGETHER = 128  # keys of several clients in one entry
 

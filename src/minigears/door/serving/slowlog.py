@@ -19,7 +19,7 @@ SETTING = b"slowlog-log-slower-than"
 """Redis's setting: microseconds from which on a command is slow; negative for never."""
 
 _QUICK = 0.001  # seconds; below that Redis is not even asked
-_KEPT = 128
+_KEPT = 128  # entries, as `slowlog-max-len` has it at first
 _WORDS, _BYTES = 32, 128
 """What is kept of a command at most, as Redis does."""
 _FIRST_ID = 1 << 40

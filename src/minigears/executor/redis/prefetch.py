@@ -17,7 +17,7 @@ from minigears.executor.redis.connection import RedisError
 
 MISSING = object()
 
-_MAX_READS = 8
+_MAX_READS = 8  # of one event
 _MAX_EVENTS = 64
 
 Template = tuple[bytes | None, ...]

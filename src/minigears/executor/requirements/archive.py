@@ -17,7 +17,7 @@ from typing import IO, Any
 from minigears.executor.requirements.model import RequirementError
 
 _MAGIC = b"minigears-requirement 1\n"
-_CHUNK = 1024 * 1024
+_CHUNK = 1024 * 1024  # bytes
 _COMPRESSION = 6
 
 

@@ -15,9 +15,9 @@ from minigears.executor.streams.group import matching_streams
 from minigears.executor.streams.visiting import Log, StreamRegistration, StreamVisitor
 from minigears.loops import Loops
 
-_FIRST_DELAY = 0.05
+_FIRST_DELAY = 0.05  # seconds before Redis is asked again, doubled up to _LONGEST_DELAY
 _LONGEST_DELAY = 2.0
-_LONGEST_SLEEP = 3600.0
+_LONGEST_SLEEP = 3600.0  # seconds: a wait of years is more than a lock takes
 _PREDECESSOR_SECONDS = 0.5  # between two looks whether this runner is still wanted
 
 
