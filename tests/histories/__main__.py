@@ -19,10 +19,10 @@ from rich.console import Console
 from lab.errors import LabError
 from tests.ending import end_in_order
 from tests.histories import tally as tallied
-from tests.histories.notebook import REPLAYED
 from tests.histories.recipes import RECIPES
 from tests.histories.run import Size
 from tests.histories.series import Series, Wishes
+from tests.histories.shrinking.notebook import REPLAYED
 from tests.histories.verdict.history import Kind
 from tests.histories.world.faults import Deed
 from tests.histories.world.operations import TITLE

@@ -13,10 +13,10 @@ import pytest
 from rich.console import Console
 
 from tests.histories import tally
-from tests.histories.cutting import cut_down
-from tests.histories.notebook import write_notebook
 from tests.histories.recipes.interface import Recipe
 from tests.histories.run import Script, Size, perform, script
+from tests.histories.shrinking.cutting import cut_down
+from tests.histories.shrinking.notebook import write_notebook
 from tests.histories.verdict.checker import Finding, judge, losses, out_of_time
 from tests.histories.verdict.history import History
 

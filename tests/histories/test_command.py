@@ -14,11 +14,12 @@ from click.testing import CliRunner
 
 from lab import paths
 from lab.stack.ondemand import kafka
-from tests.histories import cutting, series
+from tests.histories import series
 from tests.histories.__main__ import main
 from tests.histories.recipes.interface import Recipe
 from tests.histories.run import Script, Size
 from tests.histories.series import Series, Wishes
+from tests.histories.shrinking import cutting
 from tests.histories.verdict.history import (
     NEVER,
     Change,

@@ -14,7 +14,6 @@ WIDE = {
     "notebooks": "the course, numbered in order",
     "src/lab/checks": "one module a notebook",
     "tests/lab/checks": "one module a notebook",
-    "tests/histories": "the judge, with its tests",
 }
 LONG = {
     "recipes/streams/core/writebehind.lua": "Redis loads a library as one text, and a reader copies it as one",

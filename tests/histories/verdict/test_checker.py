@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.histories.planted import BUGS, SEEDS, cut_down, finds
-from tests.histories.shrink import shrink
-from tests.histories.simulated import Bug, Simulation
+from tests.histories.shrinking.planted import BUGS, SEEDS, cut_down, finds
+from tests.histories.shrinking.shrink import shrink
+from tests.histories.shrinking.simulated import Bug, Simulation
 from tests.histories.verdict import linear
 from tests.histories.verdict.checker import Goals, judge, out_of_time
 from tests.histories.verdict.history import (

@@ -1,6 +1,6 @@
 """How soon the judge finds each planted bug, and how little of the run is left of it.
 
-python -m tests.histories.planted    # renews the table in docs/recipes.md
+python -m tests.histories.shrinking.planted    # renews the table in docs/recipes.md
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.histories.shrink import shrink
-from tests.histories.simulated import Bug, Simulation, Turn
+from tests.histories.shrinking.shrink import shrink
+from tests.histories.shrinking.simulated import Bug, Simulation, Turn
 from tests.histories.tally import PAGE
 from tests.histories.verdict.checker import judge
 from tests.histories.verdict.history import History

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.histories.simulated import DISASTROUS, Bug, Simulation
+from tests.histories.shrinking.simulated import DISASTROUS, Bug, Simulation
 from tests.histories.verdict.checker import judge, losses
 from tests.histories.verdict.durability import FLUSH, FULL, KILL, POWER, SUCCEED
 from tests.histories.verdict.history import (

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from tests.histories.recipes.interface import Recipe
 from tests.histories.run import Script, Size, perform
-from tests.histories.shrink import shrink
+from tests.histories.shrinking.shrink import shrink
 from tests.histories.verdict.checker import LATE, Finding, judge, out_of_time
 from tests.histories.verdict.history import History
 from tests.histories.world.faults import Plan
