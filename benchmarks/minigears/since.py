@@ -1,6 +1,6 @@
 """How much quicker minigears is than it was, and what that makes of its ratios to RedisGears.
 
-    python -m benchmarks.since [--revision c42f217] [--rounds 5] [--count 6000] [--only TEXT] [--write]
+    python -m benchmarks.minigears.since [--revision c42f217] [--rounds 5] [--count 6000] [--only TEXT] [--write]
 
 RedisGears itself is not to be had any more. It was measured once, beside the minigears of that revision, on another
 machine: the ratios in `ARMS`. Here that minigears and today's run in turns, so each row has a factor of one run. The
@@ -26,22 +26,14 @@ import psutil
 from rich.table import Table
 
 from benchmarks import tables
-from benchmarks.loads import console, ratio, take_turns
-from benchmarks.processor import (
-    BATCH_KEYS,
-    BATCHES,
-    RECIPE,
-    REQUIREMENTS,
-    SYNC,
-    fill,
-    json_set,
-    plain_set,
-)
+from benchmarks.minigears.operations import BATCH_KEYS, fill, json_set, plain_set
+from benchmarks.minigears.processor import BATCHES, RECIPE, REQUIREMENTS, SYNC
+from benchmarks.turns import console, ratio, take_turns
 from tests.ending import end_in_order
 from tests.minigears.realgears import MiniGears
 from tests.minigears.realredis import RedisServer
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 REVISION = "c42f217"
 """What was measured beside RedisGears 1.2.13."""
 
@@ -120,9 +112,9 @@ class Version:
             return BATCH_KEYS / (time.perf_counter() - started)
 
         def writes() -> float:
-            writing = plain_set if arm.kind == "sync" else json_set
-            key = () if arm.kind == "sync" else ("MovieEntity",)
-            return writing(self._gears.port, *key, many, arm.clients, arm.depth)
+            if arm.kind == "sync":
+                return plain_set(self._gears.port, many, arm.clients, arm.depth)
+            return json_set(self._gears.port, "MovieEntity", many, arm.clients, arm.depth)
 
         def counted() -> float:
             before = self._processor_time()
