@@ -188,10 +188,9 @@ def _read_all(
 
 
 def _lookups(keys: list[bytes], expected: str) -> list[tuple[bytes, ...]]:
-    """Types of the keys, and values if these are expected to be of a type that has one."""
+    """What asks for values of the expected type, which says that they are of it; else for the keys' types."""
     ask = records.value_command(expected)
-    types: list[tuple[bytes, ...]] = [(b"TYPE", key) for key in keys]
-    return [*types, *map(ask, keys)] if ask else types
+    return list(map(ask, keys)) if ask else [(b"TYPE", key) for key in keys]
 
 
 def _records(
@@ -203,21 +202,18 @@ def _records(
 ) -> tuple[list[dict[str, Any]], str]:
     """Records from the replies to `_lookups`, and the type to expect next.
 
-    Values of other types than was expected take another trip.
+    What was of another type than expected, empty or not there takes other trips.
     """
-    count = len(keys)
-    kinds = [records.key_type(_good(reply)) for reply in replies[:count]]
-    told = replies[count:] or [None] * count
-    values = [v if kind == expected else None for kind, v in zip(kinds, told, strict=True)]
-    missing = [
-        (position, ask(keys[position]))
-        for position, kind in enumerate(kinds)
-        if kind != expected and (ask := records.value_command(kind))
-    ]
-    if missing:
-        more = caller.call(together([command for _, command in missing], marked=False))
-        for (position, _), reply in zip(missing, more, strict=True):
-            values[position] = reply
+    kinds, values = [expected] * len(keys), replies
+    if records.value_command(expected):
+        unsure = [i for i, value in enumerate(values) if not value or type(value) is RedisError]
+        asked = [(b"TYPE", keys[i]) for i in unsure]
+        types = caller.call(together(asked, marked=False)) if asked else []
+    else:
+        unsure, types, values = list(range(len(keys))), replies, [None] * len(keys)
+    for i, reply in zip(unsure, types, strict=True):
+        kinds[i] = records.key_type(_good(reply))
+    _read_values(caller, keys, [(i, kinds[i]) for i in unsure], values)
     found = [
         records.key_record(key, None, kind, records.to_value(kind, value))
         for key, kind, value in zip(keys, kinds, values, strict=True)
@@ -225,3 +221,14 @@ def _records(
     ]
     usual = Counter(kinds).most_common(1)
     return found, usual[0][0] if usual else expected
+
+
+def _read_values(
+    caller: Caller | Apart, keys: list[bytes], kinds: list[tuple[int, str]], values: list[Any]
+) -> None:
+    """Put in the values of keys at these places, now that their types are known."""
+    asked = [(i, ask(keys[i])) for i, kind in kinds if (ask := records.value_command(kind))]
+    if asked:
+        replies = caller.call(together([command for _, command in asked], marked=False))
+        for (i, _), reply in zip(asked, replies, strict=True):
+            values[i] = reply

@@ -8,6 +8,7 @@ import pytest
 
 from minigears.executor.redis.connection import BlockingConnection
 from tests.minigears.executor.fakedoor import FakeDoor
+from tests.minigears.realredis import wait_for
 
 MANY = 5_000
 KINDS = {"string": "SET", "hash": "HSET", "list": "RPUSH", "set": "SADD"}
@@ -48,16 +49,21 @@ def test_functions_call_redis_while_the_next_page_is_on_its_way(
     ]
 
 
+def connections(redis_conn: BlockingConnection) -> int:
+    return len(redis_conn.call("CLIENT", "LIST").splitlines())
+
+
 @pytest.mark.parametrize("flow", ["limit(3)", "map(lambda r: r['none'])"])
 def test_a_run_that_ends_early_leaves_nothing_behind(
     door: FakeDoor, keys: dict[str, str], redis_conn: BlockingConnection, flow: str
 ) -> None:
-    before = len(redis_conn.call("CLIENT", "LIST").splitlines())
+    before = connections(redis_conn)
     for _ in range(5):
         results, errors = door.script(f"GB().{flow}.run('k:*')")
         assert (len(results), bool(errors)) == ((3, False) if "limit" in flow else (0, True))
     assert door.results("GB().map(lambda r: execute('ECHO', 'x')).run('k:1')") == [b"x"]
-    assert len(redis_conn.call("CLIENT", "LIST").splitlines()) <= before + 2  # the threads' own
+    most = before + 2  # the threads' own
+    wait_for(lambda: connections(redis_conn) <= most, what="the runs' own connections to end")
 
 
 def test_many_are_sorted_and_told_apart_in_no_time(door: FakeDoor, keys: dict[str, str]) -> None:
@@ -94,3 +100,15 @@ class Summing(GearsBuilder):
 Summing().count().run('k:1')
 """
     assert door.results(script) == [b"1"]
+
+
+def test_a_value_tells_its_type(door: FakeDoor, redis_conn: BlockingConnection) -> None:
+    """Only the first page is asked for types, and what is empty, which may be of any or not there."""
+    redis_conn.pipeline([("SET", f"k:{n}", str(n) if n % 10 else "") for n in range(MANY)])
+    redis_conn.call("CONFIG", "RESETSTAT")
+    told = door.results("GB().map(lambda r: [r['key'], r['type'], r['value']]).run('k:*')")
+    expected = [[f"k:{n}", "string", str(n) if n % 10 else ""] for n in range(MANY)]
+    assert sorted(told) == sorted(str(row).encode() for row in expected)
+    stats = redis_conn.call("INFO", "commandstats").decode()
+    types = int(stats.partition("cmdstat_type:calls=")[2].partition(",")[0])
+    assert MANY / 10 <= types < MANY / 2
