@@ -86,6 +86,14 @@ class Studio:
             self.changing_to, self.trouble = mode, None
         threading.Thread(target=self._change, args=(mode,), daemon=True).start()
 
+    def use(self, mode: Mode) -> None:
+        """Change the way of writing, and return once it is changed. Raises Trouble, which says why it is not."""
+        self.change(mode)
+        with self._turn:
+            self._turn.wait_for(lambda: self.changing_to is None)
+        if self.mode is not mode:
+            raise self.trouble or _CHANGING
+
     def _change(self, mode: Mode) -> None:
         before = self._writer
         try:

@@ -198,17 +198,32 @@ class NotebookPage:
         here = "return document.body.dataset.jpThemeName"
         self._until(lambda: self._page.execute_script(here) == name)
 
-    def take_the_tour(self, id: str, titles: list[str]) -> None:
-        """Begin a tour of the menu Help, and see each of its steps."""
-        self._page.execute_script(
-            "window.jupyterapp.commands.execute('jupyterlab-tour:launch', {id: arguments[0]})",
-            f"jupyterlab-tour:user-tours:{id}",
-        )
-        for title in titles:
-            self._until(lambda title=title: title in self._all("body")[0].text)
+    def take_the_tour(self, id: str, steps: list[dict[str, str]]) -> None:
+        """Begin a tour of the menu Help, and see each of its steps.
+
+        It passes over what is not on the page yet, and is not known before its settings are read.
+        """
+        for step in steps:
+            self._until(lambda step=step: self._all(step["target"]))
+        self._until(partial(self._has_begun, f"jupyterlab-tour:user-tours:{id}"))
+        for step in steps:
+            self._until(lambda step=step: step["title"] in self._tip())
             (go_on,) = [one for one in self._all("button") if one.text.startswith(("Next", "Done"))]
             go_on.click()
-        self._until(lambda: titles[-1] not in self._all("body")[0].text)
+        self._until(lambda: steps[-1]["title"] not in self._tip())
+
+    def _has_begun(self, tour: str) -> bool:
+        """Ask for a tour, unless it is there."""
+        if not self._tip():
+            launch = (
+                "window.jupyterapp.commands.execute('jupyterlab-tour:launch', {id: arguments[0]})"
+            )
+            self._page.execute_script(launch, tour)
+        return bool(self._tip())
+
+    def _tip(self) -> str:
+        """What the tour says at this step."""
+        return "".join(tip.text for tip in self._all(".react-joyride__tooltip"))
 
     def close(self) -> None:
         """Save the notebook and end its kernel, so that the next one has the machine."""

@@ -75,7 +75,7 @@ def test_a_newcomer_is_shown_round(opened: Callable[[str], NotebookPage]) -> Non
     """Every step of the tour has its place on the page; one without is passed over in silence."""
     settings = json.loads((SETTINGS / "labconfig/default_setting_overrides.json").read_text())
     (tour,) = settings["jupyterlab-tour:user-tours"]["tours"]
-    opened(NOTEBOOKS[0].name).take_the_tour(tour["id"], [step["title"] for step in tour["steps"]])
+    opened(NOTEBOOKS[0].name).take_the_tour(tour["id"], tour["steps"])
 
 
 @pytest.mark.parametrize("code", ["1 / 0", "this is no Python"])

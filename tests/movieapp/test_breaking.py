@@ -15,6 +15,7 @@ from lab.stack.model import Stack
 from movieapp.app import create_app
 from movieapp.following.journeys import Stage
 from movieapp.studio import Studio
+from movieapp.troubles import Trouble
 from movieapp.writing.writers import Mode
 from tests.lab.conftest import frozen
 from tests.movieapp.conftest import OWN_PAGE, ready, studio_of, typed
@@ -76,6 +77,8 @@ def test_a_way_is_not_left_while_writes_wait_in_its_stream(
         app.post("/mode", data={"mode": Mode.MONGO.value})
         lab.wait_until(lambda: studio.changing_to is None, "the change has ended", timeout=60)
         assert studio.mode is Mode.GEARS
+        with pytest.raises(Trouble, match="still wait in the stream"):
+            studio.use(Mode.MONGO)
         assert "still wait in the stream" in app.get("/panel").text
     lab.wait_until(lambda: not studio.journal.under_way(), "all have arrived", timeout=60)
 

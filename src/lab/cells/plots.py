@@ -86,9 +86,11 @@ def plot_latency_over_time(
 
 
 def plot_peaks(
-    series: Mapping[str, Sequence[float]], title: str = "Arrivals and database writes"
+    series: Mapping[str, Sequence[float]],
+    title: str = "Arrivals and database writes",
+    step: float = 1.0,
 ) -> Figure:
-    """Draw counts per second, one line for each name, with each line's busiest second marked."""
+    """Draw counts per second, one line for each name, each line's peak marked; a value every `step` seconds."""
     figure, axes = _new(title, "second", "per second")
     for name, counts in series.items():
         values = np.asarray(counts, dtype=float)
@@ -97,8 +99,8 @@ def plot_peaks(
         peak = int(np.argmax(values))
         label = f"{name} (peak {values[peak]:.0f}/s)"
         lasting = np.append(values, values[-1])  # the last second is as wide as the others
-        (line,) = axes.step(range(lasting.size), lasting, where="post", label=label)
-        axes.plot(peak, values[peak], "o", color=line.get_color())
+        (line,) = axes.step(np.arange(lasting.size) * step, lasting, where="post", label=label)
+        axes.plot(peak * step, values[peak], "o", color=line.get_color())
     axes.set_ylim(bottom=0)
     return _legend(figure, axes)
 

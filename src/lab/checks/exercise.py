@@ -57,6 +57,21 @@ def ask_for_one(
     return said
 
 
+def takes_no_writes(told: object) -> str:
+    """Say what to do where Redis refuses to write, which is no answer's fault. `told` is its reason."""
+    return (
+        f"Redis takes no writes now ({told}), and that is no fault of your answer. A restart takes back what an "
+        'experiment has set: `lab.stop("redis")`, `lab.start("redis")`; then check again.'
+    )
+
+
+def _refuses_all(problem: redis.RedisError) -> bool:
+    """Tell whether Redis would refuse any write, and not only this one."""
+    # redis-py makes a class of some errors, and takes the word for it from the message.
+    is_known = type(problem).__name__ in ("OutOfMemoryError", "ReadOnlyError")
+    return is_known or str(problem).startswith(("NOREPLICAS", "MISCONF"))
+
+
 def _place(problem: BaseException) -> str:
     """Name the line of the learner's own code that raised."""
     ours = str(Path(__file__).parent)
@@ -130,6 +145,7 @@ class Exercise:
 
     `stub` is the cell that the learner edits, `solution` the same cell, solved. `asks` names the
     variables that hold the answer. `check` raises Wrong, or returns a line on what is now true.
+    `needs`, from `lab.checks.needs`, say what is missing in the stack before an answer is blamed for it.
     """
 
     id: str
@@ -138,19 +154,24 @@ class Exercise:
     solution: str
     hints: tuple[str, str, str]
     check: Callable[[Answer], str]
+    needs: Callable[[Stack], None] | None = None
 
     def judge(self, variables: Mapping[str, Any]) -> tuple[bool, str]:
         """Return whether the variables hold a right answer, and the words for the learner."""
+        answer = Answer(variables)
         try:
-            return True, self.check(Answer(variables))
+            for name in self.asks:
+                answer[name]
+            if self.needs:
+                self.needs(answer.stack)
+            return True, self.check(answer)
         except Wrong as wrong:
             return False, str(wrong)
         except (redis.RedisError, PyMongoError) as problem:
-            told = f"{type(problem).__name__}: {problem}"
-            return (
-                False,
-                f"The stack does not answer ({told}). `lab.up()` mends it; then check again.",
-            )
+            if isinstance(problem, redis.RedisError) and _refuses_all(problem):
+                return False, takes_no_writes(problem)
+            told = f"The stack does not answer ({type(problem).__name__}: {problem})."
+            return False, f"{told} `lab.up()` mends it; then check again."
         except Exception as problem:
             told = f"{type(problem).__name__}: {problem}"
             return False, f"Your answer could not be checked, because checking it raised {told}"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+from lab.checks import needs
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.checks.strangers import answer_in_time, bound, serving
 from lab.stack.ports import LOOPBACK
@@ -21,7 +22,10 @@ def _check_restart(answer: Answer) -> str:
     if after != now:
         raise Wrong(f"Redis's run_id is {now[:8]}… now. Run the exercise's cell, then check again.")
     if answer.stack.redis.get("02:note") != "still here":
-        raise Wrong("Redis was restarted, but the key `02:note` is gone. Was the data deleted?")
+        raise Wrong(
+            "Redis was restarted, but the key `02:note` is gone. Were the data deleted? Then run the "
+            "exercise's cell, and check again."
+        )
     return "Another process, the same data: Redis read its append-only file when it started."
 
 
@@ -47,6 +51,7 @@ after = stack.redis.info("server")["run_id"]
         '`lab.stop("redis")`, then `lab.start("redis")`, in the place of the `...`.',
     ),
     check=_check_restart,
+    needs=needs.redis_answers,
 )
 
 _PARTS = ("redis", "gears", "mongo")
@@ -146,6 +151,7 @@ def silent(redis_url, mongo_url):
         "catches `redis.RedisError` and `pymongo.errors.PyMongoError`.",
     ),
     check=_check_silent,
+    needs=needs.all_answer,
 )
 
 EXERCISES = (RESTART, SILENT)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from lab.checks import needs
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.checks.strangers import answer_in_time, bound, serving
 from lab.stack.ports import LOOPBACK
@@ -67,6 +68,7 @@ def is_ready(host, port):
         "then `ping()`, in a `try` whose `except` returns False.",
     ),
     check=_check_ready,
+    needs=needs.redis_answers,
 )
 
 EXERCISES = (READY,)

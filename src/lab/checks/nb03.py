@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
-from redis import ResponseError
+from redis import Redis, ResponseError
 from redis.commands.search.query import Query
 
+from lab.checks import needs
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
-from lab.course.movies import load_movies
-from lab.names import COLLECTION, KEY_PREFIX, SEARCH_FIELDS, SEARCH_INDEX
+from lab.names import COLLECTION, KEY_PREFIX, SEARCH_INDEX
 
 
 def _check_best(answer: Answer) -> str:
@@ -23,20 +25,34 @@ def _check_best(answer: Answer) -> str:
         raise Wrong("`best` holds whole documents; asked for are the titles alone.")
     if strange := [title for title in given if not isinstance(title, str)]:
         raise Wrong(f"`best` holds `{strange[0]!r}`, which is no title.")
-    movies = answer.stack.db[COLLECTION].find({"imdbRating": {"$gte": 8.5}}).sort("imdbRating", -1)
-    rating = {movie["title"]: movie["imdbRating"] for movie in movies}
-    if not rating:
+    movies = list(answer.stack.db[COLLECTION].find({"imdbRating": {"$gte": 8.5}}))
+    if not movies:
         raise Wrong(
-            "MongoDB holds no such movie yet. Run this notebook's cells that load the movies."
+            "MongoDB holds no movie of 8.5 or more. Run this notebook's cells that load them."
         )
-    if missing := sorted(set(rating) - set(given)):
-        raise Wrong(f"{len(missing)} titles are missing, for example {missing[0]!r}.")
-    if extra := [title for title in given if title not in rating]:
-        raise Wrong(f"{extra[0]!r} has no rating of 8.5 or more.")
-    ratings = [rating[title] for title in given]
-    if ratings != sorted(ratings, reverse=True):
+    wanted = Counter(str(movie.get("title")) for movie in movies)
+    found = Counter(given)
+    if missing := list((wanted - found).elements()):
+        raise Wrong(
+            f"{len(missing)} titles are missing, for example {missing[0]!r}. (MongoDB is asked now: if it has "
+            "changed since, run your cell again.)"
+        )
+    if extra := list((found - wanted).elements()):
+        raise Wrong(f"{extra[0]!r} has no rating of 8.5 or more{_or_is_once(extra[0], wanted)}.")
+    if not _best_first(given, movies):
         raise Wrong("The titles are the right ones, but the best rated is not the first.")
     return f"All {len(given)} titles, the best rated first."
+
+
+def _or_is_once(title: str, wanted: Counter[str]) -> str:
+    return f", or is in MongoDB {wanted[title]} time(s) only" if wanted[title] else ""
+
+
+def _best_first(titles: Sequence[str], movies: list[dict[str, Any]]) -> bool:
+    """Tell whether the titles can be in the order of their ratings, though several may have one title."""
+    best = sorted((movie["imdbRating"] for movie in movies), reverse=True)
+    rated = Counter((str(movie.get("title")), movie["imdbRating"]) for movie in movies)
+    return Counter(zip(titles, best, strict=True)) == rated
 
 
 BEST = Exercise(
@@ -55,6 +71,7 @@ best = [movie["title"] for movie in found]
         'Sort with `.sort("imdbRating", -1)`, then take `movie["title"]` of each movie.',
     ),
     check=_check_best,
+    needs=needs.movies_in_mongo,
 )
 
 
@@ -63,40 +80,57 @@ def _check_query(answer: Answer) -> str:
     if not given.strip():
         raise Wrong("`query` is empty: a query names fields, as in `@title:alien`.")
     named = re.findall(r"@(\w+)\s*:", given)
-    if unknown := [name for name in named if name not in SEARCH_FIELDS]:
+    known = needs.fields(answer.stack)
+    if unknown := [name for name in named if name not in known]:
         raise Wrong(
             f"The index has no field `{unknown[0]}`, so that part finds nothing. Its fields: "
-            f"{', '.join(SEARCH_FIELDS)}."
+            f"{', '.join(known)}."
         )
     asked = Query(given).no_content().paging(0, 1000)
     try:
         reply: Any = answer.stack.redis.ft(SEARCH_INDEX).search(asked)
     except ResponseError as error:
         raise Wrong(f"Redis does not understand the query: {error}") from None
-    found = {document.id.removeprefix(KEY_PREFIX) for document in reply.docs}
-    _judge_found(found)
+    found = {document.id for document in reply.docs}
+    _judge_found(found, _movies_in(answer.stack.redis))
     return f"{len(found)} movies, and Redis looked at no others."
 
 
-def _judge_found(found: set[str]) -> None:
-    movies = {movie["movieId"]: movie for movie in load_movies()}
-    for id in sorted(found & movies.keys(), key=int):
-        movie = movies[id]
-        if "Animation" not in movie["genres"]:
-            raise Wrong(f"{movie['title']!r} is found, but is no animation: {movie['genres']}.")
-        if not 1980 <= movie["year"] <= 1999:
-            raise Wrong(f"{movie['title']!r} is found, but is of {movie['year']}.")
-        if (movie["imdbRating"] or 0) < 8:
-            raise Wrong(f"{movie['title']!r} is found, but is rated {movie['imdbRating']}.")
-    wanted = {
-        movie["movieId"]
-        for movie in movies.values()
-        if "Animation" in movie["genres"]
-        and 1980 <= movie["year"] <= 1999
-        and (movie["imdbRating"] or 0) >= 8
-    }
-    if missing := sorted(wanted - found, key=int):
-        raise Wrong(_missing_movies([movies[id] for id in missing], len(wanted)))
+def _movies_in(client: Redis) -> dict[str, dict[str, Any]]:
+    """The movies as Redis has them now, by key: somebody may have changed one since they were loaded."""
+    keys = sorted(client.scan_iter(f"{KEY_PREFIX}*", count=1000, _type="ReJSON-RL"))
+    found: Any = client.json().mget(keys, "$") if keys else []
+    return {key: said[0] for key, said in zip(keys, found, strict=True) if said}
+
+
+def _judge_found(found: set[str], movies: dict[str, dict[str, Any]]) -> None:
+    for key in sorted(found & movies.keys()):
+        title, genres, year, rating = _facts(movies[key])
+        if "Animation" not in genres:
+            raise Wrong(f"{title!r} is found, but is no animation: {genres}.")
+        if not 1980 <= year <= 1999:
+            raise Wrong(f"{title!r} is found, but is of {year}.")
+        if rating < 8:
+            raise Wrong(f"{title!r} is found, but is rated {rating}.")
+    wanted = {key for key, movie in movies.items() if _is_wanted(*_facts(movie))}
+    if not wanted:
+        raise Wrong("Redis holds no such movie. Run this notebook's cells that load them.")
+    if missing := sorted(wanted - found):
+        raise Wrong(_missing_movies([movies[key] for key in missing], len(wanted)))
+
+
+def _facts(movie: dict[str, Any]) -> tuple[str, list[str], int, float]:
+    """Title, genres, year and rating of a document, which may lack any of them."""
+    return (
+        movie.get("title", "a movie without a title"),
+        movie.get("genres") or [],
+        movie.get("year") or 0,
+        movie.get("imdbRating") or 0,
+    )
+
+
+def _is_wanted(title: str, genres: list[str], year: int, rating: float) -> bool:
+    return "Animation" in genres and 1980 <= year <= 1999 and rating >= 8
 
 
 def _missing_movies(missing: list[dict[str, Any]], wanted: int) -> str:
@@ -128,6 +162,7 @@ query = "@genres:{Animation} @year:[1980 1999] @imdbRating:[8 +inf]"
         "`@genres:{Animation} @year:[1980 1999]`, and a third range with `+inf` as its end.",
     ),
     check=_check_query,
+    needs=needs.movies_in_redis,
 )
 
 # What somebody types, the title that has to be found (None: nothing is), and the misconception.
@@ -157,6 +192,11 @@ _TYPED: tuple[tuple[str, str | None, str], ...] = (
 
 def _check_search(answer: Answer) -> str:
     search = answer.function("search")
+    titles = {movie.get("title") for movie in _movies_in(answer.stack.redis).values()}
+    if gone := [wanted for _, wanted, _ in _TYPED if wanted and wanted not in titles]:
+        raise Wrong(
+            f"Redis holds no movie {gone[0]!r}, which the check looks for. Run this notebook's cells that load them."
+        )
     for typed, wanted, why in _TYPED:
         case = f"{typed!r}"
         try:
@@ -204,6 +244,7 @@ def search(typed):
         'is left; else search for `@title:(…)`, or with `Movie.title % "(…)"`, and take the titles.',
     ),
     check=_check_search,
+    needs=needs.movies_in_redis,
 )
 
 EXERCISES = (BEST, QUERY, SEARCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import redis
 
 from lab.cells.magics import readable_error
+from lab.checks import needs
+from lab.checks.aside import aside
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.checks.registered import run, undone
 
@@ -24,7 +27,11 @@ def _check_script(answer: Answer) -> str:
     script = answer.text("script", "a script")
     client = answer.stack.redis
     with _among(client, _STRANGERS):
-        _judge_names(_results(client, script), _people(client))
+        try:
+            names = _results(client, script)
+        except Wrong as wrong:
+            raise Wrong(f"{wrong}{_odd_one(client)}") from None
+        _judge_names(names, _people(client))
     return "Right for your people, and for three that only the check knows."
 
 
@@ -32,12 +39,10 @@ def _check_script(answer: Answer) -> str:
 def _among(client: redis.Redis, strangers: Mapping[str, dict[Any, Any]]) -> Iterator[None]:
     """Put people beside the learner's until the block ends; nothing stays that it registers."""
     with undone(client):
-        try:
+        with aside(client, *strangers):
             for key, fields in strangers.items():
                 client.hset(key, mapping=fields)
             yield
-        finally:
-            client.delete(*strangers)
 
 
 def _results(client: redis.Redis, script: str) -> list[str]:
@@ -58,15 +63,46 @@ def _results(client: redis.Redis, script: str) -> list[str]:
     return list(results)
 
 
-def _people(client: redis.Redis) -> dict[str, int]:
-    """Return the age of everyone under `person:*` who has one, by name."""
+def _odd_one(client: redis.Redis) -> str:
+    """Name a key of the learner's own that may have stopped a script which is right for all others."""
+    if odd := _no_hash(client):
+        return _to_be_deleted(odd, "is no hash")
+    for key in sorted(client.scan_iter("person:*", count=1000)):
+        if not client.hexists(key, "name") or _age(client.hget(key, "age")) is None:
+            return _to_be_deleted(key, "lacks a name, or a number for an age")
+    return ""
+
+
+def _no_hash(client: redis.Redis) -> str | None:
+    """Return a key under `person:*` that holds no person."""
+    found = sorted(client.scan_iter("person:*", count=1000))
+    return next((key for key in found if client.type(key) != "hash"), None)
+
+
+def _to_be_deleted(key: str, what: str) -> str:
+    return (
+        f' (`{key}` {what}, which this exercise does not ask for: `stack.redis.delete("{key}")`.)'
+    )
+
+
+def _age(text: str | None) -> int | None:
+    """Return an age as Python reads it; None for what is no whole number, or not there."""
+    try:
+        return int(text or "")
+    except ValueError:
+        return None
+
+
+def _people(client: redis.Redis) -> list[tuple[str, int]]:
+    """Return name and age of everyone under `person:*` who has both. Two may have one name."""
     found = [client.hgetall(key) for key in client.scan_iter("person:*", _type="hash")]
-    aged = [person for person in found if "name" in person and person.get("age", "").isdigit()]
-    return {person["name"]: int(person["age"]) for person in aged}
+    aged = [(person.get("name"), _age(person.get("age"))) for person in found]
+    return [(name, age) for name, age in aged if name is not None and age is not None]
 
 
-def _judge_names(names: list[str], ages: dict[str, int]) -> None:
-    wanted = {name for name, age in ages.items() if age >= 40}
+def _judge_names(names: list[str], people: list[tuple[str, int]]) -> None:
+    wanted = Counter(name for name, age in people if age >= 40)
+    ages = dict(sorted(people, key=lambda person: person[1]))
     unknown = sorted(set(names) - set(ages))
     if unknown:
         raise Wrong(f"A result is not a name: `{unknown[0]}`. One `map` makes a name of a record.")
@@ -74,10 +110,12 @@ def _judge_names(names: list[str], ages: dict[str, int]) -> None:
         raise Wrong(
             "A nine-year-old is in and one of 100 is not: those ages were compared as text."
         )
-    if missing := sorted(wanted - set(names)):
+    if missing := sorted(wanted - Counter(names)):
         raise Wrong(f"{missing[0]!r} is missing, who is {ages[missing[0]]}.")
     if extra := [name for name in names if name not in wanted]:
         raise Wrong(f"{extra[0]!r} should not be there, who is {ages[extra[0]]}.")
+    if doubled := sorted(Counter(names) - wanted):
+        raise Wrong(f"{doubled[0]!r} is there more often than people of that name are 40 or older.")
     if names != sorted(names):
         raise Wrong("The names are the right ones, but not in alphabetical order.")
 
@@ -107,6 +145,7 @@ GB("KeysReader").filter(old_enough).map(name).sort().run("person:*")
         'then `.run("person:*")`.',
     ),
     check=_check_script,
+    needs=needs.gears,
 )
 
 _COUNTED: dict[str, dict[Any, Any]] = {
@@ -133,6 +172,8 @@ def _census(client: redis.Redis, script: str) -> list[str]:
     except Wrong as wrong:
         if "A step failed on a record" not in str(wrong):
             raise
+        if strange := _no_hash(client):
+            raise Wrong(f"{wrong}{_to_be_deleted(strange, 'is no hash')}") from None
         raise Wrong(
             f"{wrong}. One who says `forty` for an age, or nothing, ends the whole batch: deal with "
             "odd records inside the function."
@@ -142,13 +183,17 @@ def _census(client: redis.Redis, script: str) -> list[str]:
 def _judge_census(lines: list[str], client: redis.Redis) -> None:
     wanted: dict[str, int] = {}
     for key in client.scan_iter("person:*", _type="hash"):
-        age = client.hget(key, "age") or ""
-        decade = str(int(age) // 10 * 10) if age.isdigit() else "unknown"
+        age = _age(client.hget(key, "age"))
+        decade = "unknown" if age is None else str(age // 10 * 10)
         wanted[decade] = wanted.get(decade, 0) + 1
     counts: dict[str, int] = {}
     for line in lines:
         decade, colon, count = line.partition(": ")
-        if not colon or not count.isdigit() or decade.strip("0123456789") not in ("", "unknown"):
+        if (
+            not colon
+            or not count.isdigit()
+            or decade.lstrip("-").strip("0123456789") not in ("", "unknown")
+        ):
             raise Wrong(f"A result is `{line}`, and not of the form `30: 2` or `unknown: 1`.")
         if decade in counts:
             raise Wrong(f"`{decade}` is there twice: all of one decade belong together.")
@@ -187,6 +232,7 @@ GB("KeysReader").countby(decade).map(line).run("person:*")
         'ValueError, and `line` makes `30: 2` of `{"key": "30", "value": 2}`.',
     ),
     check=_check_census,
+    needs=needs.gears,
 )
 
 EXERCISES = (FORTY, CENSUS)

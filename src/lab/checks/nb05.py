@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from typing import Any
 
 import redis
 
 from lab.cells.magics import readable_error
+from lab.checks import needs
+from lab.checks.aside import aside
 from lab.checks.exercise import Answer, Exercise, Wrong
 from lab.checks.registered import run, undone
 from lab.stack.gears import registrations
@@ -34,32 +37,31 @@ def _check_capture(answer: Answer) -> str:
 @contextmanager
 def _registered(client: redis.Redis, script: str) -> Iterator[dict[str, Any]]:
     """Register the script alone in its session; unregister it and drop its keys at the end."""
-    _refuse_a_second_capture(client)
-    with undone(client) as before:
-        try:
-            reply = _run(client, script)
-            new = [known for known in registrations(client) if known["id"] not in before]
-            if len(new) != 1:
-                raise Wrong(
-                    f"The script made {len(new)} registrations, not 1 (its reply: {reply})."
-                )
-            yield new[0]
-        finally:
-            client.delete(_PLAYER, _STRANGER, _STREAM)
+    _refuse_a_second_one(client)
+    with aside(client, _PLAYER, _STRANGER, _STREAM), undone(client) as before:
+        reply = _run(client, script)
+        new = [known for known in registrations(client) if known["id"] not in before]
+        if len(new) != 1:
+            raise Wrong(f"The script made {len(new)} registrations, not 1 (its reply: {reply}).")
+        yield new[0]
 
 
-def _refuse_a_second_capture(client: redis.Redis) -> None:
-    """Raise Wrong when what was registered before captures players already."""
-    length = client.xlen(_STREAM)
-    client.hset(_PLAYER, "score", 0)
-    client.delete(_PLAYER)
-    if client.xlen(_STREAM) == length:
+def _refuse_a_second_one(client: redis.Redis) -> None:
+    """Raise Wrong when something is registered for players already: nobody could tell which of them did it."""
+    known = [one for one in registrations(client) if _hears_of(one, _PLAYER)]
+    if not known:
         return
-    known = ", ".join(f"`{known['id']}`" for known in registrations(client))
+    named = ", ".join(f"`{one['id']}`" for one in known)
     raise Wrong(
-        f"Changes are captured already, by what is registered ({known}): with your script each would be "
-        'there twice. `lab.prepare("gears-empty")` unregisters everything; then check again.'
+        f"Changes of players are captured already, by what is registered ({named}): its doings and those of your "
+        'script would be one. `lab.prepare("gears-empty")` unregisters everything; then check again.'
     )
+
+
+def _hears_of(known: dict[str, Any], key: str) -> bool:
+    """Tell whether a registration is called for a key."""
+    prefix = str(known["RegistrationData"].get("args", {}).get("regex", ""))
+    return known["reader"] == "KeysReader" and fnmatchcase(key, prefix)
 
 
 def _run(client: redis.Redis, script: str) -> Any:
@@ -128,28 +130,25 @@ GB("KeysReader").foreach(add).register(
         'Register with `prefix="player:*"`, `mode="sync"` and `eventTypes=["hset", "del"]`.',
     ),
     check=_check_capture,
+    needs=needs.gears,
 )
 
 
 def _check_leaders(answer: Answer) -> str:
     script = answer.text("leaderboard", "a script")
     client = answer.stack.redis
-    keys = (_PLAYER, _RENAMED, _STRANGER, _LEADERS)
-    client.delete(*keys)
-    with undone(client) as before:
-        try:
-            reply = _run(client, script)
-            new = [known for known in registrations(client) if known["id"] not in before]
-            if not new:
-                raise Wrong(f"The script registered nothing (its reply: {reply}).")
-            for known in new:
-                _judge_registration(known)
-            for step, words, wanted, why in _STEPS:
-                client.execute_command(*words)
-                _judge_leaders(client, new, step, wanted, why)
-            _judge_expiry(client)
-        finally:
-            client.delete(*keys)
+    _refuse_a_second_one(client)
+    with aside(client, _PLAYER, _RENAMED, _STRANGER, _LEADERS), undone(client) as before:
+        reply = _run(client, script)
+        new = [known for known in registrations(client) if known["id"] not in before]
+        if not new:
+            raise Wrong(f"The script registered nothing (its reply: {reply}).")
+        for known in new:
+            _judge_registration(known)
+        for step, words, wanted, why in _STEPS:
+            client.execute_command(*words)
+            _judge_leaders(client, new, step, wanted, why)
+        _judge_expiry(client)
     return "Right after each kind of change, the ones without a command too: nothing is missed."
 
 
@@ -254,6 +253,7 @@ GB("KeysReader").foreach(follow).register(prefix="player:*", mode="sync")
         '`register(prefix="player:*", mode="sync")` without a list of events.',
     ),
     check=_check_leaders,
+    needs=needs.gears,
 )
 
 EXERCISES = (CAPTURE, LEADERS)

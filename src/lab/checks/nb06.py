@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from lab.checks import needs
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
 from lab.checks.overhearing import Requests, overheard
 from lab.course.movies import load_movies
@@ -176,6 +177,7 @@ def carry(entries, collection):
         "which wants at least one.",
     ),
     check=_check_carry,
+    needs=needs.mongo,
 )
 
 EXERCISES = (STOPPERS, CARRY)

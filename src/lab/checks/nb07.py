@@ -9,6 +9,8 @@ from typing import Any
 
 from redis import Redis
 
+from lab.checks import needs
+from lab.checks.aside import aside
 from lab.checks.exercise import Answer, Exercise, Wrong, ask, ask_for_one
 
 _TOLERANCE = 2.0  # seconds that a slow machine may take between writing an entry and the answer
@@ -71,6 +73,7 @@ def oldest_age(stream):
         'The milliseconds are `int(entry_id.split("-")[0])`; compare them with `time.time()`.',
     ),
     check=_check_oldest_age,
+    needs=needs.redis_takes_writes,
 )
 
 
@@ -129,15 +132,13 @@ _YOUNG, _LATE = 5_000, 20_000  # milliseconds; the task's limit is 10 seconds
 def _check_diagnose(answer: Answer) -> str:
     diagnose = answer.function("diagnose")
     client = answer.stack.redis
-    try:
+    with aside(client, _CHECKED):
         for case, make, wanted, why in _STATES:
             client.delete(_CHECKED)
             make(client)
             said = ask_for_one(diagnose, _CHECKED, case=case, of=_STATES_OF_A_STREAM)
             if said != wanted:
                 raise Wrong(f"For {case} your function returned {said!r}. {why}")
-    finally:
-        client.delete(_CHECKED)
     return f"Right in all {len(_STATES)} cases: a page of your own for the night shift."
 
 
@@ -236,6 +237,7 @@ def diagnose(stream):
         "which may be an empty list.",
     ),
     check=_check_diagnose,
+    needs=needs.redis_takes_writes,
 )
 
 EXERCISES = (OLDEST_AGE, DRIFT, DIAGNOSE)

@@ -8,6 +8,8 @@ from typing import Any
 
 import redis
 
+from lab.checks import needs
+from lab.checks.aside import aside
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
 from lab.checks.registered import undone
 
@@ -92,13 +94,12 @@ _OLD, _NEW = {"title": "Heat", "year": 1995}, {"title": "Heat", "year": 1996}
 @contextmanager
 def _refusing(client: redis.Redis) -> Iterator[None]:
     """Register what refuses, and leave neither it nor a key behind."""
-    with undone(client):
+    with aside(client, _AWAY, _KEY), undone(client):
+        client.execute_command("RG.PYEXECUTE", _REFUSES)
         try:
-            client.execute_command("RG.PYEXECUTE", _REFUSES)
             yield
         finally:
-            client.delete(_AWAY)
-            client.delete(_KEY)
+            client.delete(_AWAY)  # before the key: with it each write to that one is refused
 
 
 def _check_save(answer: Answer) -> str:
@@ -183,6 +184,7 @@ def save(r, key, document):
         "Taking back is a write like any other, so it gets the same error: catch that one, too.",
     ),
     check=_check_save,
+    needs=needs.gears,
 )
 
 EXERCISES = (CHOICE, SAVE)

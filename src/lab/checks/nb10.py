@@ -7,6 +7,8 @@ from typing import Any
 
 import redis
 
+from lab.checks import needs
+from lab.checks.aside import aside
 from lab.checks.exercise import Answer, Exercise, Wrong, ask
 
 _Entry = tuple[str, dict[str, str]]
@@ -170,9 +172,8 @@ _BUSY, _ABANDONED = 20_000, 40_000
 def _check_next_batch(answer: Answer) -> str:
     next_batch = answer.function("next_batch")
     client = answer.stack.redis
-    client.delete(_QUEUE)
-    client.xgroup_create(_QUEUE, _GROUP, "0", mkstream=True)
-    try:
+    with aside(client, _QUEUE):
+        client.xgroup_create(_QUEUE, _GROUP, "0", mkstream=True)
         if given := _batch(next_batch, client, "an empty queue"):
             raise Wrong(f"For an empty queue your function returned `{given!r}`, not `[]`.")
         ids = _scene(client)
@@ -184,8 +185,6 @@ def _check_next_batch(answer: Answer) -> str:
                 "again under its name finds its own entries with `0`, not with `>`."
             )
         _judge_taken(_all_batches(next_batch, client), ids)
-    finally:
-        client.delete(_QUEUE)
     return "Mine first, then what the dead have left, then what is new; the living keep theirs."
 
 
@@ -271,6 +270,7 @@ def next_batch(r, queue, me):
         'In between: `xautoclaim(queue, "workers", me, min_idle_time=30_000)`; its second value are the entries.',
     ),
     check=_check_next_batch,
+    needs=needs.redis_takes_writes,
 )
 
 EXERCISES = (NEWEST, WITHOUT, NEXT_BATCH)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lab.checks import needs
 from lab.checks.exercise import Exercise
 from lab.checks.own_recipe import capture, operation, reading, solutions, writing
 
@@ -22,6 +23,7 @@ def change(r, queue, key, command, cap, once):
         "`redis.error_reply`; the command; `JSON.GET` (nothing there: `'null'`) into `XADD`; `SET KEYS[3] 1 EX 3600`.",
     ),
     check=capture.check,
+    needs=needs.redis_takes_writes,
 )
 
 READ = Exercise(
@@ -46,6 +48,7 @@ def acknowledge(r, queue, entries): ...  # they have left the queue already
         "`>`. `acknowledge` does `xack` and `xdel`.",
     ),
     check=reading.check,
+    needs=needs.redis_takes_writes,
 )
 
 OPERATION = Exercise(
@@ -86,6 +89,7 @@ def write(reviews, entries): ...  # yours: write them, return what MongoDB will 
         "let them pass.",
     ),
     check=writing.check,
+    needs=needs.mongo,
 )
 
 EXERCISES = (CHANGE, READ, OPERATION, WRITE)

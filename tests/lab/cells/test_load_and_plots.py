@@ -67,6 +67,7 @@ def test_a_rate_without_its_seconds_is_refused() -> None:
 def test_counts_per_second() -> None:
     assert list(lab.per_second([0.0, 0.9, 2.5])) == [2, 0, 1]
     assert list(lab.per_second([])) == []
+    assert list(lab.per_second([0.1, 0.4, 1.2], 0.5)) == [4, 0, 2]
 
 
 def result(latencies: list[float]) -> LoadResult:

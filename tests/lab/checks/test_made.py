@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pymongo import UpdateOne
 
+import lab
 from lab.checks import check, exercise
 from lab.stack.gears import registrations
 from lab.stack.model import Stack
@@ -209,6 +210,7 @@ def test_nothing_is_there_to_fill_in(id: str) -> None:
 
 @pytest.mark.parametrize("id", [id for id in MADE if id not in ("02b-1", "04-2", "05-2")])
 def test_the_stub_is_told_what_is_missing(stack: Stack, id: str) -> None:
+    lab.prepare("movies")
     made = exercise(id)
     passed, told = made.judge(made.run(made.stub, {"stack": stack}))
     assert not passed

@@ -247,7 +247,7 @@ def test_titles_are_compared_with_movies_that_are_there(stack: Stack) -> None:
     for answer in ([], ["No Such Film"]):
         verdict = check("03-1", answer)
         assert not verdict
-        assert "cells that load the movies" in verdict.message
+        assert "cells that load them" in verdict.message
 
 
 def test_somebody_without_an_age_is_no_fault_of_the_answer(stack: Stack) -> None:
