@@ -95,7 +95,10 @@ def is_there(error: ResponseError) -> bool:
 
 
 def agree(stored: Any, partitions: Partitions) -> None:
-    """Check the number of partitions that is stored in Redis against ours."""
+    """Check the number of partitions that is stored in Redis against ours.
+
+    Raises Misconfigured, with both numbers, if they differ.
+    """
     if int(stored) != partitions.count:
         raise Misconfigured(
             f"Redis holds {int(stored)} partitions under {partitions.namespace!r}, and this process is"

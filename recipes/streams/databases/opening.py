@@ -9,7 +9,10 @@ from .sink import Sink
 
 
 def open_sink(url: str, routes: Mapping[str, str]) -> Sink:
-    """The sink for a database's URL: mongodb://… or postgresql://…"""
+    """The sink for a database's URL: mongodb://… or postgresql://…
+
+    Raises Misconfigured for any other.
+    """
     scheme = url.partition(":")[0].partition("+")[0]
     if scheme == "mongodb":
         from .mongo import MongoSink

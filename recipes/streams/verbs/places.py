@@ -143,7 +143,7 @@ def _by_sentinels(url: str) -> RedisClient:
 
 
 def parse_routes(words: tuple[str, ...]) -> dict[str, str]:
-    """`Movie:=movies` as prefix and name."""
+    """`Movie:=movies` as prefix and name. Raises Misconfigured for a word that is no such pair."""
     routes = {}
     for word in words:
         prefix, equals, name = word.rpartition("=")

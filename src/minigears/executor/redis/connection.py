@@ -57,7 +57,7 @@ class BlockingConnection:
         self._sock.sendall(data)
 
     def read(self) -> Any:
-        """Wait for the next reply."""
+        """Wait for the next reply. Raises ConnectionResetError once Redis has closed."""
         reply = self._reader.gets()
         while reply is _NOT_YET:
             data = self._sock.recv(_CHUNK)

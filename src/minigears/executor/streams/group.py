@@ -100,7 +100,10 @@ class StreamGroup:
         return count
 
     def unread(self, enough: int) -> Unread:
-        """Count the entries that were never delivered; may stop counting at `enough`."""
+        """Count the entries that were never delivered; may stop counting at `enough`.
+
+        Raises StreamGone if there is no such stream any more.
+        """
         info = self._info() or self._made(self._info)
         if info is None:
             raise StreamGone
