@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 from tests.inner import BARE, WORKERS, bare_pytest
@@ -69,3 +70,9 @@ def test_what_waits_is_spread_among_the_others(tmp_path: Path) -> None:
     assert len(waiting) == 4
     assert waiting[0] < 6
     assert 12 < waiting[-1] < 23
+
+
+def test_workers_do_not_make_the_parsers_that_jsonschema_may_have() -> None:
+    import nbformat  # noqa: F401
+
+    assert "lark" not in sys.modules
