@@ -17,6 +17,7 @@ DEFAULT_PARTITIONS = 8
 DEFAULT_NAMESPACE = "wb"
 
 _TAG = re.compile(r"\{p([0-9]+)\}")
+_VERSION = re.compile(r"[0-9]{20}-[0-9]{20}")
 
 
 @dataclass(frozen=True)
@@ -124,3 +125,8 @@ def stream_id_of(version: str) -> str:
     """The stream id of a version."""
     ms, _, sequence = version.partition("-")
     return f"{int(ms)}-{int(sequence)}"
+
+
+def possible(version: str) -> bool:
+    """Whether a version may be one of ours, and not what a stranger wrote: a stream can go on from it."""
+    return bool(_VERSION.fullmatch(version)) and int(version[:20]) < 2**53

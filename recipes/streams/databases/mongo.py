@@ -15,7 +15,16 @@ from pymongo.errors import BulkWriteError, ConfigurationError, PyMongoError
 from ..core.documents import MOST_BYTES, complaint
 from ..core.errors import Misconfigured, Unavailable
 from ..core.faults import outage
-from .sink import ANSWERS_WITHIN, TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
+from .sink import (
+    ANSWERS_WITHIN,
+    NO_VERSION,
+    TOMBSTONE_SECONDS,
+    Change,
+    Refusals,
+    Rejected,
+    Routes,
+    Stored,
+)
 
 _DUPLICATE = 11000  # MongoDB's code of a key that is there already
 _OF_THE_SERVER = frozenset({
@@ -59,9 +68,9 @@ class MongoSink:
         except PyMongoError as error:
             raise outage("MongoDB", error) from error
 
-    def write(self, changes: Sequence[Change]) -> list[Rejected]:
+    def write(self, changes: Sequence[Change]) -> Refusals:
         """One bulk a collection."""
-        rejected: list[Rejected] = []
+        rejected = Refusals()
         bulks: dict[str, list[tuple[Change, _Operation]]] = {}
         for change in changes:
             name = self.routes.of(change.key)
@@ -71,22 +80,33 @@ class MongoSink:
             else:
                 bulks.setdefault(name, []).append((change, operation))
         for name, bulk in bulks.items():
-            rejected += self._write(self.database[name], bulk)
+            rejected.add(self._write(self.database[name], bulk))
         return rejected
 
     def _write(
         self, collection: Collection[Any], bulk: list[tuple[Change, _Operation]]
-    ) -> list[Rejected]:
+    ) -> Refusals:
         try:
             collection.bulk_write([operation for _, operation in bulk], ordered=False)
         except BulkWriteError as error:
             details: Mapping[str, Any] = error.details or {}
             if concern := details.get("writeConcernErrors"):
                 raise Unavailable(f"MongoDB: {concern[0].get('errmsg')}") from error
-            return list(_rejected(bulk, details.get("writeErrors", [])))
+            errors = details.get("writeErrors", [])
+            found = Refusals(_rejected(bulk, errors))
+            late = [bulk[e["index"]][0].key for e in errors if _is_stale(e)]
+            found.newest = self._newest(collection, late) if late else ""
+            return found
         except PyMongoError as error:
             raise outage("MongoDB", error) from error
-        return []
+        return Refusals()
+
+    def _newest(self, collection: Collection[Any], keys: Sequence[str]) -> str:
+        try:
+            found = list(collection.find({"_id": {"$in": keys}}, {"_v": 1}))
+        except PyMongoError as error:
+            raise outage("MongoDB", error) from error
+        return max((str(one.get("_v", "")) for one in found), default="")
 
     def read(self, key: str) -> Stored | None:
         """One document, by its key."""
@@ -111,7 +131,10 @@ class MongoSink:
 
     def greatest_version(self) -> str | None:
         """Reads all documents: asked for only when Redis has lost a stream."""
-        greatest = [{"$group": {"_id": None, "_v": {"$max": "$_v"}}}]
+        greatest: list[Mapping[str, Any]] = [
+            {"$match": {"_v": {"$lt": NO_VERSION}}},
+            {"$group": {"_id": None, "_v": {"$max": "$_v"}}},
+        ]
         try:
             found = [list(self.database[n].aggregate(greatest)) for n in self.routes.names()]
         except PyMongoError as error:
@@ -169,13 +192,15 @@ def _rejected(
     for error in errors:
         if error["code"] in _OF_THE_SERVER:
             raise outage("MongoDB", error["errmsg"])
-        if error["code"] == _DUPLICATE and _is_stale(error):
+        if _is_stale(error):
             continue
         yield Rejected(bulk[error["index"]][0], f"{error['errmsg']} (code {error['code']})")
 
 
 def _is_stale(error: Mapping[str, Any]) -> bool:
     """A newer version is stored, so the fenced upsert tried to insert the key again: a no-op."""
+    if error["code"] != _DUPLICATE:
+        return False
     pattern = error.get("keyPattern")
     return list(pattern) == ["_id"] if pattern else "_id_" in str(error["errmsg"])
 

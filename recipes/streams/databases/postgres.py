@@ -14,7 +14,17 @@ from psycopg import sql
 from ..core.documents import complaint
 from ..core.errors import Misconfigured
 from ..core.faults import outage
-from .sink import ANSWERS_WITHIN, READS_WITHIN, TOMBSTONE_SECONDS, Change, Rejected, Routes, Stored
+from .sink import (
+    ANSWERS_WITHIN,
+    NO_VERSION,
+    READS_WITHIN,
+    TOMBSTONE_SECONDS,
+    Change,
+    Refusals,
+    Rejected,
+    Routes,
+    Stored,
+)
 from .watch import Watch
 
 _OF_THE_DOCUMENT = ("22", "23", "44", "54", "P0001")
@@ -40,6 +50,8 @@ FROM unnest(%b::text[], %b::text[], %b::text[]) AS coming (key, version, documen
 ON CONFLICT (key) DO UPDATE
 SET version = excluded.version, document = excluded.document, deleted_at = excluded.deleted_at
 WHERE stored.version < excluded.version"""
+
+_NEWEST = "SELECT max(version) FROM {table} WHERE key = ANY(%s)"
 
 
 class PostgresSink:
@@ -75,9 +87,9 @@ class PostgresSink:
             row = connection.execute(sql.SQL(question).format(name=named)).fetchone()  # type: ignore[arg-type,unused-ignore]
         return row and row[0]
 
-    def write(self, changes: Sequence[Change]) -> list[Rejected]:
+    def write(self, changes: Sequence[Change]) -> Refusals:
         """One statement a table; only if that is refused for a document's sake, one a document."""
-        rejected: list[Rejected] = []
+        rejected = Refusals()
         batches: dict[str, list[Change]] = {}
         for change in changes:
             name = self.routes.of(change.key)
@@ -87,10 +99,10 @@ class PostgresSink:
             else:
                 batches.setdefault(name, []).append(change)
         for name, batch in batches.items():
-            rejected += self._write(name, batch)
+            rejected.add(self._write(name, batch))
         return rejected
 
-    def _write(self, name: str, batch: list[Change]) -> list[Rejected]:
+    def _write(self, name: str, batch: list[Change]) -> Refusals:
         columns = (
             [change.key for change in batch],
             [change.version for change in batch],
@@ -100,13 +112,17 @@ class PostgresSink:
             with self._connection() as connection:
                 # Property 2: whatever the server's default, a commit is on disk before it counts.
                 connection.execute("SET LOCAL synchronous_commit = on")
-                connection.execute(_for(_WRITE, name), columns)  # Property 3: the fence
+                written = connection.execute(_for(_WRITE, name), columns)  # Property 3: the fence
+                found = Refusals()
+                if written.rowcount < len(batch):
+                    row = connection.execute(_for(_NEWEST, name), [columns[0]]).fetchone()
+                    found.newest = (row and row[0]) or ""
         except _Refused as refused:
             if len(batch) == 1:
-                return [Rejected(batch[0], str(refused))]
+                return Refusals([Rejected(batch[0], str(refused))])
             middle = len(batch) // 2
-            return self._write(name, batch[:middle]) + self._write(name, batch[middle:])
-        return []
+            return self._write(name, batch[:middle]).add(self._write(name, batch[middle:]))
+        return found
 
     def read(self, key: str) -> Stored | None:
         """One row, by its key."""
@@ -138,7 +154,8 @@ class PostgresSink:
         found: list[str] = []
         for name in self.routes.names():
             with self._connection(READS_WITHIN) as connection:
-                row = connection.execute(_for("SELECT max(version) FROM {table}", name)).fetchone()
+                greatest = _for("SELECT max(version) FROM {table} WHERE version < %s", name)
+                row = connection.execute(greatest, [NO_VERSION]).fetchone()
             found += [row[0]] if row and row[0] else []
         return max(found, default=None)
 

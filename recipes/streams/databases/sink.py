@@ -30,6 +30,19 @@ class Rejected:
     error: str
 
 
+class Refusals(list[Rejected]):
+    """What a database refuses of a batch, and what it had of it already."""
+
+    newest: str = ""
+    """The greatest version of a document that a change came too late for, the same or a newer one; empty for none."""
+
+    def add(self, others: Refusals) -> Refusals:
+        """Take up those of another batch; returns these."""
+        self += others
+        self.newest = max(self.newest, others.newest)
+        return self
+
+
 @dataclass(frozen=True)
 class Stored:
     """What the database holds of a key. `document` is None for a tombstone."""
@@ -48,7 +61,8 @@ class Sink(Protocol):
     def write(self, changes: Sequence[Change]) -> list[Rejected]:
         """Commit changes durably, one a key, older versions than the stored one being no-ops.
 
-        Returns those that the database refuses for their own sake; all others are committed.
+        Returns those that the database refuses for their own sake; all others are committed. As
+        `Refusals` they tell of no-ops, too, so that a worker sees when Redis has gone back.
         """
 
     def read(self, key: str) -> Stored | None:
@@ -58,7 +72,7 @@ class Sink(Protocol):
         """All that is stored, tombstones included, in the order of the keys' bytes."""
 
     def greatest_version(self) -> str | None:
-        """The greatest version stored."""
+        """The greatest version stored, of those before NO_VERSION."""
 
     def purge(self) -> None:
         """Remove tombstones that are older than anything that can be replayed."""
@@ -69,6 +83,9 @@ class Sink(Protocol):
 
 TOMBSTONE_SECONDS = 24 * 3600
 """How long a delete is remembered: longer than anything can be replayed."""
+
+NO_VERSION = ":"
+"""Greater than every version, which begins with a digit. What a stranger wrote in the place of one may be greater."""
 
 ANSWERS_WITHIN = 20.0
 """Seconds that a database may take to answer a batch. Then its connection is given up: a server that went

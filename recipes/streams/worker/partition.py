@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 
 from ..core.errors import REDIS_ERRORS, LeaseLost, Misconfigured, Unavailable
 from ..core.faults import mend, told
-from ..core.names import stream_id_of, version_of
+from ..core.names import possible, stream_id_of, version_of
 from ..databases.sink import Change, Rejected, Sink
 from .entries import Batch, Entry, change_of
 from .metrics import Metrics
@@ -67,6 +67,8 @@ class PartitionWorker:
             try:
                 self._open()
                 self._work(backoff)
+            except _WentBack:
+                self._failing.clear()  # under ids that they have no more
             except LeaseLost as error:
                 self.metrics.say("lease lost", partition=self.tag, reason=str(error))
                 self.lost.set()
@@ -89,7 +91,9 @@ class PartitionWorker:
         """Make the group; and if Redis has lost this partition, let versions go on. Property 3."""
         self.queue.make_group()
         if self.queue.is_new():
-            greatest = self.sink.greatest_version() or version_of("0-0")
+            greatest = self.sink.greatest_version() or ""
+            if not possible(greatest):  # a stranger's
+                greatest = version_of("0-0")
             moved = self.queue.forward(stream_id_of(greatest))
             self.metrics.say("versions go on", partition=self.tag, after=greatest, moved=moved)
 
@@ -202,7 +206,21 @@ class PartitionWorker:
                 self._pause("the database is away", error, backoff)
                 after_outage = True  # somebody may have dropped a table, or an index
             else:
+                self._go_on(getattr(rejected, "newest", ""))
                 return rejected
+
+    def _go_on(self, newest: str) -> None:
+        """Property 3: if the database has a version that Redis has yet to give, let versions go on from there.
+
+        Redis was taken back: by a power cut, a backup, or a replica that took over and lacked the last
+        writes. Where its clock is behind, too, new writes would look older than those it has lost.
+        Raises _WentBack: what was in hand comes again, under ids that are newer.
+        """
+        if not possible(newest) or newest <= version_of(self.queue.last_id()):
+            return
+        moved = self.queue.forward(stream_id_of(newest))
+        self.metrics.say("redis went back", partition=self.tag, after=newest, moved=moved)
+        raise _WentBack
 
     def _fail(self, entry: Entry, error: str, outcome: Outcome) -> None:
         failing = self._failing.get(entry.stream_id)
@@ -247,6 +265,10 @@ class PartitionWorker:
         while (left := until - time.monotonic()) > 0 and not self.stop.wait(min(left, 1.0)):
             with suppress(*REDIS_ERRORS):  # an outage is when the figures are wanted
                 self._look()
+
+
+class _WentBack(Exception):
+    """The entries in hand have other ids now."""
 
 
 class Backoff:

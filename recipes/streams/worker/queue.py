@@ -117,6 +117,11 @@ class Queue:
         words = ("FCALL", "wb_forward", 3, *keys, VERSION, self.token, GROUP, stream_id)
         return int(library.call(self.redis, *words))
 
+    def last_id(self) -> str:
+        """The id of the newest entry that the stream ever had, as far as Redis knows."""
+        told = self.redis.execute_command("XINFO STREAM", self.partition.stream)
+        return _names(told)["last-generated-id"]
+
     def is_new(self) -> bool:
         """Whether no worker has had this partition since Redis began, or lost its data."""
         return self.redis.execute_command("HGET", self.partition.state, "opened") is None
