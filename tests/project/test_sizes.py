@@ -12,8 +12,7 @@ A_HAND, A_HEAD, A_SCREEN = 16, 360, 60
 
 WIDE = {
     "notebooks": "the course, numbered in order",
-    "src/lab/checks": "one module a notebook",
-    "tests/lab/checks": "one module a notebook",
+    "src/lab/checks/notebooks": "one module a notebook",
 }
 LONG = {
     "recipes/streams/core/writebehind.lua": "Redis loads a library as one text, and a reader copies it as one",

@@ -57,11 +57,11 @@ def exercise(id: str) -> Exercise:
 
 
 def exercises(notebook: str) -> tuple[Exercise, ...]:
-    """Return the exercises of a notebook ("06"), which `lab/checks/nb06.py` defines."""
+    """Return the exercises of a notebook ("06"), which `lab/checks/notebooks/nb06.py` defines."""
     try:
-        module = importlib.import_module(f"lab.checks.nb{notebook}")
+        module = importlib.import_module(f"lab.checks.notebooks.nb{notebook}")
     except ModuleNotFoundError as problem:
-        if problem.name != f"lab.checks.nb{notebook}":
+        if problem.name != f"lab.checks.notebooks.nb{notebook}":
             raise
         return ()
     found: tuple[Exercise, ...] = module.EXERCISES

@@ -8,13 +8,13 @@ import pytest
 
 import lab
 from lab import checks
+from lab.checks import notebooks
 from lab.checks.exercise import Exercise
 from lab.stack.model import Stack
 
 ALL = [
     exercise
-    for module in pkgutil.iter_modules(checks.__path__)
-    if module.name.startswith("nb")
+    for module in pkgutil.iter_modules(notebooks.__path__)
     for exercise in checks.exercises(module.name.removeprefix("nb"))
 ]
 

@@ -7,10 +7,10 @@ from typing import Any
 from lab.stack.model import Stack
 from tests.lab.checks import test_gears_exercises as gears
 from tests.lab.checks import test_made as made
-from tests.lab.checks import test_nb00_to_nb03 as first
-from tests.lab.checks import test_nb07 as streams
-from tests.lab.checks import test_nb08 as through
-from tests.lab.checks import test_nb14 as own
+from tests.lab.checks.notebooks import test_nb00_to_nb03 as first
+from tests.lab.checks.notebooks import test_nb07 as streams
+from tests.lab.checks.notebooks import test_nb08 as through
+from tests.lab.checks.notebooks import test_nb14 as own
 
 
 def _nothing(*given: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.checks.nb09 import REMEDY
+from lab.checks.notebooks.nb09 import REMEDY
 
 
 def right(waiting: int, buried: int, differ: bool) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.checks.nb11 import _RUNBOOK, RUNBOOK, WAKE
+from lab.checks.notebooks.nb11 import _RUNBOOK, RUNBOOK, WAKE
 
 RIGHT = {case: tool for case, (tool, _) in _RUNBOOK.items()}
 Seen = dict[str, Any]

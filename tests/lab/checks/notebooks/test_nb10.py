@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lab.checks.nb10 import _WITHOUT, NEWEST, WITHOUT
+from lab.checks.notebooks.nb10 import _WITHOUT, NEWEST, WITHOUT
 
 Entries = list[tuple[str, dict[str, str]]]
 

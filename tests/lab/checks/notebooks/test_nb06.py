@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from lab.checks.nb06 import STOPPERS, survives
+from lab.checks.notebooks.nb06 import STOPPERS, survives
 from lab.course.movies import load_movies
 
 

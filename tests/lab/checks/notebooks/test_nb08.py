@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from lab.checks import check
-from lab.checks.nb08 import BEHIND, CHOICE, THROUGH
+from lab.checks.notebooks.nb08 import BEHIND, CHOICE, THROUGH
 from lab.stack.gears import registrations
 from lab.stack.model import Stack
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from lab.checks.nb12 import _CASES, KEY, PAGE, REMEDY
+from lab.checks.notebooks.nb12 import _CASES, KEY, PAGE, REMEDY
 
 RIGHT = {case: tool for case, (tool, _) in _CASES.items()}
 Named = Callable[[str, int], object]

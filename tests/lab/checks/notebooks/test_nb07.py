@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import lab
-from lab.checks.nb07 import DRIFT, OLDEST_AGE
+from lab.checks.notebooks.nb07 import DRIFT, OLDEST_AGE
 from lab.stack.model import Stack
 
 

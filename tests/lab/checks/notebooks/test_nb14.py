@@ -12,7 +12,7 @@ from pymongo import DeleteOne, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, PyMongoError
 
 import lab
-from lab.checks import nb14
+from lab.checks.notebooks import nb14
 from lab.checks.own_recipe import suite
 from lab.checks.own_recipe.suite import right
 from lab.course.twelve import Judged, Twelve

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from lab.cells.timemachine import Recording, Write
-from lab.checks.nb13 import ANSWER, COMMIT, ENTRY, GONE, LOST, MONGO, STORY, WINDOW
+from lab.checks.notebooks.nb13 import ANSWER, COMMIT, ENTRY, GONE, LOST, MONGO, STORY, WINDOW
 
 RIGHT = [ENTRY, ANSWER, MONGO, COMMIT, GONE]
 
