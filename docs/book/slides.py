@@ -52,10 +52,22 @@ def _slides(cell: NotebookNode) -> Iterator[NotebookNode]:
     for piece in re.split(r"^(?=#{1,3} )", cell.source, flags=re.MULTILINE):
         shown, said = _parts(piece)
         level = len(piece) - len(piece.lstrip("#"))
+        shown, below = _after_diagram(shown)
         if shown:
             yield _markdown(shown, {0: "-", 3: "subslide"}.get(level, "slide"))
         if said:
             yield _markdown(said, "notes")
+        if below:
+            yield _markdown(below, "subslide")
+
+
+def _after_diagram(shown: str) -> tuple[str, str]:
+    """Divide what is shown behind its diagram where a table follows: both fill a slide."""
+    diagram, fence, rest = shown.partition("```mermaid")
+    inside, end, below = rest.partition("\n```")
+    if not fence or not re.search(r"^\|", below, re.MULTILINE):
+        return shown, ""
+    return diagram + fence + inside + end, below.strip()
 
 
 def _parts(piece: str) -> tuple[str, str]:
@@ -82,17 +94,26 @@ def _blocks(piece: str) -> Iterator[str]:
 
 
 def _one_code_each(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Begin a slide below with each further piece of code, so that a slide has one, or a diagram."""
+    """Begin a slide below with each further piece of code, so that a slide has one, or a diagram.
+
+    Code that shows a picture has a slide of its own: the picture fills it.
+    """
     has_code = False
     for cell in cells:
         kind = cell.metadata.slideshow.slide_type
         if kind in ("slide", "subslide"):
             has_code = False
-        elif kind == "-" and has_code:
+        elif kind == "-" and (has_code or _has_picture(cell)):
             cell.metadata.slideshow.slide_type = "subslide"
             has_code = False
         has_code = has_code or cell.cell_type == "code" or "```mermaid" in cell.source
     return cells
+
+
+def _has_picture(cell: NotebookNode) -> bool:
+    return any(
+        "<img" in one.get("data", {}).get("text/html", "") for one in cell.get("outputs", [])
+    )
 
 
 def _markdown(source: str, kind: str) -> NotebookNode:

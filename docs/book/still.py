@@ -46,4 +46,4 @@ def _picture(frame: str) -> str:
     file, alt, caption = _SHOWN[title[1]]
     data = base64.b64encode((PICTURES / file).read_bytes()).decode()
     picture = f'<img src="data:image/webp;base64,{data}" alt="{alt}" style="max-width:100%">'
-    return f'<figure style="margin:0">{picture}<figcaption>{caption}</figcaption></figure>'
+    return f'<figure style="margin:.5em 0">{picture}<figcaption>{caption}</figcaption></figure>'

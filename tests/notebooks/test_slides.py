@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from docs.book import slides
 from tests.notebooks.book import NOTEBOOKS, Book
@@ -33,6 +33,19 @@ def test_a_slide_has_one_cell_of_code() -> None:
         new_markdown_cell("b"),
     )
     assert kinds(*cells) == [("slide", "## A"), ("-", "1"), ("subslide", "2"), ("notes", "b")]
+
+
+def test_a_table_has_no_room_below_a_diagram() -> None:
+    table = "| a | b |\n|---|---|\n| 1 | 2 |"
+    (first, said, second) = kinds(new_markdown_cell(f"## A\n\n{DIAGRAM}\n\nMore.\n\n{table}"))
+    assert (first, second) == (("slide", f"## A\n\n{DIAGRAM}"), ("subslide", table))
+    assert said == ("notes", "More.")
+
+
+def test_code_that_shows_a_picture_has_a_slide_of_its_own() -> None:
+    picture = new_output("display_data", data={"text/html": '<img src="data:," alt="a plot">'})
+    cells = (new_markdown_cell("## A"), new_code_cell("1", outputs=[picture]))
+    assert kinds(*cells) == [("slide", "## A"), ("subslide", "1")]
 
 
 def test_a_solution_is_not_shown() -> None:
