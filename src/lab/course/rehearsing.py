@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -80,16 +81,19 @@ def shuffled(numbers: tuple[str, ...], seed: int) -> tuple[str, ...]:
 @contextlib.contextmanager
 def _own_home() -> Iterator[None]:
     before = os.environ.get("LAB_HOME")
-    home = tempfile.mkdtemp(prefix="rehearse-")
-    os.environ["LAB_HOME"] = home
+    # Named first and made inside: Ctrl-C may come the moment after it is there.
+    home = Path(tempfile.gettempdir(), f"rehearse-{secrets.token_hex(6)}")
     try:
+        os.environ["LAB_HOME"] = str(home)
+        home.mkdir(mode=0o700)
         yield
     finally:
         with _undisturbed():
             stop = [sys.executable, "-c", "from lab.stack import lifecycle; lifecycle.down()"]
-            subprocess.run(stop, stdout=subprocess.DEVNULL, start_new_session=True)
+            environment = {**os.environ, "LAB_HOME": str(home)}
+            subprocess.run(stop, stdout=subprocess.DEVNULL, start_new_session=True, env=environment)
             shutil.rmtree(home, ignore_errors=True)
-        del os.environ["LAB_HOME"]
+        os.environ.pop("LAB_HOME", None)
         if before is not None:
             os.environ["LAB_HOME"] = before
 

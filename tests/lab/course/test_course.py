@@ -7,8 +7,12 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 
 import pytest
 from click.testing import CliRunner
@@ -285,4 +289,26 @@ def test_ctrl_c_ends_a_rehearsal_and_its_servers(
     _, told = running.communicate(timeout=60)
     assert running.returncode == 130, told
     assert b"Stopped" in told
+    assert not list(tmp_path.glob("rehearse-*"))
+
+
+def test_ctrl_c_the_moment_the_folder_is_there_leaves_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next line that runs after the folder was made is never reached."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    own_home = rehearsing._own_home
+
+    def interrupt(frame: FrameType, event: str, arg: object) -> Callable[..., object]:
+        if frame.f_code is own_home.__wrapped__.__code__ and list(tmp_path.glob("rehearse-*")):
+            sys.settrace(None)
+            raise KeyboardInterrupt
+        return interrupt
+
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt), own_home():
+            pytest.fail("it was not interrupted")
+    finally:
+        sys.settrace(None)
     assert not list(tmp_path.glob("rehearse-*"))
