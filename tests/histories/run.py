@@ -116,6 +116,7 @@ def perform(recipe: Recipe, play: Script, size: Size) -> History:
         _settle(lambda: recipe.documents(play.prefix) == witness.documents(), settles)
     history.database = at_rest(witness, longest, _QUIET if back else 0.0)
     history.redis = recipe.documents(play.prefix)
+    history.notes["blind"] = not witness.sees()
     witness.stop()
     history.changes = list(witness.changes)
     history.dead_letters = recipe.dead_letters(play.prefix)

@@ -106,8 +106,12 @@ def _calm(history: History, goals: Goals) -> Iterator[Finding]:
 
 
 def _blind(history: History) -> Iterator[Finding]:
-    """Find that no change was seen of a database that has changed: then nothing else here means much."""
-    if history.database and not history.changes:
+    """Find that no change was seen of a database that has changed, or of its end: then nothing else here means much."""
+    if history.notes.get("blind"):
+        yield Finding(
+            BLIND, "", (), "when all was calm, it was not told of a document that it wrote itself"
+        )
+    elif history.database and not history.changes:
         yield Finding(
             BLIND,
             "",

@@ -51,6 +51,15 @@ def test_a_judge_that_has_seen_nothing_clears_nobody() -> None:
     assert finding.rule == "the judge sees what happens"
 
 
+def test_a_judge_that_went_blind_in_between_clears_nobody() -> None:
+    """What it was told until then may be all right, and is half of what happened."""
+    seen = Simulation(1).run()
+    missed = replace(seen, changes=seen.changes[: len(seen.changes) // 2])
+    [finding] = judge(replace(missed, notes=missed.notes | {"blind": True}))
+    assert finding.rule == "the judge sees what happens"
+    assert judge(replace(missed, notes=missed.notes | {"blind": False})) == []
+
+
 def test_a_history_is_the_same_after_a_trip_to_a_file(tmp_path: Path) -> None:
     history = Simulation(1).run()
     history.save(tmp_path / "history.jsonl")

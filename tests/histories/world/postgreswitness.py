@@ -52,6 +52,10 @@ class PostgresWitness:
         self._thread.join(60)
         self._look()
 
+    def sees(self) -> bool:
+        """Whether it is told of what happens now. A table has no ears: what is in it is read at the end."""
+        return True
+
     def documents(self) -> dict[str, Document]:
         """What the table holds now. Raises psycopg.Error."""
         query = sql.SQL("SELECT key, document FROM {table} WHERE starts_with(key, %s)").format(

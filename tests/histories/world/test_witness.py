@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 from pymongo.collection import Collection
 from pymongo.hello import Hello
+from pymongo.write_concern import WriteConcern
 
 from tests.freeports import free_ports
 from tests.histories.run import at_rest
@@ -45,17 +46,54 @@ def test_a_collection_that_was_not_there(server: MongoServer) -> None:
     sees(server)
 
 
+def test_a_server_that_is_killed_and_counts_anew_is_followed(server: MongoServer) -> None:
+    """As in one of thirteen histories of gears: what the kill took had been told, and new changes got its numbers."""
+    witness = MongoWitness(
+        server.url, ("fresh", "movies"), lambda d: (d["_id"], {"n": d["n"]}), time.monotonic, "k"
+    )
+    witness.start()
+    keys = iter(range(100_000))
+
+    def some_are_lost() -> bool:
+        with server.client() as client:
+            movies = client["fresh"].get_collection(
+                "movies", write_concern=WriteConcern(1, j=False)
+            )
+            mine = [f"k{next(keys)}" for _ in range(100)]
+            for key in mine:
+                movies.insert_one({"_id": key, "n": 1})
+            wait_for(
+                lambda: any(c.key == mine[-1] for c in witness.changes),
+                60,
+                "the last one to be told",
+            )
+        server.stop(signal.SIGKILL)
+        server.start()
+        with server.client() as client:
+            return client["fresh"]["movies"].find_one({"_id": mine[-1]}) is None
+
+    wait_for(some_are_lost, 120, "a kill that takes something")
+    with server.client() as client:
+        journaled = client["fresh"].get_collection("movies", write_concern=WriteConcern(1, j=True))
+        journaled.insert_one({"_id": "k-later", "n": 2})
+    wait_for(lambda: any(c.key == "k-later" for c in witness.changes), 30, "the change to be seen")
+    assert witness.sees()
+    witness.stop()
+    told = [c.key for c in witness.changes]
+    assert len(told) == len(set(told)), "nothing is told twice"
+
+
 def test_a_stream_that_tells_nothing_is_opened_anew(
     server: MongoServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    watch, opened = Collection.watch, []
+    ask, opened = Collection.aggregate, []
 
     def blind_at_first(self: Collection[Any], *args: Any, **options: Any) -> Any:
         opened.append(self)
         of = self if len(opened) > 1 else self.database["another"]
-        return watch(of, *args, **options)
+        return ask(of, *args, **options)
 
-    monkeypatch.setattr(Collection, "watch", blind_at_first)
+    monkeypatch.setattr(Collection, "aggregate", blind_at_first)
     sees(server)
     assert len(opened) > 1
 

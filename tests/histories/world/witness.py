@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from pymongo import MongoClient
+from pymongo.command_cursor import CommandCursor
 from pymongo.errors import PyMongoError
 from pymongo.write_concern import WriteConcern
 
@@ -16,6 +17,9 @@ from tests.histories.verdict.history import Change, Document
 
 Translate = Callable[[Mapping[str, Any]], tuple[str, Document | None]]
 """From a stored document to its key and what the recipe means by it; None for a tombstone."""
+
+_TOLD_WITHIN = 30.0
+"""Seconds in which a database that is calm tells of a change."""
 
 
 class Witness(Protocol):
@@ -31,6 +35,9 @@ class Witness(Protocol):
 
     def documents(self) -> dict[str, Document]:
         """What the database holds now."""
+
+    def sees(self) -> bool:
+        """Whether it is told of what happens now."""
 
 
 class MongoWitness:
@@ -58,6 +65,8 @@ class MongoWitness:
         self._probe = f"witness-{uuid.uuid4().hex}"
         self._seen = threading.Event()
         self._again = threading.Event()
+        self._first: Mapping[str, Any] | None = None  # the place of our document
+        self._noted: set[str] = set()
         self._keys: dict[Any, str] = {}  # a plain delete tells `_id` only
         self.changes: list[Change] = []
         self._thread = threading.Thread(target=self._follow, daemon=True)
@@ -79,6 +88,15 @@ class MongoWitness:
         assert self._seen.is_set(), "the change stream tells of no change"
         self._collection.delete_one({"_id": self._probe})
 
+    def sees(self) -> bool:
+        """Whether it is told of what happens now: of a document of its own."""
+        self._seen.clear()
+        with contextlib.suppress(PyMongoError):
+            self._collection.replace_one({"_id": self._probe}, {"n": -1}, upsert=True)
+            self._seen.wait(_TOLD_WITHIN)
+            self._collection.delete_one({"_id": self._probe})
+        return self._seen.is_set()
+
     def stop(self) -> None:
         """End. What has happened until now is in `changes`."""
         self._over.set()
@@ -91,19 +109,25 @@ class MongoWitness:
         return {k: d for k, d in found.items() if d is not None and k.startswith(self._prefix)}
 
     def _follow(self) -> None:
-        token: Mapping[str, Any] | None = None
         while not self._over.is_set():
-            with contextlib.suppress(PyMongoError):  # it is away just now: go on where we were
-                at = token if self._seen.is_set() else None  # a blind stream's token is blind, too
-                with self._collection.watch(
-                    full_document="updateLookup", resume_after=at, max_await_time_ms=50
-                ) as stream:
+            with contextlib.suppress(PyMongoError):  # it is away just now
+                with self._opened() as stream:
                     while not self._over.is_set() and stream.alive and not self._renewed():
                         event = stream.try_next()
-                        token = stream.resume_token or token
-                        if event is not None:
+                        if event is not None and event["_id"]["_data"] not in self._noted:
+                            self._noted.add(event["_id"]["_data"])
                             self._note(event)
             self._over.wait(0.02)
+
+    def _opened(self) -> CommandCursor[Any]:
+        """The changes from our own document on, which was journaled.
+
+        Not from the last change on, as `watch` would by itself: a server that was killed may have lost that one,
+        and then gives its number to another, which would be past already.
+        """
+        words: dict[str, Any] = {"fullDocument": "updateLookup"}
+        words |= {"resumeAfter": self._first} if self._first else {}
+        return self._collection.aggregate([{"$changeStream": words}], maxAwaitTimeMS=50)
 
     def _renewed(self) -> bool:
         """Whether the stream is to be opened anew."""
@@ -115,6 +139,7 @@ class MongoWitness:
     def _note(self, event: Mapping[str, Any]) -> None:
         at, identity = self._clock(), event["documentKey"]["_id"]
         if identity == self._probe:
+            self._first = self._first or event["_id"]
             self._seen.set()
             return
         document = event.get("fullDocument")
