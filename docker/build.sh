@@ -71,6 +71,7 @@ for group in minigears redis mongo; do
 done
 cp -r src/minigears "$context/minigears/"
 cp -r src/minigears "$context/redis/"
+find "$context" -name __pycache__ -prune -exec rm -rf {} + # bytecode of this machine's Python, not of the image's
 recipe_packages "$context/recipes"
 cp docker/redis/install_recipes.py "$context/recipes/install.py"
 cp docker/mongo/mongo-ping "$context/"

@@ -54,6 +54,15 @@ def ready(app: TestClient) -> None:
     assert studio.trouble is None, studio.trouble
 
 
+def choose(app: TestClient, mode: Mode) -> None:
+    """Have the app write in a way, once nothing is under way; wait until it does."""
+    studio = studio_of(app)
+    lab.wait_until(lambda: not studio.journal.under_way(), "nothing is under way", timeout=60)
+    assert app.post("/mode", data={"mode": mode.value}).status_code == 200
+    ready(app)
+    assert studio.mode is mode
+
+
 def typed(**other: str | list[str]) -> dict[str, str | list[str]]:
     """What somebody types into the form of a movie."""
     fields: dict[str, str | list[str]] = {

@@ -18,18 +18,10 @@ from movieapp.studio import Studio
 from movieapp.troubles import Trouble
 from movieapp.writing.writers import Mode
 from tests.lab.conftest import frozen
-from tests.movieapp.conftest import OWN_PAGE, ready, studio_of, typed
+from tests.movieapp.conftest import OWN_PAGE, choose, ready, typed
 
 ME = {"x-viewer": "me"}
 LONG = pytest.mark.long
-
-
-def choose(app: TestClient, mode: Mode) -> None:
-    studio = studio_of(app)
-    lab.wait_until(lambda: not studio.journal.under_way(), "nothing is under way", timeout=60)
-    app.post("/mode", data={"mode": mode.value})
-    ready(app)
-    assert studio.mode is mode
 
 
 @contextmanager

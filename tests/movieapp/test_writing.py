@@ -16,18 +16,14 @@ from movieapp.models import pause_of
 from movieapp.studio import Studio
 from movieapp.troubles import Trouble
 from movieapp.writing.writers import Mode
-from tests.movieapp.conftest import ready, studio_of, typed, was
+from tests.movieapp.conftest import choose, typed, was
 
 ME = {"x-viewer": "me"}
 
 
 @pytest.fixture(params=list(Mode), ids=lambda mode: mode.value, scope="module")
 def mode(request: pytest.FixtureRequest, app: TestClient) -> Mode:
-    studio = studio_of(app)
-    lab.wait_until(lambda: not studio.journal.under_way(), "nothing is under way")
-    assert app.post("/mode", data={"mode": request.param.value}).status_code == 200
-    ready(app)
-    assert studio.mode is request.param
+    choose(app, request.param)
     return request.param
 
 
