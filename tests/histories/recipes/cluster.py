@@ -136,6 +136,11 @@ class Shard(_Serving):
         self._heir = replica
         self.deeds = {Deed.SUCCEED: self.succeed}
 
+    def start(self) -> None:
+        """See `Part`."""
+        super().start()
+        _waits_to_be_told(self._node)
+
     def close(self) -> None:
         """End both."""
         for node in (self._node, self._heir):
@@ -146,7 +151,7 @@ class Shard(_Serving):
 
         Frozen alone it would find what it has missed in its socket.
         """
-        wait_for(lambda: _copies(self._heir), 60, "the replica to follow")
+        wait_for(lambda: _copies(self._heir), 60, lambda: f"the replica to follow: {self._told()}")
         frozen = freeze(self._heir)
         try:
             self._node.ask("CLIENT", "KILL", "TYPE", "replica")
@@ -158,7 +163,14 @@ class Shard(_Serving):
         wait_for(lambda: _serves(self._heir), 60, "the replica to serve")
         self._node, self._heir = self._heir, self._node
         self._heir.start()
-        wait_for(lambda: _copies(self._heir), 60, "the old master to follow")
+        wait_for(
+            lambda: _copies(self._heir), 60, lambda: f"the old master to follow: {self._told()}"
+        )
+        _waits_to_be_told(self._heir)
+
+    def _told(self) -> str:
+        """What both say of themselves."""
+        return " | ".join(node.ask("INFO", "replication") for node in (self._node, self._heir))
 
 
 class Replicated(OnCluster):
@@ -170,8 +182,8 @@ class Replicated(OnCluster):
     def _serve(self, folder: Path) -> tuple[dict[str, Part], dict[str, Proxy], Callable[[], str]]:
         self._cluster = lab.cluster(3, replicas=True, fsync=self._fsync)
         self._stack.callback(self._cluster.stop)
-        for node in self._cluster.nodes:  # a master that is frozen for long is not succeeded
-            node.ask("CONFIG", "SET", "cluster-replica-no-failover", "yes")
+        for node in self._cluster.nodes:
+            _waits_to_be_told(node)
         pairs = zip(self._cluster.masters, self._cluster.replicas, strict=True)
         shards = [Shard(*pair) for pair in pairs]
         for shard in shards:
@@ -206,6 +218,11 @@ class Hasty(Replicated):
 
 class NotCopied(Exception):
     """Written, and perhaps on one machine alone."""
+
+
+def _waits_to_be_told(node: Node) -> None:
+    """Let it succeed nobody by itself, however long a master is away. A node that starts has forgotten it."""
+    node.ask("CONFIG", "SET", "cluster-replica-no-failover", "yes")
 
 
 def _copies(node: Node) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,20 @@ def test_a_write_acknowledged_without_wait_is_found_and_cut_down() -> None:
 @pytest.mark.long
 def test_replicas_take_over_and_a_short_run_is_cleared(tmp_path: Path) -> None:
     assert_cleared(on_three_masters_with_replicas(), tmp_path, Deed.SUCCEED)
+
+
+@pytest.mark.long
+def test_no_replica_takes_over_by_itself_also_once_it_was_started_again(tmp_path: Path) -> None:
+    """It did when a master was away for two seconds; the judge waited for what was master to follow."""
+    recipe = on_three_masters_with_replicas()
+    recipe.open(tmp_path)
+    try:
+        shard = recipe.world.parts["redis 1"]
+        special_deeds(shard)[Deed.SUCCEED](0)
+        shard.stop(signal.SIGTERM)
+        shard.start()
+        for node in recipe._cluster.nodes:
+            said = node.ask("CONFIG", "GET", "cluster-replica-no-failover")
+            assert "yes" in said, f"port {node.port}: {said}"
+    finally:
+        recipe.close()
