@@ -25,7 +25,8 @@ from minigears.protocol import Command, ProtocolError, encode_command
 
 FEW = 4
 """Who finds fewer clients than that when it sends its first command does not share: it takes several to make up
-for the bookkeeping. One whose first command concerns a registration does: that spares trips even to one alone."""
+for the bookkeeping. While there are registrations about keys it does: that spares trips to a write that concerns one,
+even of a client alone, and few clients begin with such a write."""
 
 _MAX_HELD = 64 * 1024
 """Bytes that wait here before no more are read from the client."""
@@ -180,7 +181,7 @@ class Sharing:
                 return False
         if not self._begun:
             self._begun = True
-            self._last |= len(self._clients) < FEW and not concerned
+            self._last |= len(self._clients) < FEW and not self._watch.interest.keys
         connection = None if self._last else self._pool.connection(self._greeting.protocol, use)
         if connection is None:
             return False

@@ -123,14 +123,21 @@ def test_a_few_clients_have_nothing_to_share(own_gears):
     assert shares(gears)
 
 
-def test_one_that_begins_with_a_write_about_a_registration_shares_alone(own_gears):
+@pytest.mark.parametrize(
+    "first", ["SET kind:1 v", "PING", "GET kind:1", "CLIENT SETNAME me", "SET other v"]
+)
+def test_while_there_are_registrations_about_keys_one_shares_alone(own_gears, first):
+    """Few clients begin with a write that concerns one."""
     gears = own_gears()
     gears.run("GB().foreach(lambda r: execute('INCR', 'runs')).register('kind:*', mode='sync')")
     with gears.raw() as sock:
         client = Talk(sock)
+        assert client.ask(*first.split())[:1] != b"-"
         assert client.ask("SET", "kind:1", "v") == b"+OK\r\n"
         assert sharing(gears) == 1
-        assert client.ask("GET", "runs") == b"$1\r\n1\r\n"
+        assert client.ask("GET", "runs") == (
+            b"$1\r\n2\r\n" if "SET kind" in first else b"$1\r\n1\r\n"
+        )
 
 
 def test_nobody_shares_any_more_once_redis_closes_idle_connections(own_gears):
