@@ -44,3 +44,13 @@ def test_what_an_interrupted_run_left_is_removed(
         mine = {"label": f"course.02b={home}"}
         assert engine.containers.list(all=True, filters=mine) == []
         assert engine.networks.list(filters=mine) == []
+
+
+def test_what_a_failed_run_left_goes_with_its_home(engine: docker.DockerClient) -> None:
+    with stack_folder() as home:
+        label = {"course.02b": str(home)}
+        network = engine.networks.create(home.name, labels=label)
+        engine.containers.create(MONGO_IMAGE, labels=label, network=network.name)
+    mine = {"label": f"course.02b={home}"}
+    assert engine.containers.list(all=True, filters=mine, ignore_removed=True) == []
+    assert engine.networks.list(filters=mine) == []
