@@ -34,7 +34,7 @@ def _check_best(answer: Answer) -> str:
     found = Counter(given)
     if missing := list((wanted - found).elements()):
         raise Wrong(
-            f"{len(missing)} titles are missing, for example {missing[0]!r}. (MongoDB is asked now: if it has "
+            f"Some titles are missing: {len(missing)}, for example {missing[0]!r}. (MongoDB is asked now: if it has "
             "changed since, run your cell again.)"
         )
     if extra := list((found - wanted).elements()):

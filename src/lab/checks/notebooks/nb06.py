@@ -34,7 +34,7 @@ def _check_stoppers(answer: Answer) -> str:
         found = next(movie for movie in movies if movie["title"] == missing[0])
         fields = [name for name, value in found.items() if "'" in str(value)]
         raise Wrong(
-            f"{len(missing)} titles are missing, for example {missing[0]!r}. "
+            f"Some titles are missing: {len(missing)}, for example {missing[0]!r}. "
             f"Look at all of its fields: there is an apostrophe in `{fields[-1]}`."
         )
     share = len(wanted) / len(movies)

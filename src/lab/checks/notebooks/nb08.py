@@ -105,8 +105,8 @@ def _refusing(client: redis.Redis) -> Iterator[None]:
 def _check_save(answer: Answer) -> str:
     save, client = answer.function("save"), answer.stack.redis
     with _refusing(client):
-        _judge_save(save, client, _OLD, True, "a new movie, and MongoDB takes it")
-        _judge_save(save, client, _NEW, True, "a change, and MongoDB takes it")
+        _judge_save(save, client, _OLD, True, "a new movie that MongoDB takes")
+        _judge_save(save, client, _NEW, True, "a change that MongoDB takes")
         client.set(_AWAY, "yes")
         _judge_save(save, client, _OLD, False, "a change that MongoDB does not take")
         client.delete(_AWAY)
