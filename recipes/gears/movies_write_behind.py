@@ -14,6 +14,7 @@ nothing, on purpose: Redis needed the memory, nobody deleted the movie. Left out
 """
 import json
 import random
+import re
 import time
 from datetime import datetime, timedelta
 from threading import Thread
@@ -33,6 +34,7 @@ DEAD_LETTERS = '_movies-stream-dead-letters-{%s}' % hashtag()
 DIRTY = '_movies-dirty-{%s}' % hashtag()  # a hash: keys that found no room in the stream, and their last event
 TOMBSTONES = COLLECTION + '_deleted'  # which movies were deleted, and by which version
 DELETES = ['del', 'json.del', 'expired', 'rename_from', 'move_from']  # after these, no key means: deleted
+VERSION_OF_OURS = re.compile(r'0[0-9]{19}-[0-9]{20}(-[0-9]{20})?')  # ms and number of an id; and see version_without_entry
 BATCH, NO_LIMIT, ATTEMPTS, MAX_BYTES = 100, 10 ** 12, 5, 16 * 1024 * 1024  # the last is MongoDB's limit for one document
 # Every wait for MongoDB has an end: a worker that waits for ever cannot be replaced by one that knows a better address.
 LIMITS = dict(serverSelectionTimeoutMS=3000, connectTimeoutMS=3000, socketTimeoutMS=8000, retryWrites=False)
@@ -50,6 +52,22 @@ if redis.call('XLEN', KEYS[1]) < tonumber(ARGV[1]) then
 end
 redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 if redis.call('XLEN', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', '#', 'look') end
+"""
+# Copies of all entries, in their order, with ids after ARGV[1]. Those in hand, the rest of ARGV, leave the stream by themselves.
+RENEW = """
+local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if not last then return end
+local in_hand, from = {}, '-'
+for i = 2, #ARGV do in_hand[ARGV[i]] = true end
+redis.call('XSETID', KEYS[1], ARGV[1])
+repeat
+  local page = redis.call('XRANGE', KEYS[1], from, last[1], 'COUNT', 1000)
+  for _, entry in ipairs(page) do
+    redis.call('XADD', KEYS[1], '*', unpack(entry[2]))
+    if not in_hand[entry[1]] then redis.call('XDEL', KEYS[1], entry[1]) end
+    from = '(' .. entry[1]
+  end
+until #page < 1000
 """
 
 
@@ -109,10 +127,15 @@ def capture(record):
 
 def version_without_entry():
     """Newer than every entry so far and older than the next one, whatever any clock says."""
-    info = execute('XINFO', 'STREAM', STREAM) if execute('EXISTS', STREAM) else []
-    last = dict(zip(info[::2], info[1::2])).get('last-generated-id') or '%d-0' % (now_us() // 1000)
+    last = stream_info().get('last-generated-id') or '%d-0' % (now_us() // 1000)
     connector.directly = max(connector.directly + 1, now_us())
     return '%s-%020d' % (version_of(last), connector.directly)
+
+
+def stream_info():
+    """What XINFO says of the stream; nothing while there is none."""
+    info = execute('XINFO', 'STREAM', STREAM) if execute('EXISTS', STREAM) else []
+    return dict(zip(info[::2], info[1::2]))
 
 
 def version_of(entry_id):
@@ -267,6 +290,8 @@ class MovieConnector(MongoConnector):
             self.prepare()
             versions = {key: entry['version'] for key, (entry, _) in latest.items()}
             late = self.newer(versions)
+            if self.went_back(late.values(), [record['id'] for record in data if 'id' in record]):
+                return  # what is in hand comes again
             work = {key: pair for key, pair in latest.items() if key not in late}
             refused += self.apply(work)
             # Deleted while we wrote, by the worker that took our place: then it is our write that came late. Or by
@@ -292,7 +317,7 @@ class MovieConnector(MongoConnector):
         self._prepared = time.monotonic()
 
     def newer(self, versions):
-        """Those keys whose document or tombstone is at least as new. Of duplicates the newest stays."""
+        """Versions of documents and tombstones that are at least as new, by key. Of duplicates the newest stays."""
         found, keys = {}, list(versions)
         documents = self.collection.find({self.PrimaryKey(): {'$in': keys}}, {self.PrimaryKey(): 1, '_v': 1})
         for one in sorted(documents, key=lambda one: one.get('_v', '')):
@@ -300,9 +325,24 @@ class MovieConnector(MongoConnector):
             if before:
                 self.collection.delete_one({'_id': before['_id']})
             found[one[self.PrimaryKey()]] = one
-        late = {key for key, one in found.items() if one.get('_v', '') >= versions[key]}
+        late = {key: one['_v'] for key, one in found.items() if one.get('_v', '') >= versions[key]}
         buried = self.collection_of(TOMBSTONES).find({'_id': {'$in': keys}})
-        return late | {one['_id'] for one in buried if one['_v'] >= versions[one['_id']]}
+        return {**late, **{one['_id']: one['_v'] for one in buried if one['_v'] >= versions[one['_id']]}}
+
+    def went_back(self, versions, in_hand):
+        """Whether MongoDB has a version that the stream has yet to give. Then all entries get newer ids, those in hand, too.
+
+        Redis was taken back, by a power cut, a backup or a late replica, and its clock is behind what it has lost: what
+        is written now would look older than that. What is no version of ours says nothing: a stranger wrote it.
+        """
+        newest = max(filter(VERSION_OF_OURS.fullmatch, versions), default='')
+        given = stream_info().get('last-generated-id')
+        if not (newest and in_hand and given) or newest <= version_of(given) + '-~':
+            return False
+        self.tell('Redis went back, and its clock is behind. Versions go on after %s' % newest)
+        begin = '%d-%d' % tuple(map(int, newest.split('-')[:2]))
+        execute('EVAL', WHEN_FULL + RENEW, 1, STREAM, begin, *in_hand)
+        return True
 
     def apply(self, work):
         """Write, and return what MongoDB refuses. Raises when it is MongoDB that cannot write."""
@@ -350,8 +390,7 @@ class MovieConnector(MongoConnector):
             self.tell(danger)
             if 'maxmemory-policy' in danger:
                 execute(*danger.partition('redis-cli ')[2].split())
-        info = execute('XINFO', 'STREAM', STREAM) if execute('EXISTS', STREAM) else []
-        added = dict(zip(info[::2], info[1::2])).get('entries-added', 0)
+        added = stream_info().get('entries-added', 0)
         if added < self._added:
             self.tell('the stream was lost (FLUSHALL, DEL?). All movies are written again; see movies_reconcile.py')
             for key in keys_of_movies():

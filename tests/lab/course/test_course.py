@@ -7,12 +7,9 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
 
 import pytest
 from click.testing import CliRunner
@@ -297,18 +294,14 @@ def test_ctrl_c_the_moment_the_folder_is_there_leaves_none(
 ) -> None:
     """The next line that runs after the folder was made is never reached."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    own_home = rehearsing._own_home
+    mkdir = Path.mkdir
 
-    def interrupt(frame: FrameType, event: str, arg: object) -> Callable[..., object]:
-        if frame.f_code is own_home.__wrapped__.__code__ and list(tmp_path.glob("rehearse-*")):
-            sys.settrace(None)
-            raise KeyboardInterrupt
-        return interrupt
+    def interrupted(folder: Path, mode: int = 0o777) -> None:
+        mkdir(folder, mode)
+        raise KeyboardInterrupt
 
-    sys.settrace(interrupt)
-    try:
-        with pytest.raises(KeyboardInterrupt), own_home():
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "mkdir", interrupted)
+        with pytest.raises(KeyboardInterrupt), rehearsing._own_home():
             pytest.fail("it was not interrupted")
-    finally:
-        sys.settrace(None)
     assert not list(tmp_path.glob("rehearse-*"))
