@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.by import By
@@ -213,12 +214,11 @@ class NotebookPage:
         self._until(lambda: steps[-1]["title"] not in self._tip())
 
     def _has_begun(self, tour: str) -> bool:
-        """Ask for a tour, unless it is there."""
-        if not self._tip():
-            launch = (
-                "window.jupyterapp.commands.execute('jupyterlab-tour:launch', {id: arguments[0]})"
-            )
-            self._page.execute_script(launch, tour)
+        """Ask for a tour, and give it time to come: asked for twice, it begins anew in the middle."""
+        launch = "window.jupyterapp.commands.execute('jupyterlab-tour:launch', {id: arguments[0]})"
+        self._page.execute_script(launch, tour)
+        with contextlib.suppress(TimeoutException):
+            self._until(self._tip, 15)
         return bool(self._tip())
 
     def _tip(self) -> str:
