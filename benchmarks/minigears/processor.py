@@ -16,7 +16,6 @@ from statistics import median
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import tables
 from benchmarks.minigears.costs import Cost, Servers
@@ -208,17 +207,10 @@ def main(rounds: int, count: int, only: str, keep: bool) -> None:
     with own_stack() as stack:
         bench = Processor(stack, rounds, count)
         getattr(bench, only)()
-    table = Table(*COLUMNS)
-    for row in bench.rows:
-        table.add_row(*row)
-    console.print(table)
+    tables.show(COLUMNS, bench.rows)
     if keep:
-        lines = [
-            f"Measured on {tables.MACHINE}; medians of {rounds} rounds.", "",
-            f"| {' | '.join(COLUMNS)} |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|",
-            *(f"| {' | '.join(row)} |" for row in bench.rows),
-        ]  # fmt: skip
-        tables.renew("minigears", "processor", lines)
+        how = f"medians of {rounds} rounds"
+        tables.renew("minigears", "processor", tables.figures(how, COLUMNS, bench.rows))
 
 
 if __name__ == "__main__":

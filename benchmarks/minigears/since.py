@@ -23,7 +23,6 @@ from statistics import median
 
 import click
 import psutil
-from rich.table import Table
 
 from benchmarks import tables
 from benchmarks.minigears.operations import BATCH_KEYS, fill, json_set, plain_set
@@ -195,17 +194,10 @@ def main(revision: str, rounds: int, count: int, only: str, keep: bool) -> None:
             spent = {name: version.spent[1:] for name, version in versions.items()}
             rows.append(row(arm, rates, spent))
             console.print("  ".join(rows[-1]), highlight=False)
-    table = Table(*COLUMNS)
-    for cells in rows:
-        table.add_row(*cells)
-    console.print(table)
+    tables.show(COLUMNS, rows)
     if keep:
-        lines = [
-            f"Measured on {tables.MACHINE}; medians of {rounds} rounds, `{revision}` and today's in turns.", "",
-            f"| {' | '.join(COLUMNS)} |", "|---" + "|--:" * (len(COLUMNS) - 1) + "|",
-            *(f"| {' | '.join(cells)} |" for cells in rows),
-        ]  # fmt: skip
-        tables.renew("minigears", "since", lines)
+        how = f"medians of {rounds} rounds, `{revision}` and today's in turns"
+        tables.renew("minigears", "since", tables.figures(how, COLUMNS, rows))
 
 
 if __name__ == "__main__":
