@@ -1,6 +1,7 @@
 """What each recipe has survived: counts that add up over runs, and their table in docs/recipes.md.
 
 python -m tests.histories.tally    # renews the table
+python -m tests.recipes.limits     # and the promises in recipes/README.md, which count the same histories
 """
 
 from __future__ import annotations
