@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from statistics import median
 
 from rich.console import Console
@@ -28,3 +28,9 @@ def take_turns(arms: dict[str, Measure], rounds: int) -> dict[str, list[float]]:
 def ratio(over: list[float], under: list[float]) -> float:
     """Median of the ratios round by round."""
     return median(a / b for a, b in zip(over, under, strict=True))
+
+
+def times(over: Iterable[float], under: Iterable[float], digits: int) -> str:
+    """Processor time of all rounds beside another's; a dash where the kernel, which counts in hundredths, saw none."""
+    beside = sum(under)
+    return f"{sum(over) / beside:.{digits}f}" if beside else "–"

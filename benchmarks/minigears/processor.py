@@ -18,9 +18,10 @@ import click
 from rich.console import Console
 
 from benchmarks import tables
-from benchmarks.minigears.costs import Cost, Servers
+from benchmarks.minigears.costs import Servers
 from benchmarks.minigears.operations import BATCH_KEYS, fill, json_set, plain_set, read_all
 from benchmarks.ownstack import own_stack
+from benchmarks.turns import times
 from lab import Stack
 from recipes.streams import Partitions, WriteBehind
 from tests.ending import end_in_order
@@ -156,7 +157,7 @@ class Processor:
         row = (
             title, f"{ratio:.2f}", *(f"{middle[n]:.1f}" for n in ("door", "executor", "redis")),
             f"{middle['total']:.1f}", f"{median(p.total for p in plain):.1f}",
-            _times(costs, plain),
+            times((c.total for c in costs), (p.total for p in plain), 1),
         )  # fmt: skip
         self.rows.append(row)
         console.print("  ".join(row), highlight=False)
@@ -171,12 +172,6 @@ class Processor:
             for registration in client.execute_command("RG.DUMPREGISTRATIONS"):
                 client.execute_command("RG.UNREGISTER", registration[1])
             client.flushall()
-
-
-def _times(costs: list[Cost], plain: list[Cost]) -> str:
-    """All rounds beside all of plain Redis's. The kernel counts in hundredths: few operations may cost none."""
-    beside = sum(cost.total for cost in plain)
-    return f"{sum(cost.total for cost in costs) / beside:.1f}" if beside else "–"
 
 
 COLUMNS = (

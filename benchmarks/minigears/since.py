@@ -27,7 +27,7 @@ import psutil
 from benchmarks import tables
 from benchmarks.minigears.operations import BATCH_KEYS, fill, json_set, plain_set
 from benchmarks.minigears.processor import BATCHES, RECIPE, REQUIREMENTS, SYNC
-from benchmarks.turns import console, ratio, take_turns
+from benchmarks.turns import console, take_turns, times
 from tests.ending import end_in_order
 from tests.minigears.realgears import MiniGears
 from tests.minigears.realredis import RedisServer
@@ -150,7 +150,7 @@ def row(arm: Arm, rates: dict[str, list[float]], spent: dict[str, list[float]]) 
     factor = median(factors)
     return (
         arm.name, f"{factor:.2f} ({factors[0]:.2f} to {factors[-1]:.2f})", f"{arm.then:.2f}",
-        f"{arm.then * factor:.2f}", f"{arm.goal:g}", f"{ratio(spent['now'], spent['then']):.2f}",
+        f"{arm.then * factor:.2f}", f"{arm.goal:g}", times(spent["now"], spent["then"], 2),
     )  # fmt: skip
 
 

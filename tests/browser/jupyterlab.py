@@ -129,6 +129,7 @@ class NotebookPage:
 
     def __init__(self, page: WebDriver, url: str) -> None:
         self._page = page
+        page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})  # of who was here before
         page.get(url)
         # Cells that are run before there is a kernel make JupyterLab ask for one.
         self._until(lambda: any("| Idle" in bar.text for bar in self._all("#jp-main-statusbar")))

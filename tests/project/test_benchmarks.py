@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from benchmarks.minigears.since import REVISION
+from benchmarks.turns import times
 from tests.plugins.sandbox import REPOSITORY
 
 SMALLEST = {
@@ -58,3 +59,8 @@ def test_it_runs(name):
         text=True,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
+def test_what_the_kernel_saw_no_time_of_has_no_ratio():
+    assert times([0.01, 0.02], [0.0, 0.0], 2) == "–"
+    assert times([0.01, 0.02], [0.0, 0.01], 2) == "3.00"
