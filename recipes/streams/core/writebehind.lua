@@ -436,18 +436,19 @@ local TIMES = { ['EXPIRE'] = true, ['PEXPIRE'] = true, ['EXPIREAT'] = true, ['PE
 local MOVES = { ['RENAME'] = true, ['RENAMENX'] = true }
 local NUMBERS = { ['JSON.NUMINCRBY'] = true, ['JSON.NUMMULTBY'] = true }
 
--- What a client's command answers, as Redis would tell this client itself.
+-- What a client's command answers, as Redis would tell this client itself, and whether that is an error.
 local function answer(command, args, resp)
   local in_resp3 = resp == '3' and NUMBERS[command] -- where numbers come as numbers; a null ends a table there
   if in_resp3 then redis.setresp(3) end
   local reply = try(unpack(args, 2))
   if in_resp3 then redis.setresp(2) end
-  if failed(reply) then
-    local refused = match(reply.err, '^ERR ACL failure in script: (.*)$')
-    return refused and redis.error_reply('NOPERM ' .. refused) or reply
+  local fails = failed(reply)
+  if fails then
+    local refused = match(fails, '^ERR ACL failure in script: (.*)$')
+    return refused and redis.error_reply('NOPERM ' .. refused) or reply, true
   end
   local kinds = in_resp3 and try('JSON.TYPE', args[3], args[4])
-  if type(reply) == 'table' and kinds and not failed(kinds) then
+  if kinds and type(reply) == 'table' and not failed(kinds) then
     local count = type(kinds) == 'table' and #kinds or 1 -- an old path is about one place
     for i = 1, count do if reply[i] == nil then reply[i] = false end end
   end
@@ -528,8 +529,7 @@ local function capture(keys, args)
   refusal = no_right or not TIMES[command] and (refusal or no_space)
   if refusal then return refusal end
 
-  local reply = answer(command, args, head.resp)
-  local fails = failed(reply)
+  local reply, fails = answer(command, args, head.resp)
   if fails and not PARTLY[command] then return reply end
   for i = 2, #keys, 4 do
     local doc = root and reply and args[5] or document(keys[i])
@@ -563,8 +563,7 @@ local function captured(keys, i, args, head, places)
       or no_room(place.depth, place.bytes, coming, head.entries, head.bytes))
   if refusal then return refusal end
 
-  local reply = answer(command, args, head.resp)
-  local fails = failed(reply)
+  local reply, fails = answer(command, args, head.resp)
   if fails and not PARTLY[command] then return reply end
   local doc = root and reply and args[5] or document(key)
   if not is_entry(doc, command, fails) then return reply end
