@@ -45,6 +45,7 @@ class WallClock:
 
     def step(self, seconds: float) -> None:
         """Be so far ahead of the machine's clock from now on; negative: behind."""
+        self.ahead = seconds
         with self._file.open("r+b") as file:  # in its place: processes have mapped it
             file.write(struct.pack("=q", round(seconds * 1e9)))
 

@@ -131,6 +131,14 @@ def test_a_process_sees_its_clock_step_and_its_other_clocks_go_on(tmp_path: Path
     assert process.returncode == 0
 
 
+@pytest.mark.parametrize("recipe", [streams.on_mongodb_everysec, streams.on_postgresql_everysec])
+def test_a_short_run_in_which_redis_goes_back_with_its_clock_is_cleared(
+    recipe: Callable[[], Recipe], tmp_path: Path
+) -> None:
+    needs_steppable_clocks()
+    assert_cleared(recipe(), tmp_path, Deed.BEHIND)
+
+
 @pytest.mark.parametrize("recipe", [streams.on_mongodb, streams.on_postgresql, gears.hardened])
 def test_a_short_run_is_cleared(recipe: Callable[[], Recipe], tmp_path: Path) -> None:
     needs_steppable_clocks()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.histories.shrinking.simulated import Bug, Simulation
+from tests.histories.shrinking.bugs import Bug
+from tests.histories.shrinking.simulated import Simulation
 from tests.histories.tally import FIRST, PAGE, add, claim, load, survived, table, with_table
 from tests.histories.verdict.checker import judge, losses
 

@@ -34,6 +34,7 @@ class Streams(Servers):
     space = "k"
     kinds = frozenset(Kind)
     partitions = Partitions(2)
+    program = "recipes.streams"
 
     def __init__(self, name: str, store: Callable[[Path], Store], fsync: str = "always"):
         self.name, self._make, self._fsync = name, store, fsync
@@ -49,7 +50,7 @@ class Streams(Servers):
         lines["workers to database"] = Proxy(self._store.target)
         for line in lines.values():
             self._stack.enter_context(line)
-        words = [sys.executable, "-m", "recipes.streams", "worker", "--redis", url()]
+        words = [sys.executable, "-m", self.program, "worker", "--redis", url()]
         words += ["--database", self._store.url(lines["workers to database"].port)]
         words += ["--route", f"k={TABLE}", "--partitions", str(self.partitions.count)]
         words += ["--lease", "1", "--batch-wait", "0.02", "--batch-entries", "20"]
@@ -187,3 +188,19 @@ def on_mongodb_everysec() -> Streams:
 def on_postgresql() -> Streams:
     """Return the recipe on PostgreSQL."""
     return Streams("streams-postgresql", PostgreSQL)
+
+
+def on_postgresql_everysec() -> Streams:
+    """Return the recipe on PostgreSQL, with a Redis that may lose a little."""
+    return Streams("streams-postgresql-everysec", PostgreSQL, "everysec")
+
+
+class Forgetful(Streams):
+    """Its versions do not go on from what the database has, once Redis was taken back."""
+
+    program = "tests.histories.recipes.forgetful"
+
+
+def on_mongodb_forgetful() -> Streams:
+    """Return the control of the recipe on `everysec`."""
+    return Forgetful("streams-everysec-forgetful", Mongo, "everysec")

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tests.histories.shrinking.bugs import Bug
 from tests.histories.shrinking.shrink import shrink
-from tests.histories.shrinking.simulated import Bug, Simulation, Turn
+from tests.histories.shrinking.simulated import Simulation, Turn
 from tests.histories.tally import PAGE
 from tests.histories.verdict.checker import judge
 from tests.histories.verdict.history import History

@@ -2,7 +2,8 @@
 
 One thread, one random source: clients, Redis, the queue, the workers and the database take turns as
 a seed says. Each bug is one that people ship. With disasters Redis loses what it may: a stranger flushes
-it, or the power is cut and the last turns are gone. With a replica it dies, and the replica takes over.
+it, or the power is cut and the last turns are gone. With a replica it dies, and the replica takes over. With
+a clock that goes back the versions that a power cut took are given once more.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import random
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 
-from tests.histories.verdict.durability import FLUSH, POWER, SUCCEED
+from tests.histories.shrinking.bugs import DISASTROUS, REPLICATED, SET_BACK, Bug
+from tests.histories.verdict.durability import BEHIND, FLUSH, POWER, SUCCEED
 from tests.histories.verdict.history import (
     NEVER,
     Change,
@@ -30,33 +31,13 @@ from tests.histories.world.operations import Request, requests
 KINDS = set(Kind) - {Kind.RENAME}
 
 WINDOW = 10.0
-"""Turns that a power cut may take back."""
+"""Turns that a power cut may take back; four times as many where it sets the clock back, too."""
 
 _A_SECOND = 50.0
 """Turns, for what expires."""
 
-
-class Bug(Enum):
-    """What may be planted."""
-
-    NONE = "none"
-    ACKNOWLEDGE_ON_READ = "the worker acknowledges before the database has committed"
-    NO_FENCE = "a worker that was replaced still overwrites what is newer"
-    MAXLEN = "the stream is trimmed to a length"
-    FOUR_CONSUMERS = "four consumers share one stream"
-    NO_TOMBSTONE = "a delete leaves nothing that outlives it"
-    PERSIST_FORGOTTEN = "what was persisted expires all the same"
-    FLUSH_DELETES = "what a stranger flushed from Redis is deleted from the database, too"
-    LOSES_MORE = "a power cut takes more than Redis has promised to keep"
-    TORN_APART = "a power cut takes the entry and leaves the document"
-    WITHOUT_WAIT = "a write is acknowledged before a replica has it"
-
-
-DISASTROUS = frozenset({Bug.FLUSH_DELETES, Bug.LOSES_MORE, Bug.TORN_APART})
-"""The bugs that show in a disaster only."""
-
-REPLICATED = frozenset({Bug.WITHOUT_WAIT})
-"""The bugs that show only where a replica takes over."""
+_IN_A_TURN = 100
+"""Versions that could be given in one turn."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +65,15 @@ class _Disk:
     documents: dict[str, Document]
     due: dict[str, float]
     queue: list[_Entry]
+    version: int = 0
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """What a worker has taken, and how often Redis had gone back by then."""
+
+    entries: list[_Entry]
+    since: int
 
 
 class Simulation:
@@ -97,6 +87,7 @@ class Simulation:
         steps: int = 120,
         disasters: bool = False,
         replicated: bool = False,
+        set_back: bool = False,
     ):
         self._draws = random.Random(f"simulation {seed}")
         self._chance = random.Random()  # of the turn that is taken
@@ -105,20 +96,24 @@ class Simulation:
         self._now = 0.0
         self._disasters = disasters or bug in DISASTROUS
         self._replicated = replicated or bug in REPLICATED
+        self._set_back = set_back or bug in SET_BACK
         self._redis: dict[str, Document] = {}
         self._due: dict[str, float] = {}
         self._disks = [_Disk(-NEVER, {}, {}, [])]
         self._copied = 0  # which of them the replica is
         self._queue: deque[_Entry] = deque()
-        self._batches: list[list[_Entry]] = []  # taken by workers, not yet written
+        self._batches: list[_Batch] = []  # taken by workers, not yet written
         self._version = 0
+        self._is_behind = False
+        self._went_back = 0  # times
         self._database: dict[str, tuple[int, Document | None]] = {}
         self._open: dict[int, Operation] = {}  # invoked, not ended, by client
         self._requests = requests(seed, clients, "k:", KINDS)
         self._waiting: dict[int, deque[Request]] = {n: deque() for n in range(clients)}
         self._left = steps
         self.turns: list[Turn] = []
-        self.history = History(notes={"window": WINDOW if self._disasters else 0.0})
+        self._window = 4 * WINDOW if self._set_back else WINDOW if self._disasters else 0.0
+        self.history = History(notes={"window": self._window})
 
     def run(self, turns: Sequence[Turn] | None = None) -> History:
         """Take turns until every request is made, or these; then let the workers finish."""
@@ -144,6 +139,8 @@ class Simulation:
             weights |= {"flush": 0.3, "power_cut": 0.7}
         if self._replicated:
             weights |= {"copy": 5.0, "succeed": 1.0}
+        if self._set_back:
+            weights |= {"power_cut_and_clock_back": 1.0}
         while self._left or self._open:
             [what] = self._draws.choices(list(weights), list(weights.values()))
             request = next(self._requests) if what == "invoke" and self._left else None
@@ -204,7 +201,7 @@ class Simulation:
 
     def _capture(self, key: str) -> None:
         """Queue what has become of a document."""
-        self._version += 1
+        self._version = max(self._version + 1, self._clock())
         document = self._redis.get(key)
         if document is None:
             self._due.pop(key, None)
@@ -213,10 +210,15 @@ class Simulation:
             self._queue.popleft()
         self._save()
 
+    def _clock(self) -> int:
+        """What versions are given by, as long as it goes forward."""
+        return 0 if self._is_behind else int(self._now * _IN_A_TURN)
+
     def _save(self) -> None:
-        pending = [entry for batch in self._batches for entry in batch]
-        disk = _Disk(self._now, dict(self._redis), dict(self._due), [*pending, *self._queue])
-        self._disks.append(disk)
+        ours = [batch for batch in self._batches if batch.since == self._went_back]
+        waiting = [*(entry for batch in ours for entry in batch.entries), *self._queue]
+        documents, due = dict(self._redis), dict(self._due)
+        self._disks.append(_Disk(self._now, documents, due, waiting, self._version))
 
     def _sweep(self) -> None:
         """Delete one document whose time has come."""
@@ -240,8 +242,16 @@ class Simulation:
 
     def _power_cut(self) -> None:
         """Redis is what it was some turns ago; a worker still has its batch."""
-        self.history.faults.append(Fault(self._now, self._now, POWER, "redis"))
-        oldest = max(n for n, disk in enumerate(self._disks) if disk.at < self._now - WINDOW)
+        self._lose_the_last_turns(POWER)
+
+    def _power_cut_and_clock_back(self) -> None:
+        """The same, and versions go on from what is left."""
+        self._lose_the_last_turns(BEHIND)
+        self._version, self._is_behind = self._disks[-1].version, True
+
+    def _lose_the_last_turns(self, what: str) -> None:
+        self.history.faults.append(Fault(self._now, self._now, what, "redis"))
+        oldest = max(n for n, disk in enumerate(self._disks) if disk.at < self._now - self._window)
         if self._bug is Bug.LOSES_MORE:
             oldest = max(0, oldest - 10)
         self._become(self._chance.choice(self._disks[oldest:]))
@@ -255,6 +265,7 @@ class Simulation:
         if self._bug is not Bug.TORN_APART:
             self._redis, self._due = dict(disk.documents), dict(disk.due)
         self._queue = deque(disk.queue)
+        self._went_back += 1
         self._disks, self._copied = [replace(disk, at=-NEVER)], 0  # there is no way back past this
 
     def _take(self) -> None:
@@ -262,14 +273,30 @@ class Simulation:
         several = 4 if self._bug is Bug.FOUR_CONSUMERS else 1
         if self._queue and len(self._batches) < several:
             size = min(len(self._queue), self._chance.randrange(1, 6))
-            self._batches.append([self._queue.popleft() for _ in range(size)])
+            taken = [self._queue.popleft() for _ in range(size)]
+            self._batches.append(_Batch(taken, self._went_back))
 
     def _write(self) -> None:
         if not self._batches:
             return
         batch = self._batches.pop(self._chance.randrange(len(self._batches)))
-        for entry in batch:
+        for entry in batch.entries:
             self._apply(entry)
+        newest = max(self._database.get(entry.key, (0, None))[0] for entry in batch.entries)
+        if newest > self._version and self._bug is not Bug.FORGETFUL:
+            self._go_on(newest, batch)
+
+    def _go_on(self, newest: int, batch: _Batch) -> None:
+        """The last that waits of each key comes again, newer than what the database has."""
+        if batch.since == self._went_back:
+            self._queue.extendleft(reversed(batch.entries))
+        last = {entry.key: entry for entry in self._queue}
+        self._queue = deque(entry for entry in self._queue if entry is last[entry.key])
+        self._version = newest
+        for _ in range(len(self._queue)):
+            self._version += 1
+            self._queue.append(replace(self._queue.popleft(), version=self._version))
+        self._save()
 
     def _apply(self, entry: _Entry) -> None:
         version, document = self._database.get(entry.key, (0, None))
@@ -290,16 +317,17 @@ class Simulation:
         self.history.faults.append(Fault(self._now, self._now, "SIGKILL", "worker"))
         if self._bug is Bug.ACKNOWLEDGE_ON_READ:
             return
-        self._queue.extendleft(reversed(batch))  # the successor reads what is pending first
+        if batch.since == self._went_back:
+            self._queue.extendleft(reversed(batch.entries))  # the successor reads these first
         if self._bug is not Bug.FOUR_CONSUMERS and self._chance.random() < 0.5:
             self._late(batch)
 
-    def _late(self, batch: list[_Entry]) -> None:
+    def _late(self, batch: _Batch) -> None:
         """Let the successor write, and then the one that was thought dead."""
         for _ in range(self._chance.randrange(1, 4)):
             self._now += 1
             self._take()
             self._write()
         self._now += 1
-        for entry in batch:
+        for entry in batch.entries:
             self._apply(entry)

@@ -7,6 +7,8 @@ Such a fault takes Redis back to what it was at one moment: documents, queue and
 * A power cut, or SIGKILL while the disk is busy, takes it back by `window` seconds at most, which is
   what `appendfsync` leaves open: 0 with `always`, 2 with `everysec`. What waits because the disk is
   full waits longer.
+* A power cut after which Redis's clock is behind takes no more than that. What comes next has to win over
+  what was lost, all the same, though it may look older.
 * A master of a cluster that dies and is succeeded by its replica takes with it what this one had not
   got. A write to it is acknowledged once the replica has it (`WAIT 1`), so none of those is taken.
 * A call that nobody had answered by then may be tried again, and apply once before and once after.
@@ -21,6 +23,7 @@ from dataclasses import dataclass, replace
 from tests.histories.verdict.history import NEVER, Fault, History, Kind, Operation, Outcome
 
 FLUSH, POWER, KILL, FULL = "FLUSHALL", "power cut", "SIGKILL", "full disk"
+BEHIND = "power cut and clock back"
 SUCCEED = "a replica takes over"
 """What history calls the faults that may take something, and one (FULL) that makes them take more."""
 
@@ -62,7 +65,7 @@ def rewinds(history: History) -> list[Rewind]:
             found.append(Rewind(fault.at, fault.until, -NEVER, fault.what))
         elif fault.what == SUCCEED:
             found.append(Rewind(fault.at, fault.until, NEVER, fault.what))
-        elif fault.what in (POWER, KILL) and window:
+        elif fault.what in (POWER, BEHIND, KILL) and window:
             since = _unwritten_since(fault, ours, window)
             found.append(Rewind(fault.at, fault.until, since - window, fault.what))
     return found

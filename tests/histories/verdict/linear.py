@@ -6,7 +6,8 @@ database held of a key, one change after another, has to appear among the states
 the same sequence: later than it was written, but never backwards. And both ends have to agree.
 
 A fault that takes Redis back is a step of the order, too. What it took may have reached the database
-or not; until a key is written again, the database may hold something else of it than Redis.
+or not; until a key is written again, the database may hold something else of it than Redis, or come to
+what Redis holds: what waited comes again, and may be newer then than what was lost.
 """
 
 from __future__ import annotations
@@ -69,9 +70,12 @@ class _Redis:
 
     documents: State
     apart: frozenset[str] = frozenset()
+    flushed: frozenset[str] = frozenset()
+    """Those of them that nothing is left of, in the queue neither."""
 
     def text(self) -> str:
-        return json.dumps([self.documents, sorted(self.apart)], sort_keys=True)
+        places = [self.documents, sorted(self.apart), sorted(self.flushed)]
+        return json.dumps(places, sort_keys=True)
 
 
 @dataclass(frozen=True)
@@ -147,13 +151,11 @@ class _Search:
         return place.done, place.seen, place.redis.text(), kept
 
     def _before(self, change: Change) -> int:
-        """The operations that may have caused a change, as bits."""
+        """The steps that may have caused a change, as bits."""
         return sum(
             1 << i
             for i, step in enumerate(self._steps)
-            if isinstance(step.what, Operation)
-            and change.key in step.what.keys
-            and step.begin <= change.at
+            if step.begin <= change.at and _changes(step.what, change.key)
         )
 
     def _open(self, place: _Place) -> bool:
@@ -205,18 +207,21 @@ class _Search:
         except Impossible:
             return None
         written = operation.keys if operation.queued else ()
-        return _Redis(documents, place.redis.apart.difference(written))
+        before = place.redis
+        return _Redis(
+            documents, before.apart.difference(written), before.flushed.difference(written)
+        )
 
     def _back(self, place: _Place, rewind: Rewind) -> _Redis:
         """Redis after a fault that took it back."""
         if rewind.to_nothing:
-            return _Redis({}, frozenset(self._keys))
+            return _Redis({}, frozenset(self._keys), frozenset(self._keys))
         if place.kept is None:
             return place.redis
         before, since = place.kept.redis, place.done & ~place.kept.done
         lost = [step.what for i, step in enumerate(self._steps) if since >> i & 1]
         written = {key for o in lost if isinstance(o, Operation) and o.queued for key in o.keys}
-        return _Redis(before.documents, before.apart | written)
+        return _Redis(before.documents, before.apart | written, before.flushed)
 
     def _seen(self, seen: tuple[int, ...], redis: _Redis, since: float) -> tuple[int, ...]:
         """Return how many changes of each key are explained once the order reaches this."""
@@ -230,7 +235,7 @@ class _Search:
         while n < len(changes):
             change = changes[n]
             other = redis.documents.get(change.key) != change.document
-            if change.at < since or other or change.key in redis.apart:
+            if change.at < since or other or change.key in redis.flushed:
                 break
             n += 1
         return n
@@ -280,6 +285,12 @@ def _calls_off(item: Operation | Rewind, other: Operation | Rewind) -> bool:
     if isinstance(item, Rewind):
         return item.to_nothing and other.ended < item.at
     return item.kind is Kind.PERSIST and item.key == other.key and other.ended < item.invoked
+
+
+def _changes(item: Operation | Rewind, key: str) -> bool:
+    if isinstance(item, Rewind):  # back to what the database had before
+        return not item.to_nothing
+    return key in item.keys
 
 
 def _expires(item: Operation | Rewind) -> bool:

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.histories.shrinking.bugs import Bug
 from tests.histories.shrinking.planted import BUGS, SEEDS, cut_down, finds
 from tests.histories.shrinking.shrink import shrink
-from tests.histories.shrinking.simulated import Bug, Simulation
+from tests.histories.shrinking.simulated import Simulation
 from tests.histories.verdict import linear
 from tests.histories.verdict.checker import Goals, judge, out_of_time
 from tests.histories.verdict.history import (
@@ -31,12 +32,11 @@ def test_a_planted_bug_is_found_within_a_few_seeds_and_cut_down_to_ten_steps(bug
     assert cut_down(seed, bug).steps <= 10
 
 
-@pytest.mark.parametrize("trouble", ["none", "disasters", "replicated"])
+@pytest.mark.parametrize("trouble", ["none", "disasters", "replicated", "set_back"])
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_recipe_without_a_bug_is_cleared(seed: int, trouble: str) -> None:
-    disasters, replicated = trouble == "disasters", trouble == "replicated"
-    whole = Simulation(seed, steps=80, disasters=disasters, replicated=replicated)
-    assert judge(whole.run()) == []
+    troubles = {trouble: True} if trouble != "none" else {}
+    assert judge(Simulation(seed, steps=80, **troubles).run()) == []
 
 
 def test_the_same_turns_make_the_same_history() -> None:

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.histories.shrinking.simulated import DISASTROUS, Bug, Simulation
+from tests.histories.shrinking.bugs import DISASTROUS, Bug
+from tests.histories.shrinking.simulated import Simulation
 from tests.histories.verdict.checker import judge, losses
-from tests.histories.verdict.durability import FLUSH, FULL, KILL, POWER, SUCCEED
+from tests.histories.verdict.durability import BEHIND, FLUSH, FULL, KILL, POWER, SUCCEED
 from tests.histories.verdict.history import (
     NEVER,
     Change,
@@ -58,7 +59,7 @@ MISSING = "nothing acknowledged is missing"
 
 
 @settings(deadline=None)
-@given(_MOMENTS, _MOMENTS, st.sampled_from([POWER, KILL, FLUSH]))
+@given(_MOMENTS, _MOMENTS, st.sampled_from([POWER, BEHIND, KILL, FLUSH]))
 def test_a_lost_write_is_excused_by_what_may_take_it_and_by_nothing_else(
     wrote: float, struck: float, what: str
 ) -> None:
@@ -119,6 +120,18 @@ def test_what_is_written_afterwards_is_whole_and_in_both_stores(what: str) -> No
     assert _rules(_history(operations, [fault], [old, (5.0, mixed)], redis=new))
     assert MISSING in _rules(_history(operations, [fault], [old], redis=new))
     assert _rules(_history(operations, [fault], [(5.0, None)], redis=new))
+
+
+def test_the_database_may_come_back_to_what_redis_holds_after_a_power_cut() -> None:
+    """What waited comes again, newer than what was lost; after a FLUSHALL nothing waits."""
+    operations, first, lost = [_write(1, 1), _write(2, 2)], (1.75, {"a": 1}), (2.75, {"a": 2})
+    for what in (POWER, BEHIND):
+        back = [first, lost, (4.0, {"a": 1})]
+        assert judge(_history(operations, [(what, 3)], back, redis={"a": 1})) == []
+        assert _rules(_history(operations, [(what, 3)], [*back, (5.0, {"a": 2})], redis={"a": 1}))
+        assert _rules(_history(operations, [(what, 3)], [first, lost, (4.0, None)], redis={"a": 1}))
+    assert _rules(_history(operations, [], back, redis={"a": 1}))
+    assert _rules(_history(operations, [(FLUSH, 3)], [first, lost, (4.0, {"a": 1})]))
 
 
 def test_a_power_cut_takes_no_write_and_leaves_a_later_one() -> None:

@@ -28,6 +28,7 @@ class Deed(str, Enum):
     SLOW = "slow"
     FULL = durability.FULL
     POWER = durability.POWER
+    BEHIND = durability.BEHIND
     FLUSH = durability.FLUSH
     RESHARD = "a slot moves"
     SUCCEED = durability.SUCCEED
@@ -39,7 +40,10 @@ _ENDS_WITHIN = 2.0  # seconds
 TO_PARTS = (Deed.KILL, Deed.FREEZE, Deed.RESTART)
 TO_LINES = (Deed.CUT, Deed.HANG, Deed.REFUSE, Deed.SLOW)
 STEPS = (2.0, 3600.0, 25 * 3600.0)
-"""Seconds by which a clock is stepped, forward or back, and then the other way: the last is over a day."""
+"""Seconds by which a clock is stepped, forward or back, and then the other way: the last is over a day.
+Back only by a power cut, and the other way when all is calm."""
+_SIGNS = {Deed.CLOCK: (1, -1), Deed.BEHIND: (-1,)}
+"""Of the deeds that step a clock."""
 _MOODS = {Deed.HANG: Mood.HANGING, Deed.REFUSE: Mood.REFUSING, Deed.SLOW: Mood.SLOW}
 
 
@@ -81,7 +85,7 @@ def schedule(
         target = chance.choice(list(group))
         lasts = chance.choice([0.02, 0.1, 0.3, 0.8])
         after, deed = chance.uniform(0, seconds), chance.choice(group[target])
-        by = chance.choice(STEPS) * chance.choice((1, -1)) if deed is Deed.CLOCK else 0.0
+        by = chance.choice(STEPS) * chance.choice(signs) if (signs := _SIGNS.get(deed)) else 0.0
         plans.append(Plan(after, lasts, deed, target, by))
     return sorted(plans, key=lambda plan: plan.after)
 
@@ -90,16 +94,17 @@ def _among(deeds: Sequence[Deed], known: Collection[Deed]) -> list[Deed]:
     return [deed for deed in deeds if deed in known]
 
 
-def special_deeds(part: object) -> Mapping[Deed, Callable[[float], None]]:
-    """What can be done to this part and not to others, for so many seconds."""
-    deeds: Mapping[Deed, Callable[[float], None]] = getattr(part, "deeds", {})
+def special_deeds(part: object) -> Mapping[Deed, Callable[..., None]]:
+    """What can be done to this part and not to others: for so many seconds, and by so many where a clock is set."""
+    deeds: Mapping[Deed, Callable[..., None]] = getattr(part, "deeds", {})
     return deeds
 
 
 def sufferable(part: object) -> list[Deed]:
-    """All that can be done to a part."""
-    stepped = [Deed.CLOCK] if clock_of(part) else []
-    return [*TO_PARTS, *special_deeds(part), *stepped]
+    """All that can be done to a part. A clock that may be set only while its part is away is left alone otherwise."""
+    special = special_deeds(part)
+    stepped = [Deed.CLOCK] if clock_of(part) and Deed.BEHIND not in special else []
+    return [*TO_PARTS, *special, *stepped]
 
 
 class Trouble:
@@ -170,7 +175,7 @@ class Trouble:
             return
         part = self._world.parts[plan.target]
         if (special := special_deeds(part).get(plan.deed)) is not None:
-            special(plan.seconds)
+            special(*([plan.seconds, plan.by] if plan.by else [plan.seconds]))
             return
         if plan.deed is Deed.CLOCK and (clock := clock_of(part)) is not None:
             clock.step(plan.by)

@@ -34,14 +34,14 @@ class RedisServer(PlainRedis):
     def __init__(self, folder: Path, fsync: str = "always"):
         options = ["--save", "", "--appendonly", "yes", "--appendfsync", fsync]
         options += ["--aof-timestamp-enabled", "yes", "--auto-aof-rewrite-percentage", "0"]
-        # With `everysec` Redis syncs when its wall clock is a second on: one that goes back ends its
-        # promise until it has caught up, and what a power cut may take is known by that clock, too.
-        self.clock = None if WINDOWS[fsync] else clock_in(folder, "redis")
+        self.clock = clock_in(folder, "redis")
         variables = self.clock.variables if self.clock else {}
         super().__init__(folder, *options, program=heedless_of_limits(folder, variables))
-        self.deeds: Mapping[Deed, Callable[[float], None]] = {Deed.FULL: self.full_disk}
+        self.deeds: Mapping[Deed, Callable[..., None]] = {Deed.FULL: self.full_disk}
         if WINDOWS[fsync]:
             self.deeds = {**self.deeds, Deed.POWER: self.power_cut, Deed.FLUSH: self.flush}
+            if self.clock:
+                self.deeds = {**self.deeds, Deed.BEHIND: self.power_cut}
         self._kept = 0  # bytes of the file that no power cut takes any more
 
     def start(self) -> None:
@@ -69,10 +69,17 @@ class RedisServer(PlainRedis):
                     limit_files(number, "unlimited")
             self._start_again()
 
-    def power_cut(self, seconds: float) -> None:
-        """End it, with half of what it wrote in the last second, torn anywhere; start it after so many seconds."""
-        second = time.time() - 1
+    def power_cut(self, seconds: float, by: float | None = None) -> None:
+        """End it, with half of what it wrote in the last second, torn anywhere; start it after so many seconds.
+
+        Its clock is `by` seconds ahead then (negative: behind), until somebody sets it. It goes back while
+        Redis is away only: with `everysec` Redis syncs when its wall clock is a second on, so one that
+        goes back as it runs ends its promise until it has caught up.
+        """
+        second = time.time() + (self.clock.ahead if self.clock else 0) - 1
         self.stop(signal.SIGKILL)
+        if self.clock and by is not None:
+            self.clock.step(by)
         with self.file.open("rb") as file:
             file.seek(self._kept)
             late = file.read()

@@ -14,10 +14,20 @@ import pytest
 from redis.exceptions import ConnectionError
 
 from recipes.streams import Partitions, WriteBehind
-from tests.histories.world.faults import TO_LINES, TO_PARTS, Deed, Plan, Trouble, schedule
+from tests.histories.world.faults import (
+    STEPS,
+    TO_LINES,
+    TO_PARTS,
+    Deed,
+    Plan,
+    Trouble,
+    schedule,
+    sufferable,
+)
 from tests.histories.world.parts import World, freeze, thaw
 from tests.histories.world.redisserver import RedisServer
 from tests.recipes.servers import wait_for
+from tests.wallclock import needs_steppable_clocks
 
 
 def test_a_schedule_is_its_seed_s_and_strikes_each_target_with_what_it_can_suffer() -> None:
@@ -30,6 +40,15 @@ def test_a_schedule_is_its_seed_s_and_strikes_each_target_with_what_it_can_suffe
     assert all(plan.deed in {**parts, **lines}[plan.target] for plan in plans)
     assert {plan.deed for plan in schedule(7, 20, 3.0, parts, lines, {Deed.CUT})} == {Deed.CUT}
     assert schedule(7, 20, 3.0, parts, {}, {Deed.CUT}) == []
+
+
+def test_a_power_cut_sets_a_clock_back_and_a_running_part_has_it_set_either_way() -> None:
+    parts = {"redis": [*TO_PARTS, Deed.BEHIND], "worker": [*TO_PARTS, Deed.CLOCK]}
+    plans = schedule(7, 400, 3.0, parts, {})
+    steps = {deed: {plan.by for plan in plans if plan.deed is deed} for deed in Deed}
+    assert steps.pop(Deed.BEHIND) == {-by for by in STEPS}
+    assert steps.pop(Deed.CLOCK) == {by * sign for by in STEPS for sign in (1, -1)}
+    assert set().union(*steps.values()) == {0.0}
 
 
 def test_who_was_frozen_is_woken_though_its_part_has_lost_it() -> None:
@@ -99,6 +118,28 @@ def test_a_power_cut_takes_some_of_the_last_second_once(
     assert redis.exists("old")
     server.power_cut(0)
     assert redis.dbsize() == left
+
+
+def test_a_power_cut_may_set_the_clock_back_and_nothing_else_does(
+    start: Callable[[str], RedisServer],
+) -> None:
+    needs_steppable_clocks()
+    server = start("everysec")
+    able = sufferable(server)
+    assert Deed.BEHIND in able
+    assert Deed.CLOCK not in able
+    redis, world = server.client(), World({"redis": server}, {})
+    plan = Plan(0.0, 0.0, Deed.BEHIND, "redis", -3600.0)
+    written = redis.xadd("s", {"n": 1})
+    trouble = Trouble(world, [plan], time.monotonic, lambda: None)
+    trouble.start()
+    trouble.finish()
+    assert [(fault.what, fault.by) for fault in trouble.faults] == [(Deed.BEHIND.value, -3600.0)]
+    assert redis.time()[0] < time.time() - 3000
+    redis.delete("s")
+    assert redis.xadd("s", {"n": 2}) < written
+    world.calm()
+    assert redis.time()[0] > time.time() - 600
 
 
 def test_a_power_cut_does_not_bring_back_what_was_flushed(
