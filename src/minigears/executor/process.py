@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import logging
 import os
@@ -38,6 +39,9 @@ log = logging.getLogger(__name__)
 
 _PATIENCE = 60.0  # seconds for Redis to be there
 _PAUSE = 0.05  # seconds between two attempts
+_CIRCLES = 10_000
+"""New objects after which Python looks for circles, where it would at 700. Events that are on their way together have
+more than those: each look would take them for objects that stay, and so look through the whole heap ever so often."""
 _PASSWORD = "MINIGEARS_REDIS_PASSWORD"
 _PREVIOUS_PASSWORD = "MINIGEARS_PREVIOUS_PASSWORD"
 _SECRET = "MINIGEARS_MARKS"
@@ -81,11 +85,17 @@ def _wait_for_redis(address: Address) -> None:
         time.sleep(_PAUSE)
 
 
-def _serve(gears: Gears, control: Link, events: Link) -> None:
+def prepare(gears: Gears) -> None:
+    """Let user code, commands and signals of this process act on `gears`; the collector comes seldom."""
+    gc.set_threshold(_CIRCLES)
     names.install(gears)
     flatexecution.outside = lambda context: Outside(gears, _session_of(context))
     commands.install(gears)
     interrupt.install()
+
+
+def _serve(gears: Gears, control: Link, events: Link) -> None:
+    prepare(gears)
     gears.on_interest = lambda interest: control.send(("interest", interest))
     Restoring(gears).restore()
     threading.Thread(
