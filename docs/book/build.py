@@ -115,14 +115,14 @@ def _without_dead_links(page: Path, text: str) -> str:
 
 def _run_notebooks(home: Path) -> None:
     environment = os.environ | {"LAB_HOME": str(home), "LAB_STACK": "embedded"}
-    lab = str(Path(sys.executable).with_name("lab"))
     command = [sys.executable, "-m", "pytest", "--nbmake", "--overwrite", "-p", "no:xdist", "-q"]
     command += [f"--nbmake-timeout={_CELL_TIMEOUT}", "-c", os.devnull, f"--rootdir={SOURCE}"]
     command += [str(SOURCE / "notebooks")]
     try:
         subprocess.run(command, check=True, env=environment, cwd=SOURCE)
     finally:
-        subprocess.run([lab, "down"], env=environment, check=False, stdout=subprocess.DEVNULL)
+        stop = [sys.executable, "-m", "lab.course.ending"]
+        subprocess.run(stop, env=environment, check=False, stdout=subprocess.DEVNULL)
 
 
 def _stamp_notebooks() -> None:

@@ -94,6 +94,14 @@ class Studio:
         if self.mode is not mode:
             raise self.trouble or _CHANGING
 
+    def is_ready(self) -> bool:
+        """Tell whether it can write now. Raises Trouble, which says why, when it has failed to begin."""
+        with self._turn:
+            mode, trouble = self.mode, None if self.changing_to else self.trouble
+        if mode is None and trouble:
+            raise trouble
+        return mode is not None
+
     def _change(self, mode: Mode) -> None:
         before = self._writer
         try:

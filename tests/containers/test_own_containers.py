@@ -5,14 +5,26 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from nbformat.v4 import new_code_cell
+from nbformat import write
+from nbformat.v4 import new_code_cell, new_notebook
 
 import docker
+from lab import paths
+from lab.course import rehearsing
 from tests.notebooks.book import NOTEBOOKS, Book
 from tests.notebooks.running import run, stack_folder, variant
 from tests.plugins.docker_here import MONGO_IMAGE
 
 pytestmark = [pytest.mark.containers, pytest.mark.timeout(600)]
+
+FAILING = """
+from docker import from_env
+from lab import paths
+engine, labels = from_env(), {"course.02b": str(paths.home())}
+network = engine.networks.create(paths.home().name, labels=labels)
+engine.containers.create("IMAGE", labels=labels, network=network.name)
+raise ValueError(paths.home())
+""".replace("IMAGE", MONGO_IMAGE)
 
 (PATH,) = [path for path in NOTEBOOKS if path.name.startswith("02b_")]
 
@@ -52,5 +64,18 @@ def test_what_a_failed_run_left_goes_with_its_home(engine: docker.DockerClient) 
         network = engine.networks.create(home.name, labels=label)
         engine.containers.create(MONGO_IMAGE, labels=label, network=network.name)
     mine = {"label": f"course.02b={home}"}
+    assert engine.containers.list(all=True, filters=mine, ignore_removed=True) == []
+    assert engine.networks.list(filters=mine) == []
+
+
+def test_what_a_failed_run_left_goes_with_a_rehearsal(
+    engine: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    write(new_notebook(cells=[new_code_cell(FAILING)]), tmp_path / "notebooks/02b_fails.ipynb")
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    (timing,) = rehearsing.rehearse(("02b",), print)
+    assert "rehearse-" in timing.error
+    mine = {"label": f"course.02b={timing.error.partition(': ')[2]}"}
     assert engine.containers.list(all=True, filters=mine, ignore_removed=True) == []
     assert engine.networks.list(filters=mine) == []

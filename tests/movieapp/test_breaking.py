@@ -167,3 +167,11 @@ def test_a_page_that_was_left_open_overnight(stack: Stack) -> None:
                 answer = app.post(f"/movies/{movie_id}/save", data=typed(), headers=ME)
                 assert answer.status_code == 200
                 assert app.get("/panel", headers=ME).status_code == 200
+
+
+def test_an_app_that_cannot_begin_to_write_says_why(stack: Stack) -> None:
+    """Whoever waited for it heard no more than that it took too long."""
+    application = create_app(lab.tools.movieapp.surroundings(stack), Mode.STREAMS)
+    with without("redis"), TestClient(application, base_url="http://127.0.0.1:8000"):
+        with pytest.raises(Trouble, match="cannot be used now"):
+            lab.wait_until(application.state.studio.is_ready, "the app can write", timeout=120)

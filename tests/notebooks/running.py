@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -15,8 +16,6 @@ import nbformat
 import pytest
 from nbmake.nb_run import NotebookRun
 
-from lab.errors import LabError
-from lab.stack.containers.engine import connect
 from tests.notebooks.book import FOLDER, REPOSITORY, Book
 from tests.plugins.minutes import KEY
 
@@ -37,22 +36,9 @@ def stack_folder() -> Iterator[Path]:
         try:
             yield home
         finally:
-            subprocess.run(["lab", "down"], check=True, stdout=subprocess.DEVNULL)
-            _remove_containers(home)
+            stop = [sys.executable, "-m", "lab.course.ending"]
+            subprocess.run(stop, check=True, stdout=subprocess.DEVNULL)
             shutil.rmtree(home)
-
-
-def _remove_containers(home: Path) -> None:
-    """Remove what notebook 02b leaves where it fails: it would do so in its next run on this home, which has none."""
-    try:
-        engine = connect()
-    except LabError:
-        return
-    mine = {"label": f"course.02b={home}"}
-    for container in engine.containers.list(all=True, filters=mine, ignore_removed=True):
-        container.remove(force=True, v=True)
-    for network in engine.networks.list(filters=mine):
-        network.remove()
 
 
 def run(path: Path, record: Record) -> None:

@@ -89,7 +89,7 @@ def _own_home() -> Iterator[None]:
         yield
     finally:
         with _undisturbed():
-            stop = [sys.executable, "-c", "from lab.stack import lifecycle; lifecycle.down()"]
+            stop = [sys.executable, "-m", "lab.course.ending"]
             environment = {**os.environ, "LAB_HOME": str(home)}
             subprocess.run(stop, stdout=subprocess.DEVNULL, start_new_session=True, env=environment)
             shutil.rmtree(home, ignore_errors=True)
