@@ -71,7 +71,7 @@ class Mongo:
 
     def witness(self, prefix: str) -> MongoWitness:
         """See `Recipe`."""
-        return MongoWitness(self.part.url, (_DATABASE, TABLE), _meant, time.monotonic, prefix)
+        return MongoWitness(self.part.url, (_DATABASE, TABLE), meant, time.monotonic, prefix)
 
 
 class PostgreSQL:
@@ -120,6 +120,7 @@ class _Postgres(PostgresServer):
         super().stop(signal.SIGQUIT if how == signal.SIGKILL else signal.SIGINT)
 
 
-def _meant(stored: Mapping[str, Any]) -> tuple[str, Document | None]:
+def meant(stored: Mapping[str, Any]) -> tuple[str, Document | None]:
+    """Return key and document of what the recipe stores; None for a tombstone."""
     document = {name: value for name, value in stored.items() if name not in _OWN}
     return stored["_id"], None if stored.get("_deleted") else document

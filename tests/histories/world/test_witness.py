@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,11 @@ from pymongo.collection import Collection
 from pymongo.hello import Hello
 from pymongo.write_concern import WriteConcern
 
+from recipes.streams import Change as Written
+from recipes.streams import open_sink
+from recipes.streams.core.names import version_of
 from tests.freeports import free_ports
+from tests.histories.recipes.stores import TABLE, meant
 from tests.histories.run import at_rest
 from tests.histories.verdict.history import Change, Document
 from tests.histories.world.witness import MongoWitness, Witness
@@ -81,6 +86,26 @@ def test_a_server_that_is_killed_and_counts_anew_is_followed(server: MongoServer
     witness.stop()
     told = [c.key for c in witness.changes]
     assert len(told) == len(set(told)), "nothing is told twice"
+
+
+def test_what_was_deleted_twice_is_told_so_by_a_witness_that_comes_late(
+    server: MongoServer,
+) -> None:
+    """As in seed 1000097 of kafka-group: it was told of the second deletion with what had been written since."""
+    looks = threading.Event()
+    looks.set()
+    sink = open_sink(f"mongodb://127.0.0.1:{server.port}/judged?directConnection=true", {"": TABLE})
+    sink.open()
+    witness = MongoWitness(server.url, ("judged", TABLE), meant, lambda: float(looks.wait(60)), "k")
+    witness.start()
+    looks.clear()
+    for n, document in enumerate([{"n": 1}, None, None, {"n": 3}], 1):
+        sink.write([Written("k" * 40, document, version_of(f"1-{n}"))])
+    looks.set()
+    wait_for(lambda: len(witness.changes) == 4, 30, "the changes to be seen")
+    witness.stop()
+    sink.close()
+    assert [change.document for change in witness.changes] == [{"n": 1}, None, None, {"n": 3}]
 
 
 def test_a_stream_that_tells_nothing_is_opened_anew(

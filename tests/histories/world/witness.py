@@ -68,6 +68,7 @@ class MongoWitness:
         self._first: Mapping[str, Any] | None = None  # the place of our document
         self._noted: set[str] = set()
         self._keys: dict[Any, str] = {}  # a plain delete tells `_id` only
+        self._stored: dict[Any, Mapping[str, Any]] = {}
         self.changes: list[Change] = []
         self._thread = threading.Thread(target=self._follow, daemon=True)
 
@@ -142,15 +143,28 @@ class MongoWitness:
             self._first = self._first or event["_id"]
             self._seen.set()
             return
-        document = event.get("fullDocument")
+        document = self._after(identity, event)
         if document is None:
             key = self._keys.get(identity)
             if key is not None:
                 self._change(at, key, None)
             return
+        self._stored[identity] = document
         key, meant = self._translate(document)
         self._keys[identity] = key
         self._change(at, key, meant)
+
+    def _after(self, identity: object, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """The document after a change, as the event itself tells: one that is looked up is of later, when it is read.
+
+        Not where a recipe has no versions: its writes are not journaled, so what was told may be gone after a kill.
+        """
+        told = event.get("updateDescription") or {}
+        changed = told.get("updatedFields", {})
+        before = self._stored.get(identity, {"_id": identity} if "_deleted" in changed else None)
+        if before is None or "_v" not in changed:
+            return event.get("fullDocument")
+        return {n: v for n, v in before.items() if n not in told["removedFields"]} | changed
 
     def _change(self, at: float, key: str, document: Document | None) -> None:
         if key.startswith(self._prefix):
