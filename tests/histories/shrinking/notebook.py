@@ -34,7 +34,7 @@ REPLAYED = tuple(_REGISTER)
 """The recipes whose losses become notebooks."""
 
 _LOOK = """def places(key):
-    \"\"\"What the three places hold of a key just now.\"\"\"
+    \"\"\"Show what the three places hold of a key.\"\"\"
     streams = list(r.scan_iter(match="*ovies-stream*", _type="stream"))
     waiting = sum(fields.get("_original_key") == key for s in streams for _, fields in r.xrange(s))
     print("Redis:  ", r.json().get(key))
@@ -74,13 +74,13 @@ def _opener(file: Path, recipe: str, findings: Sequence[Finding], steps: int) ->
     name = file.stem.replace("_", " ")
     yield new_markdown_cell(
         f"# A loss: {name}\n\n"
-        f"A program of this project, the [judge](../../docs/recipes.md), played viewers against {recipe}, with "
-        "writes and faults drawn by lot from a *seed*, so that the same run can be played again. It knows only "
-        "what each viewer was told, and what the database holds in the end. It found a broken promise, and left "
-        f"out step after step for as long as it stayed broken. What is left is below: {_steps(steps)}. This is "
-        f"how the judge says it:\n\n> **{broken.rule.capitalize()}.** "
+        "This project has a [judge](../../docs/architecture.md#the-judge), a program that tries a recipe with random "
+        "writes and faults. A *seed* decides them, so that the same run can be repeated. The judge knows only what "
+        f"each client was told and what the database holds in the end. It tried {recipe}, and found a broken "
+        "promise. Then it left out one step after another as long as the promise stayed broken. What is left is "
+        f"below: {_steps(steps)}. The judge says:\n\n> **{broken.rule.capitalize()}.** "
         f"{broken.sentence[0].upper()}{broken.sentence[1:]}.\n\n"
-        "(Names like `k1-h0` are the judge's own, and *client 0* is its first viewer.)\n\n"
+        "(Names like `k1-h0` are made up by the judge, and *client 0* is the first of its clients.)\n\n"
         "You need [Register the write-behind recipe](../06_write_behind.ipynb), and five minutes."
     )
     yield new_code_cell(
@@ -88,11 +88,11 @@ def _opener(file: Path, recipe: str, findings: Sequence[Finding], steps: int) ->
         'lab.prepare("empty")\nr, movies = stack.redis, stack.db.movies'
     )
     yield new_markdown_cell(
-        "The recipe, as its documentation uses it, and as notebook 06 had it under the name *naive*:"
+        "Register rgsync as its documentation does, and as notebook 06 did under the name *naive*:"
     )
     yield new_code_cell(_REGISTER[recipe])
     yield new_markdown_cell(
-        "A write has three places to be: Redis, the stream, MongoDB. Before you run a step, say which of the "
+        "A write can be in three places: Redis, the stream, MongoDB. Before you run each step, say which of the "
         "three will have it a second later."
     )
     yield new_code_cell(_LOOK)
@@ -159,7 +159,7 @@ def _text(value: Any) -> str:
 def _end(findings: Sequence[Finding]) -> Iterator[Any]:
     keys = sorted({finding.key for finding in findings if finding.key})
     yield new_markdown_cell(
-        "## What is lost\n\nGive the recipe all the time that it wants: its worker either has nothing "
+        "## What is lost\n\nGive the recipe all the time that it needs: wait until its worker has nothing "
         "left to do, or fails again and again. Then compare."
     )
     yield new_code_cell(
