@@ -14,7 +14,7 @@ BATCH_KEYS = 100_000
 def documents() -> list[str]:
     """The films, each brought to a kilobyte by its own plot once more.
 
-    Straight quotation marks are bent: rgsync 1.2.0 cannot read a document that has them, and tries its batch for ever.
+    Straight quotation marks are bent: rgsync 1.2.0 cannot read a document that has them, and tries its batch forever.
     """
     found = []
     for line in FILMS.read_text(encoding="utf-8").splitlines():

@@ -64,7 +64,7 @@ def matrix(found: Verdicts) -> list[str]:
     for number, module in PROPERTIES.items():
         signs = " | ".join(_sign(found[recipe][number]) for recipe in recipes)
         lines.append(f"| {number}. {module.TITLE} | {signs} |")
-    lines += ["", "✔ has it, ✘ has not, – offers nothing to judge.", ""]
+    lines += ["", "✔ has it, ✘ has it not, – offers nothing to judge.", ""]
     for recipe in recipes:
         failed = {n: v for n, v in found[recipe].items() if not v.holds}
         if failed:

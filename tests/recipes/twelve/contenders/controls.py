@@ -138,7 +138,7 @@ class TrimmedStream(Control):
 class AtOnceForEver(Control):
     """What failed is tried again at once. On PostgreSQL: PyMongo makes anybody wait half a second."""
 
-    name, title, number = "retry-at-once", "retry at once, for ever", 8
+    name, title, number = "retry-at-once", "retry at once, forever", 8
     because = "connections were tried"
     database = "postgres"
     WRITE = """INSERT INTO movies VALUES (%s, %s)
