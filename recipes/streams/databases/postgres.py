@@ -110,8 +110,7 @@ class PostgresSink:
         )
         try:
             with self._connection() as connection:
-                # Property 2: whatever the server's default, a commit is on disk before it counts.
-                connection.execute("SET LOCAL synchronous_commit = on")
+                _set_for_now(connection)
                 written = connection.execute(_for(_WRITE, name), columns)  # Property 3: the fence
                 found = Refusals()
                 if written.rowcount < len(batch):
@@ -164,6 +163,7 @@ class PostgresSink:
         gone = "DELETE FROM {table} WHERE deleted_at < now() - %s * interval '1 second'"
         for name in self.routes.names():
             with self._connection(READS_WITHIN) as connection:
+                _set_for_now(connection)
                 connection.execute(_for(gone, name), [TOMBSTONE_SECONDS])
 
     def close(self) -> None:
@@ -222,6 +222,20 @@ class _Transaction:
             if (error.sqlstate or "").startswith(_OF_THE_DOCUMENT):
                 raise _Refused(f"{error} (SQLSTATE {error.sqlstate})") from error
             raise outage("PostgreSQL", error) from error
+
+
+def _set_for_now(connection: psycopg.Connection[Any]) -> None:
+    """Whatever the server's defaults, for one transaction.
+
+    Property 2: a commit is on disk before it counts. And a worker that is frozen or cut off before its commit
+    holds the rows that it wrote: the server gives it up, or its successor would wait for as long.
+    """
+    wanted = ("on", f"{ANSWERS_WITHIN * 1000:.0f}")  # milliseconds
+    connection.execute(
+        "SELECT set_config('synchronous_commit', %s, true),"
+        " set_config('idle_in_transaction_session_timeout', %s, true)",
+        wanted,
+    )
 
 
 def _for(statement: str, table: str) -> sql.Composed:

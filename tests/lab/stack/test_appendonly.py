@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from redis import Redis
 
+from lab import paths
 from lab.stack.appendonly import cut_off_half_a_transaction
 from tests.minigears.realredis import redis_program
 from tests.recipes.servers import PlainRedis
@@ -81,6 +86,27 @@ def test_what_is_written_after_a_crash_survives_the_next_start(
     assert cut_off_half_a_transaction(torn.directory, redis_program()) == 0
     torn.start()
     assert _keys(torn) == known
+
+
+def test_the_cluster_of_docker_compose_mends_a_file_before_each_start(
+    torn: PlainRedis, tmp_path: Path
+) -> None:
+    """Also at `docker restart`, which begins with the node's command again."""
+    compose = yaml.safe_load((paths.root() / "docker-compose.cluster.yml").read_text("utf-8"))
+    nodes = [node for node in compose["services"].values() if "redis-server" in node["command"]]
+    assert len(nodes) == 6
+    check = Path(shutil.copy(redis_program(), tmp_path / "redis-check-aof"))
+    for node in nodes:
+        assert node["command"].startswith('sh -c "eval $$MEND; exec redis-server ')
+        words = os.environ | node["environment"] | {"PATH": f"{check.parent}:{os.environ['PATH']}"}
+        subprocess.run(["sh", "-c", "eval $MEND"], cwd=torn.directory, env=words, check=True)
+    torn.start()
+    assert _keys(torn) == {b"before"}
+    with torn.client() as client:
+        _write_together(client)
+    torn.stop(signal.SIGTERM)
+    torn.start()
+    assert _keys(torn) == {b"before", b"later", b"with it"}
 
 
 def test_what_was_appended_to_half_a_transaction_is_left(torn: PlainRedis) -> None:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -16,6 +20,8 @@ from recipes.streams import (
     open_sink,
 )
 from recipes.streams.core.errors import Denied
+from recipes.streams.core.names import version_of
+from recipes.streams.databases.sink import Stored
 from tests.recipes.servers import PostgresServer, wait_for
 from tests.recipes.streams.databases.changes import change
 from tests.recipes.streams.working import ROUTES, Start
@@ -37,6 +43,42 @@ def test_one_thread_looks_after_all_transactions_and_ends_with_the_sink(postgres
     assert watching() == before + 1
     postgres.close()
     wait_for(lambda: watching() == before, 60, "the end of the thread")
+
+
+FREEZES = """
+import os, signal, sys
+from recipes.streams import Change, Unavailable, open_sink
+from recipes.streams.databases import postgres
+
+def freezes(self, error):
+    postgres._Transaction._end = end
+    os.kill(os.getpid(), signal.SIGSTOP)
+    end(self, error)
+
+postgres.ANSWERS_WITHIN = 1.0
+sink = open_sink(sys.argv[1], {"Movie:": "movies"})
+end, postgres._Transaction._end = postgres._Transaction._end, freezes
+try:
+    sink.write([Change("Movie:1", {"n": "frozen"}, sys.argv[2])])
+except Unavailable as error:
+    print("given up")
+"""
+
+
+def test_a_worker_that_is_frozen_before_its_commit_holds_up_no_successor(
+    postgres: Sink, postgres_server: PostgresServer
+) -> None:
+    words = [sys.executable, "-c", FREEZES, postgres_server.url, version_of("1-0")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as frozen:
+        state = Path(f"/proc/{frozen.pid}/stat")
+        wait_for(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", 60, "SIGSTOP")
+        try:
+            assert postgres.write([change("Movie:1", 2, {"n": "newer"})]) == []
+        finally:
+            frozen.send_signal(signal.SIGCONT)
+        said, _ = frozen.communicate(timeout=60)
+    assert said == "given up\n"
+    assert postgres.read("Movie:1") == Stored("Movie:1", {"n": "newer"}, version_of("2-0"))
 
 
 def test_a_nul_is_the_documents_fault(postgres: Sink) -> None:
