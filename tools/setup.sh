@@ -72,7 +72,7 @@ echo "==> Setting up .venv with Python $(version_of "$python"), $python"
 if [ -d .cache/wheels ]; then
     echo "    From the kit's packages in .cache/wheels; nothing is downloaded. It takes half a minute."
 else
-    echo "    The first time downloads about 350 MB and takes a minute or two; later it takes seconds."
+    echo "    The first time downloads about 300 MB and takes a minute or two; later it takes seconds."
 fi
 rm -f "$stamp" "$fetched"
 "$python" -I tools/packages.py --venv

@@ -169,7 +169,7 @@ def test_a_page_that_was_left_open_overnight(stack: Stack) -> None:
                 assert app.get("/panel", headers=ME).status_code == 200
 
 
-def test_an_app_that_cannot_begin_to_write_says_why(stack: Stack) -> None:
+def test_an_app_that_cannot_begin_to_write_says_why(app: TestClient, stack: Stack) -> None:
     """Whoever waited for it heard no more than that it took too long."""
     application = create_app(lab.tools.movieapp.surroundings(stack), Mode.STREAMS)
     with without("redis"), TestClient(application, base_url="http://127.0.0.1:8000"):
