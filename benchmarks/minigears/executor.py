@@ -30,6 +30,7 @@ from minigears.executor.gears import Gears
 from minigears.executor.process import prepare
 from minigears.executor.runs.run import run_batch
 from minigears.link import Link, encode
+from tests.ending import end_in_order
 from tests.minigears.realredis import RedisServer
 
 SIZES = (1, 20, 50)
@@ -197,6 +198,7 @@ _VALUES = {b"EXISTS": 1, b"JSON.GET": DOCUMENT.decode(), b"XADD": "1700000000000
 )
 def main(rounds: int, profile: bool) -> None:
     """Time events of a `sync` function that does nothing, and of rgsync."""
+    end_in_order()
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder), "--save", "")
         server.start()

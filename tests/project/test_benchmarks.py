@@ -20,6 +20,7 @@ SMALLEST = {
     "movieapp": "",
     "recipes.instructions": "--calls 20",
     "minigears.door": "--rounds 20",
+    "minigears.executor": "--rounds 20",
     "minigears.since": "--rounds 1 --count 300",
     "recipes.kafka": "--rounds 1 --documents 200",
 }
