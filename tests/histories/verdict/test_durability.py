@@ -134,6 +134,14 @@ def test_the_database_may_come_back_to_what_redis_holds_after_a_power_cut() -> N
     assert _rules(_history(operations, [(FLUSH, 3)], [first, lost, (4.0, {"a": 1})]))
 
 
+def test_the_database_may_come_back_to_what_a_replica_holds_that_took_over() -> None:
+    """As in seed 1000044 of streams-cluster-replicas: only the settling of the first write was lost with the second."""
+    unknown = _write(2, 1.75, ended=NEVER, outcome=Outcome.UNKNOWN)
+    seen = [(1.5, {"a": 1}), (1.9, {"a": 2}), (4.0, {"a": 1})]
+    assert judge(_history([_write(1, 1), unknown], [(SUCCEED, 2)], seen, redis={"a": 1})) == []
+    assert _rules(_history([_write(1, 1), unknown], [], seen, redis={"a": 1}))
+
+
 def test_a_power_cut_takes_no_write_and_leaves_a_later_one() -> None:
     operations = [_write(1, 1), _write(2, 2, Kind.MERGE, value={"b": 2})]
     torn = {"b": 2}

@@ -19,6 +19,7 @@ from redis.retry import Retry
 
 from recipes.streams import Metrics, Sink, Worker, WriteBehind
 from recipes.streams.cli import main
+from recipes.streams.core.names import GROUP
 from recipes.streams.worker.health import serve
 from tests.freeports import free_ports
 from tests.recipes.servers import MongoServer, PlainRedis, wait_for
@@ -60,6 +61,53 @@ def test_a_worker_of_the_command_line_drains_on_sigterm(
     assert worker.returncode == 0
     assert not wb.redis.exists(*[p.lease for p in wb.partitions.all()])
     assert mongo.read("Movie:99") is not None
+
+
+IMPATIENT = """
+from recipes.streams.cli import main
+from recipes.streams.databases import mongo
+mongo.ANSWERS_WITHIN = 1.0
+main()
+"""
+
+
+def test_a_worker_that_is_asked_to_end_while_the_database_hangs_ends_and_loses_nothing(
+    wb: WriteBehind, redis_server: PlainRedis, mongo_server: MongoServer, mongo: Sink
+) -> None:
+    """It waits for the answer that it has asked for, 20 seconds at most, and begins nothing else."""
+    words = [sys.executable, "-c", IMPATIENT, "worker", "--redis", redis_server.url]
+    words += [
+        "--database",
+        f"{mongo_server.url}/test",
+        "--route",
+        "Movie:=movies",
+        "--route",
+        "Person:=people",
+    ]
+    worker = subprocess.Popen([*words, "--partitions", "2"], stderr=subprocess.PIPE, text=True)
+    at = wb.partitions.of("Movie:1")
+    try:
+        wb.set("Movie:1", {"n": 0})
+        drained(wb)
+        assert mongo_server.process is not None
+        mongo_server.process.send_signal(signal.SIGSTOP)
+        try:
+            wb.set("Movie:1", {"n": 1})
+            wait_for(lambda: wb.redis.xpending(at.stream, GROUP)["pending"], 60, "a batch in hand")
+            worker.send_signal(signal.SIGTERM)
+            _, log = worker.communicate(timeout=60)
+        finally:
+            mongo_server.process.send_signal(signal.SIGCONT)
+        assert worker.returncode == 0, log
+        assert wb.redis.xlen(at.stream) == 1
+        assert not wb.redis.exists(*[p.lease for p in wb.partitions.all()])
+    finally:
+        worker.kill()
+    with running(Worker(wb.redis, mongo, QUICK)):
+        drained(wb)
+    stored = mongo.read("Movie:1")
+    assert stored is not None
+    assert stored.document == {"n": 1}
 
 
 def test_each_setting_of_the_worker_may_be_an_environment_variable(
