@@ -100,6 +100,6 @@ def _lines(number: int, question: Question, answer: str | None) -> str:
     lines += [f"   {letter}) {choice.text}" for letter, choice in question.shown.items()]
     if answer is not None:
         chosen = question.shown[answer]
-        verdict = "✓ Right." if chosen.is_right else "✗ Not so."
+        verdict = "✓ Right." if chosen.is_right else "✗ No."
         lines.append(f"   {answer}: {verdict} {chosen.why}")
     return "\n".join(lines)

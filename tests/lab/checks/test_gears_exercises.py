@@ -45,7 +45,7 @@ GB().countby(decade).map(lambda g: "%s: %s" % (g["key"], g["value"])).run("perso
 
 WRONG_CENSUSES = {
     "a number": (7, "is of type int"),
-    "registered": ("GB().register('person:*')", "Asked for is an answer now"),
+    "registered": ("GB().register('person:*')", "asks for an answer now"),
     "trusting": (
         COUNT.format('return int(record["value"]["age"]) // 10 * 10'),
         "ends the whole batch",

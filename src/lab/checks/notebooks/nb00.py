@@ -23,7 +23,9 @@ def _check_port(answer: Answer) -> str:
     if given == direct:
         raise Wrong(f"{given} is Redis's own port. Its row does not say that it is the front door.")
     if given == mongo:
-        raise Wrong(f"{given} is MongoDB's port. Asked for is the one that Redis clients use.")
+        raise Wrong(
+            f"{given} is MongoDB's port. The exercise asks for the one that Redis clients use."
+        )
     raise Wrong(f"No part of this stack listens on {given}. Look at the column `address`.")
 
 
@@ -40,7 +42,7 @@ front_door_port = urlsplit(stack.redis_url).port
 """,
     hints=(
         "The answer is in the table that `stack` shows.",
-        "Look for the row of the front door. A port is what stands behind the colon.",
+        "Look for the row of the front door. The port is the number after the colon.",
         "`stack.redis_url` is the address of the front door: its last number is the port.",
     ),
     check=_check_port,
@@ -70,14 +72,14 @@ _STATES: tuple[tuple[str, _Pause, _Pause, str, str], ...] = (
         _at(754),
         None,
         ON_ITS_WAY,
-        "The viewer has the answer, for Redis has the pause. Who carries it on?",
+        "The viewer has the answer, because Redis has the pause. What carries it further?",
     ),
     (
         "second 754 in both",
         _at(754),
         _at(754, _id="a document of its own", _v="7"),
         ARRIVED,
-        "MongoDB's document has fields more (`_id`, `_v`), so the two are never equal as a whole. "
+        "MongoDB's document has more fields (`_id`, `_v`), so the two are never equal as a whole. "
         "Which field says where Ann stopped?",
     ),
     (

@@ -22,7 +22,7 @@ def _check_best(answer: Answer) -> str:
             f"`best` is of type {type(given).__name__}, not a list: a cursor runs only once."
         )
     if given and isinstance(given[0], dict):
-        raise Wrong("`best` holds whole documents; asked for are the titles alone.")
+        raise Wrong("`best` holds whole documents; the exercise asks for the titles alone.")
     if strange := [title for title in given if not isinstance(title, str)]:
         raise Wrong(f"`best` holds `{strange[0]!r}`, which is no title.")
     movies = list(answer.stack.db[COLLECTION].find({"imdbRating": {"$gte": 8.5}}))
@@ -158,7 +158,7 @@ query = "@genres:{Animation} @year:[1980 1999] @imdbRating:[8 +inf]"
 """,
     hints=(
         "Print `.query` of a search that Redis OM makes, and look at how its parts are joined.",
-        "Tags stand in braces, ranges in brackets: `@field:{tag}`, `@field:[from to]`.",
+        "Tags go in braces, ranges in brackets: `@field:{tag}`, `@field:[from to]`.",
         "`@genres:{Animation} @year:[1980 1999]`, and a third range with `+inf` as its end.",
     ),
     check=_check_query,
@@ -178,7 +178,7 @@ _TYPED: tuple[tuple[str, str | None, str], ...] = (
     (
         "Schindler’s list",
         "Schindler's List",
-        "A telephone types this apostrophe, and the index splits words at the other one only.",
+        "A phone types this apostrophe, and the index splits words at the other one only.",
     ),
     (
         "WALL·E",
@@ -186,7 +186,7 @@ _TYPED: tuple[tuple[str, str | None, str], ...] = (
         "RediSearch splits at ASCII's punctuation only. To the index this title is one word, dot "
         "and all, so your query must not split it either.",
     ),
-    ("लगान", "लगान", "Its vowel signs are no letters to `\\w`, but they belong to the word."),
+    ("लगान", "लगान", "Its vowel signs are not letters to `\\w`, but they belong to the word."),
 )
 
 
@@ -238,9 +238,9 @@ def search(typed):
 """,
     hints=(
         "Begin with `by_words` above, and let the check tell you what it does not survive.",
-        "Take punctuation out as the index does: `string.punctuation`, and one apostrophe more. What is "
+        "Take punctuation out as the index does: `string.punctuation`, and one more apostrophe. What is "
         "left when that was all?",
-        "Put a space in the place of each of `string.punctuation` and of `’`; return `[]` when no word "
+        "Replace each of `string.punctuation`, and `’`, by a space; return `[]` when no word "
         'is left; else search for `@title:(…)`, or with `Movie.title % "(…)"`, and take the titles.',
     ),
     check=_check_search,

@@ -53,7 +53,7 @@ def _results(client: redis.Redis, script: str) -> list[str]:
         raise Wrong(f"The script itself failed: {_last_line(str(error))}") from None
     if not isinstance(reply, list) and ".register(" in script:
         raise Wrong(
-            "It ends in `.register`, so it waits for changes. Asked for is an answer now: `.run`."
+            "It ends in `.register`, so it waits for changes. The exercise asks for an answer now: `.run`."
         )
     if not isinstance(reply, list):
         raise Wrong(f'The reply is {reply}: nothing was run. Does it end with `.run("person:*")`?')

@@ -98,7 +98,7 @@ def _judge_entries(client: redis.Redis, registration_id: str) -> None:
     client.expire(_PLAYER, 3600)
     extra = [entry["event"] for _, entry in client.xrange(_STREAM)][3:]
     if extra:
-        raise Wrong(f"It reacts to {extra[0]!r} too; asked for are hset and del alone.")
+        raise Wrong(f"It reacts to {extra[0]!r} too; the exercise asks for hset and del alone.")
 
 
 def _raise_if_failed(client: redis.Redis, registration_id: str) -> None:

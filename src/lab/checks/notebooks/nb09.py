@@ -16,7 +16,7 @@ _CASES = (
     ((2, 0, True), _WAIT, "A difference that still waits in the stream is lag, not a fault."),
     ((1, 3, True), _WAIT, "A newer write is on its way. Nobody knows yet whether it is refused."),
     ((0, 1, True), _REPLAY, "Nothing is on its way. What does a dead letter say about MongoDB?"),
-    ((0, 0, True), _RECONCILE, "Nothing waits, nothing was refused: what would ever mend it?"),
+    ((0, 0, True), _RECONCILE, "Nothing waits, nothing was refused: what would ever repair it?"),
 )
 
 
@@ -27,7 +27,7 @@ def _check_remedy(answer: Answer) -> str:
         given = ask_for_one(remedy, *facts, case=case, of=_REMEDIES)
         if given != wanted:
             raise Wrong(f"For {case} your function returned {given!r}. {why}")
-    return f"Right in all {len(_CASES)} cases: only what nothing will mend needs you."
+    return f"Right in all {len(_CASES)} cases: only what nothing else will repair needs you."
 
 
 REMEDY = Exercise(
@@ -48,8 +48,8 @@ def remedy(waiting, buried, differ):
     return "reconcile"
 """,
     hints=(
-        "Which of the three facts says whether there is anything to mend at all?",
-        "Of a movie that differs: ask first whether something is on its way that may mend it.",
+        "Which of the three facts says whether there is anything to repair at all?",
+        "When a movie differs, ask first whether something on its way may repair it.",
         "In this order: not `differ`, then `waiting`, then `buried`. What is left is drift.",
     ),
     check=_check_remedy,

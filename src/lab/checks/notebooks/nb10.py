@@ -226,7 +226,7 @@ def _all_batches(next_batch: Any, client: redis.Redis) -> list[str]:
         client.xack(_QUEUE, _GROUP, *[id for id, _ in batch])
     raise Wrong(
         "Each batch was acknowledged, and after ten calls your function still returns one. `XRANGE` shows all that "
-        "is in the stream, whoever has it; what is left to do knows the group: `XREADGROUP`."
+        "is in the stream, no matter which worker has it; the group knows what is left to do: `XREADGROUP`."
     )
 
 

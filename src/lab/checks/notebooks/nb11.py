@@ -26,7 +26,7 @@ _CASES: tuple[tuple[str, dict[str, Any], bool, str], ...] = (
         "no worker at all: 12 entries, the oldest 15 minutes old, no error",
         {**_QUIET, "entries": 12, "oldest": 900.0},
         True,
-        "Nobody reports an error where nobody works. The age tells it all the same.",
+        "Without a worker nobody reports an error. The age shows it all the same.",
     ),
     (
         "one dead letter, all else quiet",
@@ -101,7 +101,7 @@ REPLAY, TERMINATE = "dead-letters replay", "SIGTERM"
 _RUNBOOK = {
     "support: this one movie is stale": (
         WHY,
-        "It is about one key, and you do not know yet what is the matter. What walks one key?",
+        "It is about one key, and you do not know yet what is the matter. What follows one key?",
     ),
     "MongoDB was restored from last night's backup": (
         RECONCILE,

@@ -32,7 +32,7 @@ def _check_key(answer: Answer) -> str:
         raise Wrong("Asked twice, one movie got two keys. What does not change from call to call?")
     if any(_key(_elsewhere(make), identity, 8) != key for identity, key in made.items()):
         raise Wrong(
-            "In another process the same movies get other keys: Python's `hash` of a text begins anew in each, so "
+            "In another process the same movies get other keys: Python's `hash` of a text differs there, so "
             "a web server and a worker would not agree. A checksum is the same everywhere."
         )
     if _TAG.findall(_key(make, "1", 1)) != ["p00"]:
@@ -88,7 +88,7 @@ def key_for(identity, count):
     return f"Movie:{{p{zlib.crc32(identity.encode()) % count:02d}}}:{identity}"
 """,
     hints=(
-        "Only what stands in braces decides about the slot. What do the streams have in theirs?",
+        "Only what is in braces decides the slot. What do the streams have in theirs?",
         "The same movie has to get the same number each time, in each process: a checksum, modulo.",
         'f"Movie:{{p…:02d}}}:{identity}" needs doubled braces; zlib.crc32 takes bytes.',
     ),
@@ -99,7 +99,7 @@ MASTER, WORKER, SHARD, NONE = "a master", "a worker", "a database shard", "none 
 _CASES = {
     "writers wait, and each Redis process keeps a core busy": (
         MASTER,
-        "The queue is not reached yet: what answers the writers is out of breath.",
+        "The queue is not reached yet: what answers the writers is too slow.",
     ),
     "the queue grows, each worker keeps a core busy, the database idles": (
         WORKER,

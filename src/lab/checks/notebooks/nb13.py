@@ -137,7 +137,7 @@ def lost(writes, moment, unsynced):
     return [w for w in waiting if (w.queued or w.answered) > moment - unsynced]
 """,
     hints=(
-        "Three questions for each write: was it promised by then, has MongoDB it, has the disk it?",
+        "Three questions for each write: was it promised by then, does MongoDB have it, does the disk have it?",
         "Each of `answered`, `committed` and `queued` is a number of milliseconds, or None.",
         "Redis's disk has what was queued up to `moment - unsynced`.",
     ),
@@ -170,8 +170,8 @@ _WINDOWS: tuple[tuple[str, list[Write], float, float, str], ...] = (
         [_ARRIVED, _STUCK],
         1000,
         900,
-        "What has not arrived has waited longest, and leaves no number behind. Whoever counts only what "
-        "has arrived sees 50 ms in the middle of an outage.",
+        "What has not arrived has waited longest, and leaves no number behind. If you count only what "
+        "has arrived, you see 50 ms in the middle of an outage.",
     ),
     (
         "a look back at 200 ms, when a write of 120 was on its way until 300",

@@ -10,8 +10,8 @@ QUIZZES = {
             "The executor was killed with a batch in hand. How often was it delivered?",
             (
                 ("at least twice", "At-least-once delivery: a crash repeats, and loses nothing."),
-                ("once", "Nobody knows how far it came, so it has to come again."),
-                ("never", "It stayed pending, and the successor was given it."),
+                ("once", "Nobody knows how far it got, so it is delivered again."),
+                ("never", "It stayed pending, so the new executor got it."),
             ),
             "What did `times_delivered` say after the crash?",
         ),
@@ -20,9 +20,9 @@ QUIZZES = {
             (
                 (
                     "it is put aside with its reason",
-                    "A dead letter blocks nobody and can be replayed.",
+                    "A dead letter holds up nothing else and can be replayed.",
                 ),
-                ("it is tried until it is taken", "Then all that follows waits for ever."),
+                ("it is tried until it is taken", "Then everything behind it waits forever."),
                 ("it is dropped", "It was acknowledged to a writer: it must not vanish."),
             ),
             "What happened to the view behind *King Kong*?",
@@ -41,7 +41,7 @@ QUIZZES = {
         Question(
             "Why are `JSON.SET` and `XADD` in one script?",
             (
-                ("so that both happen or neither", "A crash between two calls is drift for ever."),
+                ("so that both happen or neither", "A crash between two calls leaves drift."),
                 (
                     "it saves a call",
                     "It does, but the reason is what a crash between them would leave.",
@@ -70,7 +70,7 @@ QUIZZES = {
                     "`MAXLEN`: the oldest go",
                     "Those were acknowledged; nobody would hear of their loss.",
                 ),
-                ("let Redis fill up", "Then everything is refused, to everybody."),
+                ("let Redis fill up", "Then every write of every client is refused."),
             ),
             "Who is told in each of the three cases?",
         ),
@@ -84,7 +84,7 @@ QUIZZES = {
                     "a queue of 10 000 entries",
                     "In a flood that is normal, if the oldest is a second old.",
                 ),
-                ("a worker that restarts", "An upgrade does that, and its successor goes on."),
+                ("a worker that restarts", "An upgrade does that, and the next one goes on."),
             ),
             "Depth or age: which is the same on a quiet and on a busy day?",
         ),
@@ -121,7 +121,7 @@ QUIZZES = {
             "Why does a key on a cluster name its partition?",
             (
                 (
-                    "so that document and queue lie in one slot",
+                    "so that document and queue share a slot",
                     "One function changes both, and no function may touch two slots.",
                 ),
                 ("so that the key is found more quickly", "Any key's slot is found at once."),
@@ -162,7 +162,7 @@ QUIZZES = {
             "Where is a viewer's position kept?",
             (
                 ("in a document of viewer and movie", "So a pause changes nobody else's."),
-                ("in the movie", "Then all go on where the last viewer stopped."),
+                ("in the movie", "Then everybody goes on where the last viewer stopped."),
                 ("in the browser", "Then another device would not know it."),
             ),
             "Did the movie's document change when Ann and Ben paused?",
@@ -225,7 +225,7 @@ QUIZZES = {
                     "All use one name: each does the whole. Partitions and leases divide it.",
                 ),
                 ("that a late write is harmless", "That is the third: fenced."),
-                ("that the queue has an end", "That is the seventh: bounded."),
+                ("that the queue has a bound", "That is the seventh: bounded."),
             ),
             "Which name do your workers use in their group?",
         ),

@@ -13,7 +13,7 @@ QUIZZES = {
                 ("Redis itself", "Today's Redis does not know `RG.*`; it would answer an error."),
                 ("MongoDB", "MongoDB speaks another protocol and knows no Redis command."),
             ),
-            "Redis stands in the table of the stack twice.",
+            "Redis appears twice in the table of the stack.",
         ),
         Question(
             "You close JupyterLab. What becomes of the stack?",
@@ -45,7 +45,7 @@ QUIZZES = {
             "The storm has ended. Why do viewers who come now still wait?",
             (
                 (
-                    "they stand behind the queue",
+                    "they wait behind the queue",
                     "The queue has to be worked off before their turn.",
                 ),
                 ("the database has crashed", "It worked at its capacity all the time."),
@@ -71,7 +71,7 @@ QUIZZES = {
         Question(
             "Why can a batch not be made while the viewer waits for this one write?",
             (
-                ("it has to be collected first", "And that takes time that the viewer would wait."),
+                ("it has to be collected first", "And the viewer would have to wait that long."),
                 ("MongoDB has no batches", "It has: `bulk_write` sent one in this notebook."),
                 ("a batch costs more than its writes", "It costs less: one way for all of them."),
             ),
@@ -96,7 +96,7 @@ QUIZZES = {
             (
                 (
                     "nothing after a crash of the process",
-                    "What it wrote is with the system; a power cut may cost the last second.",
+                    "What it wrote is with the operating system; a power cut may cost the last second.",
                 ),
                 ("everything: it is in memory", "The append-only file is read again at the start."),
                 (
@@ -104,13 +104,16 @@ QUIZZES = {
                     "A time to live has nothing to do with the disk.",
                 ),
             ),
-            "Who holds what was written but not yet flushed: the process or the system?",
+            "Who holds what was written but not yet flushed: the process or the operating system?",
         ),
         Question(
             "Why are the ports published on `127.0.0.1` only?",
             (
                 ("Gears runs whatever code it is sent", "So nobody else may reach it."),
-                ("it is faster", "The way is the same; it is about who may come."),
+                (
+                    "it is faster",
+                    "It is as fast either way; what matters is who can reach the port.",
+                ),
                 ("Docker demands it", "Docker's own default is every address of the machine."),
             ),
             "Think of `RG.PYEXECUTE` and a stranger on the network.",
@@ -120,7 +123,7 @@ QUIZZES = {
         Question(
             "A container is *started*. Does the server in it answer?",
             (
-                ("not for certain", "So wait for a line in its log, or for an answer."),
+                ("not for certain", "So wait for the answer that you need."),
                 ("yes", "Its process exists; Redis may still load its data."),
                 (
                     "only with a network",
@@ -136,7 +139,7 @@ QUIZZES = {
                 ("by 127.0.0.1", "In a container that is the container itself."),
                 (
                     "by the port on the host",
-                    "That is for programs on the host, your notebook for one.",
+                    "That is for programs on the host, such as your notebook.",
                 ),
             ),
             "The recipe that runs in Redis's container writes to `mongo`.",
@@ -195,7 +198,7 @@ QUIZZES = {
                     "Look at `errors`, or you take half for all.",
                 ),
                 ("an exception", "Only a script that fails itself is an error reply."),
-                ("nothing, anywhere", "It is told; but not where most people look."),
+                ("nothing, anywhere", "It is reported, but not where most people look."),
             ),
             "A reply of `RG.PYEXECUTE` has two lists.",
         ),

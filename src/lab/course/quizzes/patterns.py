@@ -18,8 +18,8 @@ QUIZZES = {
         Question(
             "A synchronous function raises. What does the writer see?",
             (
-                ("its usual reply", "Only `numFailures` and `lastError` tell of it."),
-                ("an error", "The write is done, and its reply comes as ever."),
+                ("its usual reply", "Only `numFailures` and `lastError` show it."),
+                ("an error", "The write is done, and its reply comes as usual."),
                 ("its write is undone", "Nothing is rolled back; the key has changed."),
             ),
             "What was the reply to `HSET` when `pay` failed?",
@@ -54,7 +54,7 @@ QUIZZES = {
                     "they are read by the new registration",
                     "The stream keeps its name, so none is lost.",
                 ),
-                ("they are lost", "They would be with rgsync's classes: those take a new stream."),
+                ("they are lost", "With rgsync's classes they would be: those take a new stream."),
                 (
                     "they are written twice as often",
                     "The old registration goes once the new one stands.",
@@ -65,10 +65,10 @@ QUIZZES = {
         Question(
             "One title with an apostrophe, and the naive connector. What is the damage?",
             (
-                ("nothing arrives any more", "Whatever comes behind it waits for ever."),
+                ("nothing arrives any more", "Everything behind it waits forever."),
                 (
                     "that one movie is missing",
-                    "The batch fails as a whole, and it is tried for ever.",
+                    "The batch fails as a whole, and it is tried forever.",
                 ),
                 ("the writer gets an error", "The writer had its OK and notices nothing."),
             ),
@@ -86,16 +86,16 @@ QUIZZES = {
                 ),
                 ("that MongoDB is up", "With no writes the stream is empty without MongoDB, too."),
             ),
-            "By which two ways can an entry leave a stream?",
+            "In which two ways can an entry leave a stream?",
         ),
         Question(
-            "Which number tells of an outage first?",
+            "Which number shows an outage first?",
             (
                 (
                     "the age of the oldest entry",
                     "It grows from the first moment, whatever the load.",
                 ),
-                ("`numFailures`", "The reader waits some seconds before it calls that a failure."),
+                ("`numFailures`", "The reader waits some seconds before it counts a failure."),
                 ("the errors of the writers", "With write-behind the writers see none."),
             ),
             "What was `lastError` while MongoDB was away?",
@@ -143,10 +143,16 @@ QUIZZES = {
             (
                 (
                     "a balance that others read in MongoDB at once",
-                    "A second that is out of date costs money there.",
+                    "Being a second out of date costs money there.",
                 ),
-                ("where a viewer paused", "A second late harms nobody, and there are many."),
-                ("a counter of page views", "Frequent and cheap to be late: write-behind."),
+                (
+                    "where a viewer paused",
+                    "A second late harms nobody, and there are many of them.",
+                ),
+                (
+                    "a counter of page views",
+                    "It changes often, and late does no harm: write-behind.",
+                ),
             ),
             "Who reads MongoDB right after the OK?",
         ),

@@ -60,7 +60,7 @@ def by_truth(in_redis: Any, in_mongo: Any) -> str:
         (lambda in_redis, in_mongo: "here", "none of the four"),
         (lambda in_redis, in_mongo: in_redis["seconds"], "no pause in either store"),
         (lambda in_redis, in_mongo: "arrived", "Nobody has pressed pause"),
-        (lambda in_redis, in_mongo: "nowhere", "Who carries it on?"),
+        (lambda in_redis, in_mongo: "nowhere", "What carries it further?"),
         (by_equality, "Which field says where Ann stopped?"),
         (by_presence, "it still has the one before"),
         (by_truth, "Second 0 is a place"),
@@ -253,7 +253,7 @@ def without(typed: str, signs: str) -> list[str]:
         ),
         (
             lambda stack, typed: in_words(stack, without(typed, punctuation)),
-            "A telephone types this",
+            "A phone types this",
         ),
         (lambda stack, typed: in_words(stack, re.findall(r"\w+", typed)), "one word, dot and all"),
         (

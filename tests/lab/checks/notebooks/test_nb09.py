@@ -27,7 +27,7 @@ def test_the_right_answer_passes() -> None:
         (lambda w, b, d: right(0, b, d), "is lag, not a fault"),
         (lambda w, b, d: "mend and replay" if d and b else right(w, b, d), "A newer write"),
         (lambda w, b, d: right(w, 0, d), "What does a dead letter say"),
-        (lambda w, b, d: "wait" if d and not b else right(w, b, d), "what would ever mend it"),
+        (lambda w, b, d: "wait" if d and not b else right(w, b, d), "what would ever repair it"),
         (lambda w, b, d: "restart", "none of the four"),
         (lambda w, b, d: ["wait"], "none of the four"),
         (lambda w, b, d: None, "`None`"),

@@ -19,7 +19,7 @@ Seen = dict[str, Any]
         (lambda seen: seen["entries"] > 1000, "Depth is no alarm, age is"),
         (lambda seen: seen["oldest"] > 60, "a dead letter waits for a person".capitalize()),
         (lambda seen: seen["dead"] > 0, "Three entries are few"),
-        (lambda seen: not seen["up"] or seen["dead"] > 0, "Nobody reports an error"),
+        (lambda seen: not seen["up"] or seen["dead"] > 0, "nobody reports an error"),
         (lambda seen: not seen["up"] or seen["oldest"] > 60 or seen["dead"] > 0, "tries again by"),
         (lambda seen: seen["oldest"] > 5 or seen["dead"] > 0, "A minute of lateness is tolerable."),
         (lambda seen: seen["oldest"] > 600 or seen["dead"] > 0, "and this is more"),

@@ -27,7 +27,7 @@ def number(identity: str, count: int) -> int:
         (lambda i, n: f"{{p{number(i, n):02d}}}:{i}", "does not begin with `Movie:`"),
         (lambda i, n: f"Movie:{{p{number(i, n):02d}}}", "Two movies got one key"),
         (lambda i, n: f"Movie:{{{i}}}", "its braces hold the movie"),
-        (lambda i, n: f"Movie:{{p{hash(i) % n:02d}}}:{i}", "in each, so a web server"),
+        (lambda i, n: f"Movie:{{p{hash(i) % n:02d}}}:{i}", "so a web server"),
         (lambda i, n: f"Movie:{{p{number(i, 8):02d}}}:{i}", "use `count`"),
         (lambda i, n: ..., "still returns `...`"),
         (lambda i, n: None, "not a key"),
