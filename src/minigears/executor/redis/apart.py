@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from minigears.address import Address
 from minigears.executor.errors import GearsError
+from minigears.executor.redis import busy
 from minigears.executor.redis.connection import BlockingConnection
 
 
@@ -38,7 +39,12 @@ class Apart:
         """Wait for what was sent; an error reply is returned as a RedisError."""
         assert self._sent is not None
         call, self._sent = self._sent, None
-        return call.result(self._connection.read_many(call.replies))
+        while busy.is_refused_for_now(
+            result := call.result(self._connection.read_many(call.replies))
+        ):
+            busy.pause()
+            self._connection.send(call.data)
+        return result
 
     def call(self, call: Sendable) -> Any:
         """Both."""

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from minigears.address import Address
 from minigears.commandtable import CommandTable
 from minigears.executor.errors import GearsError
+from minigears.executor.redis import busy
 from minigears.executor.redis.apart import Apart, apart
 from minigears.executor.redis.connection import BlockingConnection, RedisError, pack
 from minigears.executor.replies import to_text
@@ -282,8 +283,12 @@ class BlockingCaller:
         self._gate.wait()
         try:
             connection = self.connection()
-            connection.send(call.data)
-            return call.result(connection.read_many(call.replies))
+            while True:
+                connection.send(call.data)
+                result = call.result(connection.read_many(call.replies))
+                if not busy.is_refused_for_now(result):
+                    return result
+                busy.pause()
         except OSError as error:
             self._drop()
             raise GearsError(f"the connection to Redis is lost: {error}") from error

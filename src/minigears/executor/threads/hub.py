@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from greenlet import getcurrent, greenlet
 
+from minigears.executor.redis import busy
 from minigears.executor.redis.apart import Apart
 from minigears.executor.redis.calls import AtomicGate, BlockingCaller, Call
 from minigears.executor.redis.connection import BlockingConnection
@@ -237,4 +238,10 @@ class Hub:
         self._gate.wait()
         self._connection.send(b"".join([call.data for _, call in pending]))
         for worker, call in pending:
-            self._resumable.append((worker, call.result(self._connection.read_many(call.replies))))
+            result = call.result(self._connection.read_many(call.replies))
+            if busy.is_refused_for_now(result):
+                self._pending.append((worker, call))
+            else:
+                self._resumable.append((worker, result))
+        if self._pending:
+            busy.pause()
