@@ -54,20 +54,35 @@ redis.call('HSET', KEYS[2], ARGV[2], ARGV[3])
 if redis.call('XLEN', KEYS[1]) == 0 then redis.call('XADD', KEYS[1], '*', '#', 'look') end
 """
 # Copies of all entries, in their order, with ids after ARGV[1]. Those in hand, the rest of ARGV, leave the stream by themselves.
+# Of each key only the last gets a newer version: MongoDB may have it already, and would go back for a moment.
 RENEW = """
-local last = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
-if not last then return end
-local in_hand, from = {}, '-'
-for i = 2, #ARGV do in_hand[ARGV[i]] = true end
-redis.call('XSETID', KEYS[1], ARGV[1])
-repeat
-  local page = redis.call('XRANGE', KEYS[1], from, last[1], 'COUNT', 1000)
-  for _, entry in ipairs(page) do
-    redis.call('XADD', KEYS[1], '*', unpack(entry[2]))
-    if not in_hand[entry[1]] then redis.call('XDEL', KEYS[1], entry[1]) end
-    from = '(' .. entry[1]
+local top = redis.call('XREVRANGE', KEYS[1], '+', '-', 'COUNT', 1)[1]
+if not top then return end
+local in_hand, last = {}, {}
+for i = 3, #ARGV do in_hand[ARGV[i]] = true end
+local function each(visit)
+  local from, page = '-', nil
+  repeat
+    page = redis.call('XRANGE', KEYS[1], from, top[1], 'COUNT', 1000)
+    for _, entry in ipairs(page) do
+      local fields = {}
+      for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
+      visit(entry[1], entry[2], not fields.version and fields[ARGV[2]])
+      from = '(' .. entry[1]
+    end
+  until #page < 1000
+end
+each(function(id, _, key) if key then last[key] = id end end)
+redis.pcall('XSETID', KEYS[1], ARGV[1])  -- refused where ids are beyond it already
+each(function(id, words, key)
+  if key and last[key] ~= id then
+    local ms, number = id:match('(%d+)-(%d+)')
+    table.insert(words, 'version')
+    table.insert(words, ('0'):rep(20 - #ms) .. ms .. '-' .. ('0'):rep(20 - #number) .. number)
   end
-until #page < 1000
+  redis.call('XADD', KEYS[1], '*', unpack(words))
+  if not in_hand[id] then redis.call('XDEL', KEYS[1], id) end
+end)
 """
 
 
@@ -136,6 +151,20 @@ def stream_info():
     """What XINFO says of the stream; nothing while there is none."""
     info = execute('XINFO', 'STREAM', STREAM) if execute('EXISTS', STREAM) else []
     return dict(zip(info[::2], info[1::2]))
+
+
+def is_lost(entry_id):
+    """Whether this stream has and had no such entry. Greater ids alone say nothing: the clock may have caught up.
+
+    Entries leave in order, or nearly: none as new as this one has yet. Redis 6 keeps no note of what left.
+    """
+    info = stream_info()
+    given, gone = info.get('last-generated-id'), info.get('max-deleted-entry-id')
+    if not given or version_of(entry_id) > version_of(given):
+        return bool(given)
+    if not gone or version_of(entry_id) <= version_of(gone):
+        return False
+    return not execute('XRANGE', STREAM, entry_id, entry_id)
 
 
 def version_of(entry_id):
@@ -330,18 +359,19 @@ class MovieConnector(MongoConnector):
         return {**late, **{one['_id']: one['_v'] for one in buried if one['_v'] >= versions[one['_id']]}}
 
     def went_back(self, versions, in_hand):
-        """Whether MongoDB has a version that the stream has yet to give. Then all entries get newer ids, those in hand, too.
+        """Whether MongoDB has a version that Redis has lost, and entries wait that look older. Then these get newer ids.
 
-        Redis was taken back, by a power cut, a backup or a late replica, and its clock is behind what it has lost: what
-        is written now would look older than that. What is no version of ours says nothing: a stranger wrote it.
+        Redis was taken back, by a power cut, a backup or a late replica, and its clock was behind what it has lost: what
+        is written then would look older than that. What is no version of ours says nothing: a stranger wrote it.
         """
         newest = max(filter(VERSION_OF_OURS.fullmatch, versions), default='')
-        given = stream_info().get('last-generated-id')
-        if not (newest and in_hand and given) or newest <= version_of(given) + '-~':
+        if not (newest and in_hand):
             return False
-        self.tell('Redis went back, and its clock is behind. Versions go on after %s' % newest)
-        begin = '%d-%d' % tuple(map(int, newest.split('-')[:2]))
-        execute('EVAL', WHEN_FULL + RENEW, 1, STREAM, begin, *in_hand)
+        lost = '%d-%d' % tuple(map(int, newest.split('-')[:2]))
+        if not is_lost(lost) or not execute('XRANGE', STREAM, '-', lost, 'COUNT', 1):
+            return False
+        self.tell('Redis went back, and its clock was behind. Versions go on after %s' % newest)
+        execute('EVAL', WHEN_FULL + RENEW, 1, STREAM, lost, ORIGINAL_KEY, *in_hand)
         return True
 
     def apply(self, work):

@@ -681,9 +681,35 @@ local function ttl(keys)
   return at and math.max(0, tonumber(at) - now_ms()) or call('PTTL', keys[1])
 end
 
+-- An id as the databases compare it: digits of one length.
+local function version_of(id)
+  local ms, seq = match(id, '(%d+)-(%d+)')
+  return ('0'):rep(20 - #ms) .. ms .. '-' .. ('0'):rep(20 - #seq) .. seq
+end
+
+-- Gives the version that it had to each entry that is not the last of its key; one that was requeued
+-- has its own, and is the last of none.
+local function keep_versions(entries)
+  local keys, last = {}, {}
+  for n, entry in ipairs(entries) do
+    local fields = {}
+    for i = 1, #entry[2], 2 do fields[entry[2][i]] = entry[2][i + 1] end
+    if fields.key and not fields.version then
+      keys[n], last[fields.key] = fields.key, n
+    end
+  end
+  for n, entry in ipairs(entries) do
+    if keys[n] and last[keys[n]] ~= n then
+      table.insert(entry[2], 'version')
+      table.insert(entry[2], version_of(entry[1]))
+    end
+  end
+end
+
 -- Versions go on from the greatest that the database has, if Redis has lost its stream. If entries
 -- were captured before this, all that wait are given new ids, in their order: those alone which are
--- behind would come after the newer ones of their keys.
+-- behind would come after the newer ones of their keys. Of each key only the last gets a new version:
+-- the database may have it already, and would go back to those before it for a moment.
 -- KEYS stream, state, lease. ARGV version, token, group, stream id. Returns how many were moved.
 local function forward(keys, args)
   local other = other_version(args[1])
@@ -696,6 +722,7 @@ local function forward(keys, args)
     if info[i] == 'last-generated-id' then last = info[i + 1] end
   end
   if later(args[4], last) then call('XSETID', keys[1], args[4]) end
+  keep_versions(entries)
   for _, entry in ipairs(entries) do
     local id = call('XADD', keys[1], '*', unpack(entry[2]))
     call('XACK', keys[1], args[3], entry[1])

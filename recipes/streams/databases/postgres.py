@@ -51,7 +51,10 @@ ON CONFLICT (key) DO UPDATE
 SET version = excluded.version, document = excluded.document, deleted_at = excluded.deleted_at
 WHERE stored.version < excluded.version"""
 
-_NEWEST = "SELECT max(version) FROM {table} WHERE key = ANY(%s)"
+_NEWEST = """
+SELECT max({table}.version) FROM {table} JOIN unnest(%s::text[], %s::text[]) AS ours (key, version)
+USING (key) WHERE {table}.version > ours.version
+"""
 
 
 class PostgresSink:
@@ -114,7 +117,7 @@ class PostgresSink:
                 written = connection.execute(_for(_WRITE, name), columns)  # Property 3: the fence
                 found = Refusals()
                 if written.rowcount < len(batch):
-                    row = connection.execute(_for(_NEWEST, name), [columns[0]]).fetchone()
+                    row = connection.execute(_for(_NEWEST, name), columns[:2]).fetchone()
                     found.newest = (row and row[0]) or ""
         except _Refused as refused:
             if len(batch) == 1:

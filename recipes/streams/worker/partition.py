@@ -210,17 +210,17 @@ class PartitionWorker:
                 return rejected
 
     def _go_on(self, newest: str) -> None:
-        """Property 3: if the database has a version that Redis has yet to give, let versions go on from there.
+        """Property 3: if the database has a version that Redis has lost, let versions go on from there.
 
         Redis was taken back: by a power cut, a backup, or a replica that took over and lacked the last
         writes. Where its clock is behind, too, new writes would look older than those it has lost.
         Raises _WentBack: what was in hand comes again, under ids that are newer.
         """
-        if not possible(newest) or newest <= version_of(self.queue.last_id()):
+        if not possible(newest) or not self.queue.has_lost(stream_id_of(newest)):
             return
-        moved = self.queue.forward(stream_id_of(newest))
-        self.metrics.say("redis went back", partition=self.tag, after=newest, moved=moved)
-        raise _WentBack
+        if moved := self.queue.forward(stream_id_of(newest)):
+            self.metrics.say("redis went back", partition=self.tag, after=newest, moved=moved)
+            raise _WentBack
 
     def _fail(self, entry: Entry, error: str, outcome: Outcome) -> None:
         failing = self._failing.get(entry.stream_id)

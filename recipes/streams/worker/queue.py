@@ -117,10 +117,19 @@ class Queue:
         words = ("FCALL", "wb_forward", 3, *keys, VERSION, self.token, GROUP, stream_id)
         return int(library.call(self.redis, *words))
 
-    def last_id(self) -> str:
-        """The id of the newest entry that the stream ever had, as far as Redis knows."""
-        told = self.redis.execute_command("XINFO STREAM", self.partition.stream)
-        return _names(told)["last-generated-id"]
+    def has_lost(self, stream_id: str) -> bool:
+        """Whether an entry that there once was is none that this stream has or had, as far as Redis knows.
+
+        Ids that are greater may have been given since, so the last of them alone does not tell. What leaves
+        the stream does so in order, or nearly: none as new as this one has yet.
+        """
+        stream, version = self.partition.stream, version_of(stream_id)
+        told = _names(self.redis.execute_command("XINFO STREAM", stream))
+        if version > version_of(told["last-generated-id"]):
+            return True
+        if version <= version_of(told["max-deleted-entry-id"]):
+            return False
+        return not self.redis.execute_command("XRANGE", stream, stream_id, stream_id)
 
     def is_new(self) -> bool:
         """Whether no worker has had this partition since Redis began, or lost its data."""
