@@ -87,6 +87,8 @@ class _Recorder:
         self._run.length = self._now()
         with contextlib.suppress(RedisError, OSError):
             self._count_the_untold()
+        for write in self._run.writes:
+            write.put_in_order()
 
     def _count_the_untold(self) -> None:
         """An entry leaves after its commit, told of or not: unless it was buried."""
@@ -140,7 +142,7 @@ class _Recorder:
                 write = Write(key)
                 self._run.writes.append(write)
             write.stream, write.entry_id = stream, entry_id
-            write.queued = max(0.0, int(entry_id.split("-")[0]) - self._began * 1000)
+            write.is_queued_at(max(0.0, int(entry_id.split("-")[0]) - self._began * 1000))
 
     def _look_at_workers(self, client: Any) -> None:
         with self._lock:

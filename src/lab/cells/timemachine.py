@@ -33,6 +33,17 @@ class Write:
         """True when MongoDB has it and its entry has left the stream."""
         return self.committed is not None and (not self.entry_id or self.left is not None)
 
+    def is_queued_at(self, moment: float) -> None:
+        """Note when its entry was added; a commit that was seen before was of an earlier write of that key."""
+        self.queued = moment
+        if self.committed is not None and self.committed < moment:
+            self.committed = None
+
+    def put_in_order(self) -> None:
+        """Moments are noted when they are seen: what was seen late was no later than what came of it."""
+        if self.delivered is not None and self.committed is not None:
+            self.delivered = min(self.delivered, self.committed)
+
 
 @dataclass
 class Recording:

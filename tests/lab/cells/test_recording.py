@@ -56,6 +56,15 @@ def test_an_outage_is_recorded(stack: Stack) -> None:
     assert run.lost_at(run.length, 30_000) == []
 
 
+def test_what_is_seen_late_was_no_later_than_what_came_of_it() -> None:
+    late = Write("MovieEntity:1", queued=3.0, delivered=9.0, committed=5.0, left=9.0)
+    late.put_in_order()
+    assert (late.queued, late.delivered, late.committed) == (3.0, 5.0, 5.0)
+    second = Write("MovieEntity:1", sent=1.0, committed=2.0)  # by the commit of the first
+    second.is_queued_at(3.0)
+    assert (second.queued, second.committed) == (3.0, None)
+
+
 def test_what_a_power_failure_would_cost() -> None:
     def write(answered: float, committed: float | None) -> Write:
         return Write(
