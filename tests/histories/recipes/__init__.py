@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.histories.recipes import cluster, gears, kafka, streams
+from tests.histories.recipes import capture, cluster, gears, kafka, streams
 from tests.histories.recipes.interface import Recipe
 
 RECIPES: dict[str, Callable[[], Recipe]] = {
@@ -16,6 +16,7 @@ RECIPES: dict[str, Callable[[], Recipe]] = {
     "streams-everysec-forgetful": streams.on_mongodb_forgetful,
     "streams-postgresql": streams.on_postgresql,
     "streams-postgresql-everysec": streams.on_postgresql_everysec,
+    "capture": capture.on_mongodb,
     "gears": gears.hardened,
     "rgsync": gears.shipped,
     "kafka": kafka.with_shares,

@@ -11,16 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from redis import Redis
-from redis.exceptions import RedisError, ResponseError
 
 from lab.stack.databases import drop
 from tests.freeports import free_ports
 from tests.histories.recipes.interface import Servers
+from tests.histories.recipes.plainclient import plain_client
 from tests.histories.recipes.reading import json_documents, sample_of
 from tests.histories.verdict.history import DeadLetter, Document, Kind, Sample
-from tests.histories.world.clients import Do, Refused
-from tests.histories.world.operations import Request
+from tests.histories.world.clients import Do
 from tests.histories.world.parts import Database, World, clock_in, environment_with
 from tests.histories.world.proxy import Proxy
 from tests.histories.world.redisserver import RedisServer
@@ -29,9 +27,6 @@ from tests.minigears.realgears import SHARED_CACHE, MiniGears
 from tests.recipes.gears import families
 
 _PLACE = ("dbSpeedMernDemo", "movies")
-_ABSENT = ("doesn't exist", "does not exist", "must be created at the root", "no such key")
-"""What RedisJSON and Redis say when there was nothing to change."""
-_MISSING_PATH = "there is nothing at that path"
 
 
 class Executor:
@@ -63,8 +58,8 @@ class Executor:
 class Door(MiniGears):
     """minigears's door as a part. Its executor has the same clock."""
 
-    def __init__(self, redis: RedisServer, folder: Path):
-        super().__init__(redis, folder, "--cache", str(SHARED_CACHE))
+    def __init__(self, redis: RedisServer, folder: Path, *options: str):
+        super().__init__(redis, folder, "--cache", str(SHARED_CACHE), *options)
         self.clock = clock_in(folder, "door")
         self.environment = environment_with(self.clock)
 
@@ -143,18 +138,7 @@ class Gears(Servers):
     def connect(self) -> Do:
         """Return a client that sends each request once."""
         port = self.world.lines["clients to gears"].port
-        redis = Redis(port=port, socket_timeout=3, retry=None, decode_responses=True)
-
-        def do(request: Request) -> Any:
-            _knock(redis)
-            try:
-                return _do(redis, request)
-            except ResponseError as error:
-                if any(words in str(error) for words in _ABSENT):
-                    raise Refused(str(error)) from error
-                raise
-
-        return do
+        return plain_client(port, _identity, _without_id)
 
     def witness(self, prefix: str) -> MongoWitness:
         """See `Recipe`."""
@@ -190,47 +174,6 @@ def shipped() -> Gears:
 def hardened() -> Gears:
     """Return recipes/gears/movies_write_behind.py."""
     return Gears("gears", families.OURS)
-
-
-def _knock(redis: Redis) -> None:
-    """Wait until somebody is at the door. Raises Refused when nobody has come for long."""
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            redis.ping()
-            return
-        except RedisError as error:
-            if time.monotonic() > deadline:
-                raise Refused(str(error)) from error
-            time.sleep(0.05)
-
-
-def _do(redis: Redis, request: Request) -> Any:
-    key, value = request.key, request.value
-    match request.kind:
-        case Kind.READ:
-            text = redis.execute_command("JSON.GET", key)
-            found = json.loads(text) if isinstance(text, str) else text
-            return None if found is None else _without_id(found)
-        case Kind.SET:
-            redis.execute_command("JSON.SET", key, "$", json.dumps(value | _identity(key)))
-        case Kind.MERGE:
-            redis.execute_command("JSON.MERGE", key, "$", json.dumps(value | _identity(key)))
-        case Kind.PUT:
-            [(field, to)] = value.items()
-            if redis.execute_command("JSON.SET", key, f"$.{field}", json.dumps(to)) is None:
-                raise Refused(_MISSING_PATH)
-        case Kind.INCREMENT:
-            reply: Any = redis.execute_command("JSON.NUMINCRBY", key, "$.n", value)
-            numbers = json.loads(reply) if isinstance(reply, str) else reply
-            if not numbers or numbers[0] is None:
-                raise Refused(_MISSING_PATH)
-            return numbers[0]
-        case Kind.DELETE:
-            redis.execute_command("DEL", key)
-        case Kind.RENAME:
-            redis.execute_command("RENAME", key, value)
-    return None
 
 
 def _identity(key: str) -> Document:
