@@ -12,6 +12,9 @@ import filelock
 import uv
 
 from tests.minigears.realgears import SHARED_CACHE
+from tests.programs import left_out
+
+NODE_REDIS = "6.3.1"
 
 
 def run(*words: object, **options: object) -> str:
@@ -46,3 +49,17 @@ def python_with(*packages: str) -> Path:
 
     version = "".join(map(str, sys.version_info[:2]))
     return installed(f"{'-'.join(packages)}-py{version}", install) / "bin" / "python"
+
+
+def node_redis(session: Path, *words: object) -> str:
+    """What a script for node prints, which imports node-redis; skips where there is no node."""
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if not (node and npm):
+        left_out("no node and npm on this machine (Debian: apt-get install nodejs npm)")
+    folder = installed(
+        f"node-redis-{NODE_REDIS}",
+        lambda folder: run(npm, "install", "--prefix", folder, f"redis@{NODE_REDIS}") and None,
+    )
+    script = folder / session.name  # a module is looked for beside the script that imports it
+    script.write_text(session.read_text())
+    return run(node, script, *words)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sys
 from pathlib import Path
 
 import pytest
 import redis
 
-from tests.minigears.clients.clientprograms import installed, python_with, run
+from tests.minigears.clients.clientprograms import node_redis, python_with, run
 from tests.minigears.realgears import MiniGears
-from tests.programs import left_out
 
 HERE = Path(__file__).parent
-NODE_REDIS = "6.3.1"
 SCRIPT = """
 GB('KeysReader').foreach(lambda x: execute('INCR', 'count')).register(prefix='k:*', mode='sync')
 """
@@ -42,16 +39,7 @@ def test_redis_py(gears: MiniGears, version: str) -> None:
 
 @pytest.mark.long
 def test_node_redis(gears: MiniGears) -> None:
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if not (node and npm):
-        left_out("no node and npm on this machine (Debian: apt-get install nodejs npm)")
-    folder = installed(
-        f"node-redis-{NODE_REDIS}",
-        lambda folder: run(npm, "install", "--prefix", folder, f"redis@{NODE_REDIS}") and None,
-    )
-    script = folder / "session.mjs"  # a module is looked for beside the script that imports it
-    script.write_text((HERE / "noderedis_session.mjs").read_text())
-    run(node, script, gears.port)
+    node_redis(HERE / "noderedis_session.mjs", gears.port)
 
 
 class RedisCli:
