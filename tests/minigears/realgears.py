@@ -112,6 +112,26 @@ class MiniGears:
 
 
 @contextmanager
+def soon_busy(gears: MiniGears) -> Iterator[redis.Redis]:
+    """A client of Redis itself; meanwhile a script keeps others out after a millisecond."""
+    with redis.Redis(unix_socket_path=str(gears.server.socket)) as direct:
+        name = "busy-reply-threshold"
+        before = direct.config_get(name)[name]
+        direct.config_set(name, 1)
+        yield direct
+        direct.config_set(name, before)
+
+
+def is_busy(direct: redis.Redis) -> bool:
+    """Whether a script keeps others out."""
+    try:
+        direct.ping()
+    except redis.ResponseError:
+        return True
+    return False
+
+
+@contextmanager
 def guarded_gears(directory: Path, users: Mapping[str, str], *options: str) -> Iterator[MiniGears]:
     """A minigears before a Redis that asks for PASSWORD, and has users, whose passwords are their names.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.minigears.realgears import MiniGears
+from tests.minigears.realgears import MiniGears, is_busy, soon_busy
 from tests.minigears.realredis import wait_for
 
 _COPIES = """
@@ -32,18 +32,17 @@ def test_functions_wait_as_long_as_redis_is_busy(
     """In RedisGears they ran before the script could begin. What they were to copy would be lost."""
     go_on, called = tmp_path / "go_on", tmp_path / "called"
     gears.run(_COPIES % (str(go_on), str(called), mode))
-    with gears.client() as client, redis.Redis(unix_socket_path=str(gears.server.socket)) as direct:
-        direct.config_set("busy-reply-threshold", 1)
+    with gears.client() as client, soon_busy(gears) as direct:
         with contextlib.ExitStack() as running:
             for n in (1, 2):  # a sync function keeps the second event from being looked at
                 running.enter_context(_beside(lambda n=n: _write(gears, n)))
                 wait_for(lambda n=n: direct.exists(f"k:{n}"), what="the write")
             running.enter_context(_beside(lambda: _keep_busy(gears)))
-            wait_for(lambda: _is_busy(direct), what="Redis to be busy")
+            wait_for(lambda: is_busy(direct), what="Redis to be busy")
             go_on.touch()
             wait_for(called.exists, what="the function to go on")
             for _ in range(50):  # it has surely asked by then
-                assert _is_busy(direct)
+                assert is_busy(direct)
             direct.execute_command("SCRIPT", "KILL")
         wait_for(lambda: client.xlen("copies") == 2, what="both copies")
         copies = [fields for _, fields in client.xrange("copies")]
@@ -67,11 +66,3 @@ def _beside(work: Callable[[], None]) -> Iterator[None]:
     yield
     thread.join(30)
     assert not thread.is_alive()
-
-
-def _is_busy(direct: redis.Redis) -> bool:
-    try:
-        direct.ping()
-    except redis.ResponseError:
-        return True
-    return False

@@ -7,7 +7,7 @@ import threading
 import pytest
 import redis
 
-from tests.minigears.realgears import MiniGears
+from tests.minigears.realgears import MiniGears, is_busy, soon_busy
 from tests.minigears.realredis import wait_for
 
 LARGE = 64 << 20  # bytes
@@ -27,28 +27,19 @@ def test_a_script_that_never_ends_is_killed_through_the_door(
 
     script = threading.Thread(target=run)
     with (
-        redis.Redis(unix_socket_path=str(gears.server.socket)) as direct,
+        soon_busy(gears) as direct,
         gears.client(socket_timeout=30) as client,
     ):
-        direct.config_set("busy-reply-threshold", 1)
         if was_there:
             client.set("k", "0")
         script.start()
-        wait_for(lambda: _is_busy(direct), what="Redis to be busy")
+        wait_for(lambda: is_busy(direct), what="Redis to be busy")
         with pytest.raises(redis.ResponseError, match="BUSY"):
             client.get("k")
         assert client.execute_command("SCRIPT", "KILL")
         script.join(30)
         assert "killed by user" in told[0]
         assert client.set("k", "1")
-
-
-def _is_busy(direct: redis.Redis) -> bool:
-    try:
-        direct.ping()
-    except redis.ResponseError:
-        return True
-    return False
 
 
 def test_values_of_64_megabytes_go_there_and_back(gears: MiniGears) -> None:
