@@ -216,9 +216,9 @@ class PartitionWorker:
         writes. Where its clock is behind, too, new writes would look older than those it has lost.
         Raises _WentBack: what was in hand comes again, under ids that are newer.
         """
-        if not possible(newest) or not self.queue.has_lost(stream_id_of(newest)):
+        if not possible(newest) or not self.queue.has_lost(lost := stream_id_of(newest)):
             return
-        if moved := self.queue.forward(stream_id_of(newest)):
+        if moved := self.queue.forward(lost):
             self.metrics.say("redis went back", partition=self.tag, after=newest, moved=moved)
             raise _WentBack
 

@@ -118,7 +118,7 @@ class Queue:
         return int(library.call(self.redis, *words))
 
     def has_lost(self, stream_id: str) -> bool:
-        """Whether an entry that there once was is none that this stream has or had, as far as Redis knows.
+        """Whether Redis has lost an entry that it once gave out: its stream has, and had, none of that id.
 
         Ids that are greater may have been given since, so the last of them alone does not tell. What leaves
         the stream does so in order, or nearly: none as new as this one has yet.
